@@ -1,0 +1,1 @@
+"""Sweep to surrogate: config → networks → sweep → harvest → surrogate → validation → registry."""

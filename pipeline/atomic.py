@@ -1,0 +1,65 @@
+"""Atomic writes: a file or folder appears under its final name complete, or not at all.
+
+The temporary name ends in ``.partial`` and lies beside the final one, because a rename is atomic only within one file
+system. `.dvcignore` and `.gitignore` leave such names out, so that what a killed process left never enters a hash.
+"""
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+SUFFIX = ".partial"
+
+
+def _partial(path: Path) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{SUFFIX}")
+
+
+@contextmanager
+def atomic_file(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary path; on success it replaces `path`, on an exception it is removed."""
+    path = Path(path)
+    temporary = _partial(path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path | str) -> Iterator[Path]:
+    """Yield a temporary folder; on success it replaces the folder `path`, on an exception it is removed.
+
+    A folder cannot be replaced in one step where one exists already: the old one is moved aside first and deleted
+    last, so that at no moment does `path` hold a mixture of the two.
+    """
+    path = Path(path)
+    temporary = _partial(path)
+    temporary.mkdir()
+    try:
+        yield temporary
+        aside = _partial(path)
+        if path.exists():
+            os.rename(path, aside)
+        os.rename(temporary, path)
+        shutil.rmtree(aside, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Write `value` as indented JSON, atomically; NaN and Inf are refused with a ValueError."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")

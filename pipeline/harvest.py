@@ -1,0 +1,282 @@
+"""The harvest: samples of the conditional output distributions at the anchors.
+
+On disk a harvest is a folder: `schema.json`, one Parquet file an anchor (`anchor-0.parquet`, …; condition columns, then
+output columns), and, where the networks travel along, one folder an anchor under `networks/`.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+
+from pipeline.atomic import atomic_folder, write_json
+from pipeline.config import check_anchors
+from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.schema import Column, Kind, Schema
+
+if TYPE_CHECKING:
+    from pipeline.networks.base import Network
+
+FORMAT = 1
+SCHEMA_FILE = "schema.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Harvest:
+    """Samples at K+1 anchors.
+
+    hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) an anchor. conditions: one array (N_k, C) an
+    anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
+    networks: every anchor's own network, or None. Construct by `from_arrays` or `load`, which check everything.
+    """
+
+    hyperparameter: NDArray[np.float64]
+    outputs: tuple[NDArray[np.floating], ...]
+    conditions: tuple[NDArray[np.floating], ...]
+    schema: Schema
+    networks: "tuple[Network, ...] | None" = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        hyperparameter: ArrayLike,
+        outputs: Sequence[ArrayLike],
+        conditions: Sequence[ArrayLike],
+        condition_kind: Kind | Sequence[Kind] = "continuous",
+        *,
+        names: dict[str, Sequence[str] | str] | None = None,
+        units: dict[str, str] | None = None,
+        bounds: dict[str, tuple[float | None, float | None]] | None = None,
+        networks: "Sequence[Network] | None" = None,
+        deterministic: bool | None = None,
+        schema: Schema | None = None,
+    ) -> Self:
+        """Check arrays and make a harvest of them.
+
+        hyperparameter: (K+1,) anchors, ascending. outputs: K+1 arrays (N_k, D). conditions: K+1 arrays (N_k, C), rows
+        matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns hold
+        whole-number codes in any numeric dtype. names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
+        units and bounds: by column name. deterministic: see `Schema`. schema: all of these at once, instead of them.
+        Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
+        """
+        anchors = np.asarray(hyperparameter, dtype=np.float64).reshape(-1)
+        try:
+            check_anchors(tuple(anchors.tolist()), "hyperparameter")
+        except ValueError as error:
+            raise DataError(str(error)) from error
+        ys = tuple(_matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
+        xs = tuple(_matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
+        for field, arrays in (("outputs", ys), ("conditions", xs)):
+            if len(arrays) != len(anchors):
+                raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; one array an anchor is needed")
+            if len(widths := {a.shape[1] for a in arrays}) > 1:
+                raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
+        for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
+            if len(y) != len(x):
+                raise DataError(f"anchor {anchors[k]}: {len(y)} rows of outputs but {len(x)} of conditions; rows must match")
+        if schema is None:
+            schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+        _check_against(schema, ys, xs)
+        if networks is not None and len(networks) != len(anchors):
+            raise DataError(f"networks: {len(networks)} for {len(anchors)} anchors; one an anchor is needed")
+        return cls(anchors, ys, xs, schema, None if networks is None else tuple(networks))
+
+    @property
+    def output_dimension(self) -> int:
+        """D."""
+        return int(self.outputs[0].shape[1])
+
+    @property
+    def condition_dimension(self) -> int:
+        """C."""
+        return int(self.conditions[0].shape[1])
+
+    @property
+    def categorical(self) -> tuple[bool, ...]:
+        """Which condition columns are categorical, (C,)."""
+        return tuple(c.kind == "categorical" for c in self.schema.conditions)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of anchors, samples and schema: equal harvests have equal digests."""
+        digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        for array in (self.hyperparameter, *self.outputs, *self.conditions):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def select(self, values: Sequence[float]) -> Self:
+        """The harvest at some of its hyperparameter values only; DataError where one is missing."""
+        if missing := [v for v in values if v not in self.hyperparameter]:
+            raise DataError(f"hyperparameter {missing} not in the harvest; it holds {self.hyperparameter.tolist()}")
+        keep = [int(np.flatnonzero(self.hyperparameter == v)[0]) for v in values]
+        return type(self)(
+            self.hyperparameter[keep],
+            tuple(self.outputs[k] for k in keep),
+            tuple(self.conditions[k] for k in keep),
+            self.schema,
+            None if self.networks is None else tuple(self.networks[k] for k in keep),
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder `path` atomically, replacing what was there."""
+        from pipeline.networks.registry import save_network
+
+        with atomic_folder(path) as folder:
+            for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
+                columns = [c.name for c in (*self.schema.conditions, *self.schema.outputs)]
+                values = [*x.T, *y.T]
+                pq.write_table(pa.table(dict(zip(columns, values, strict=True))), folder / f"anchor-{k}.parquet")
+                if self.networks is not None:
+                    save_network(self.networks[k], folder / "networks" / str(k))
+            write_json(
+                folder / SCHEMA_FILE,
+                {
+                    "format": FORMAT,
+                    "hyperparameter": self.hyperparameter.tolist(),
+                    "networks": self.networks is not None,
+                    "schema": self.schema.model_dump(),
+                },
+            )
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a folder that `save` wrote; BundleError where files are missing or corrupted, DataError for bad values."""
+        folder = Path(path)
+        document = read_json(folder / SCHEMA_FILE, "harvest")
+        try:
+            if document["format"] != FORMAT:
+                raise BundleError(f"{folder}: format {document['format']} of a harvest; this version reads {FORMAT}")
+            schema = Schema.model_validate(document["schema"])
+            anchors = [float(v) for v in document["hyperparameter"]]
+            with_networks = bool(document["networks"])
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise BundleError(f"{folder / SCHEMA_FILE} is no harvest's schema: {error}") from error
+        tables = [_read_parquet(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
+        networks = None
+        if with_networks:
+            from pipeline.networks.registry import load_network
+
+            networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
+        return cls.from_arrays(anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema)
+
+
+def read_json(path: Path, what: str) -> Any:
+    """Read a JSON file of a bundle; BundleError names the file and what it belongs to."""
+    if not path.is_file():
+        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is corrupted (no JSON): {error}") from error
+
+
+def _read_parquet(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; a harvest holds one Parquet file an anchor")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BundleError(f"{path} is corrupted (no Parquet): {error}") from error
+    columns = [*schema.conditions, *schema.outputs]
+    if missing := [c.name for c in columns if c.name not in table.column_names]:
+        raise DataError(f"{path}: columns {missing} are missing; it holds {table.column_names}")
+    if not table.num_rows:
+        raise DataError(f"{path} is empty; at least one row is needed")
+    arrays = [table.column(c.name).to_numpy() for c in columns]
+    split = len(schema.conditions)
+    return np.stack(arrays[split:], axis=1), (
+        np.stack(arrays[:split], axis=1) if split else np.zeros((table.num_rows, 0), np.float32)
+    )
+
+
+def _matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
+    array = np.asarray(values)
+    if array.ndim != 2:
+        raise DataError(f"{field} has shape {array.shape}; (rows, columns) is needed")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
+        raise DataError(f"{field} has dtype {array.dtype}; real numbers are needed")
+    if not len(array):
+        raise DataError(f"{field} is empty (shape {array.shape}); at least one row is needed")
+    if array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise DataError(
+            f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
+        )
+    return array
+
+
+def _describe(
+    dimension: int,
+    condition_dimension: int,
+    kind: Kind | Sequence[Kind],
+    names: dict[str, Sequence[str] | str] | None,
+    units: dict[str, str] | None,
+    bounds: dict[str, tuple[float | None, float | None]] | None,
+    deterministic: bool | None,
+) -> Schema:
+    names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
+    kinds = [kind] * condition_dimension if isinstance(kind, str) else list(kind)
+    if len(kinds) != condition_dimension:
+        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {condition_dimension} condition columns")
+    hyperparameter = str(names.pop("hyperparameter", "hyperparameter"))
+    labels = {
+        "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
+        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(condition_dimension)])),
+    }
+    if names:
+        raise ConfigurationError(f"names: unknown {sorted(names)}; hyperparameter, outputs and conditions are known")
+    for field, width in (("outputs", dimension), ("conditions", condition_dimension)):
+        if len(labels[field]) != width:
+            raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
+    known = {hyperparameter, *labels["outputs"], *labels["conditions"]}
+    for field, mapping in (("units", units), ("bounds", bounds)):
+        if unknown := sorted(set(mapping) - known):
+            raise ConfigurationError(f"{field}: {unknown} are no columns; known are {sorted(known)}")
+
+    def column(name: str, column_kind: Kind = "continuous") -> Column:
+        lower, upper = bounds.get(name, (None, None))
+        return Column(name=name, units=units.get(name, ""), kind=column_kind, lower=lower, upper=upper)
+
+    try:
+        return Schema(
+            hyperparameter=column(hyperparameter),
+            outputs=tuple(column(n) for n in labels["outputs"]),
+            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], kinds, strict=True)),
+            deterministic=deterministic,
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"the columns' description does not fit: {error}") from error
+
+
+def _check_against(
+    schema: Schema, outputs: Sequence[NDArray[np.floating]], conditions: Sequence[NDArray[np.floating]]
+) -> None:
+    for field, arrays, columns in (("outputs", outputs, schema.outputs), ("conditions", conditions, schema.conditions)):
+        for k, array in enumerate(arrays):
+            if array.shape[1] != len(columns):
+                raise DataError(f"{field}[{k}] has {array.shape[1]} columns, the schema {len(columns)}")
+            check_columns(array, columns, f"{field}[{k}]")
+
+
+def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
+    """Raise DataError where a categorical column holds no whole numbers, or a bounded one leaves its bounds."""
+    for i, column in enumerate(columns):
+        values = array[:, i]
+        if column.kind == "categorical" and (bad := values[values != np.round(values)]).size:
+            raise DataError(f"{field}: column {column.name!r} is categorical but holds {bad[0]}; whole-number codes are needed")
+        low = -np.inf if column.lower is None else column.lower
+        high = np.inf if column.upper is None else column.upper
+        if (bad := values[(values < low) | (values > high)]).size:
+            raise DataError(f"{field}: column {column.name!r} holds {bad[0]}, outside its bounds [{low}, {high}]")

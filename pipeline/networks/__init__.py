@@ -1,0 +1,1 @@
+"""Network families: what a sweep trains and harvests."""

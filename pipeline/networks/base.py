@@ -1,0 +1,75 @@
+"""The protocol of a network family: what a sweep needs to know of the networks that it trains.
+
+A family is one class. It owns its settings (the `train` section of params.yaml, validated by a Pydantic model), turns
+the source file into data, trains one network for one hyperparameter, says at which conditions networks are harvested,
+and evaluates a network there. Everything that a family returns is plain: NumPy arrays, and networks that save
+themselves without pickle.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel
+
+from pipeline.config import IngestSection
+from pipeline.schema import Schema
+
+Split = Literal["fit", "score"]
+"""Conditions that the surrogate is fitted on, and those that its scores are computed on; the two never overlap."""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What ingest hands to training and harvest.
+
+    arrays: named arrays. attributes: what else the family wants to remember of the source, as text (units, names).
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Network(Protocol):
+    """A trained network of one hyperparameter."""
+
+    def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
+        """Outputs (N, draws, D) at conditions (N, C); the same seed gives the same draws on one machine."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into an existing folder, never a pickle."""
+        ...
+
+
+@runtime_checkable
+class NetworkFamily(Protocol):
+    """A family of networks, one for every λ. Constructed with its validated settings: `Family(settings)`."""
+
+    Settings: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Read and check the source file; raise DataError where it cannot be used."""
+        ...
+
+    def schema(self, data: Data) -> Schema:
+        """Names, units, kinds and bounds of outputs and conditions."""
+        ...
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+        """Train the network of one λ; returns it with its training metrics (losses, steps, ...)."""
+        ...
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """At most `count` conditions (n, C) of a split: the same at every λ."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Network:
+        """Read a network back from `Network.save`'s folder; raise BundleError where it cannot be."""
+        ...

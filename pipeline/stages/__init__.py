@@ -1,0 +1,1 @@
+"""Stages: thin shells that DVC calls, files in, files out."""

@@ -1,0 +1,1 @@
+"""Validation: distances, baselines, pictures and the report that show how good a surrogate is."""
