@@ -1,0 +1,120 @@
+"""Pictures of outputs as λ moves: anchors, truth and surrogate."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.harvest import Harvest
+from pipeline.validation.baselines import left_anchor
+from pipeline.validation.comparison import Sample
+from pipeline.validation.panels import Panel, contexts, value_at
+from pipeline.validation.style import COLOURS, INK, PALE, Picture, drawing, label, legend, number, spaced
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pipeline.surrogate import Surrogate
+
+_POINTS_PER_INTERVAL = 33
+
+
+def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folder: Path) -> Picture:
+    """Small multiples for stochastic outputs: a row a condition, a column a held-out λ, the first two outputs."""
+    values = [v for v in score.hyperparameter.tolist() if v not in surrogate.anchors]
+    shown = [values[i] for i in spaced(len(values), 4)]
+    schema = score.schema
+    size = {"width": 2.7, "height": 2.4}
+    with drawing(folder / "movement.png", len(panels), len(shown), **size, sharex="row", sharey="row") as (figure, axes):
+        for row, panel in zip(axes, panels, strict=True):
+            for ax, value in zip(row, shown, strict=True):
+                k = left_anchor(surrogate.anchors, value)
+                for anchor, marker in ((surrogate.anchors[k], "<"), (surrogate.anchors[k + 1], ">")):
+                    side = "left" if marker == "<" else "right"
+                    _dots(ax, panel.sample(score, anchor), f"{side} anchor", c=PALE, marker=marker, s=7, alpha=0.5, lw=0)
+                _dots(ax, panel.sample(score, value), "truth", c=INK, marker="x", s=12, linewidths=0.7)
+                moved = value_at(surrogate, score, panel, value)
+                _dots(ax, moved, "surrogate", c=COLOURS["surrogate"], marker="o", s=10, alpha=0.8, lw=0)
+                ax.set_title(f"{schema.hyperparameter.name} = {number(value)}\n{panel.title}")
+            row[0].set_ylabel(label(schema.outputs[1]))
+        for ax in axes[-1]:
+            ax.set_xlabel(label(schema.outputs[0]))
+        legend(figure, axes[0, 0])
+    return Picture(
+        "movement.png",
+        f"Where outputs are as {schema.hyperparameter.name} moves",
+        "At every held-out value the blue dots (the surrogate, moved from the left anchor) should lie where the black "
+        "crosses (the truth, never seen in the fit) lie, as wide as they are. Grey triangles are the two anchors' samples.",
+    )
+
+
+def draw_strips(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folder: Path) -> Picture:
+    """One stochastic output (D = 1): a panel a condition, samples beside each other at every λ."""
+    schema, values = score.schema, score.hyperparameter
+    step = float(np.diff(values).min())
+    with drawing(folder / "movement.png", 1, len(panels), width=3.4, height=3.2, sharey=True) as (figure, axes):
+        for ax, panel in zip(axes[0], panels, strict=True):
+            for value in values.tolist():
+                held_out = value not in surrogate.anchors
+                truth = panel.sample(score, value).outputs[:, 0]
+                name, marker = ("truth", "x") if held_out else ("anchor", "<")
+                colour = INK if held_out else PALE
+                ax.scatter(
+                    np.full(len(truth), value - 0.12 * step * held_out), truth, c=colour, marker=marker, s=12, lw=0.7,
+                    alpha=0.7, label=name,
+                )  # fmt: skip
+                if held_out:
+                    moved = value_at(surrogate, score, panel, value).outputs[:, 0]
+                    ax.scatter(
+                        np.full(len(moved), value + 0.12 * step), moved, c=COLOURS["surrogate"], s=10, lw=0, alpha=0.7,
+                        label="surrogate",
+                    )  # fmt: skip
+            ax.set_title(panel.title)
+            ax.set_xlabel(label(schema.hyperparameter))
+        axes[0, 0].set_ylabel(label(schema.outputs[0]))
+        legend(figure, axes[0, 0])
+    return Picture(
+        "movement.png",
+        f"Where the output is as {schema.hyperparameter.name} moves",
+        "At every held-out value the blue dots (the surrogate) should reach as high and as low as the black crosses (the "
+        "truth, never seen in the fit).",
+    )
+
+
+def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folder: Path) -> Picture:
+    """Deterministic outputs against λ: a row a context, a column an output (three at most)."""
+    schema, anchors = score.schema, surrogate.anchors
+    columns = spaced(len(schema.outputs), 3)
+    with drawing(folder / "movement.png", len(panels), len(columns), width=3.6, height=2.5, sharex=True) as (figure, axes):
+        for row, panel in zip(axes, panels, strict=True):
+            at_anchors = [panel.sample(score, a).outputs[0] for a in anchors]
+            held_out = [v for v in score.hyperparameter.tolist() if v not in anchors]
+            truth = np.array([panel.sample(score, v).outputs[0] for v in held_out]).reshape(len(held_out), -1)
+            pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL)
+            for ax, column in zip(row, columns, strict=True):
+                ends = [y[column] for y in at_anchors]
+                ax.plot(anchors, ends, ls="--", lw=1.2, c=COLOURS["straight_line"], label="straight line, linear clock")
+                for k, piece in enumerate(pieces):
+                    name = "surrogate" if k == 0 else None
+                    ax.plot(piece.hyperparameter, piece.outputs[0, :, column], c=COLOURS["surrogate"], lw=1.8, label=name)
+                ax.plot(anchors, ends, "s", ms=6, c=PALE, mec=INK, label="anchor", clip_on=False)
+                ax.plot(held_out, truth[:, column], "x", ms=6, mew=1.6, c=INK, label="truth, held out")
+                ax.set_title(f"{schema.outputs[column].name}, {panel.title}")
+            row[0].set_ylabel(label(schema.outputs[0]) if len(columns) == 1 else _common_units(schema.outputs[0].units))
+        for ax in axes[-1]:
+            ax.set_xlabel(label(schema.hyperparameter))
+        legend(figure, axes[0, 0])
+    return Picture(
+        "movement.png",
+        f"Outputs as {schema.hyperparameter.name} moves",
+        "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out values); the "
+        "dashed line is the straight one between the anchors. A step of the curve at a grey square is an error of the map.",
+    )
+
+
+def _dots(ax: "Axes", sample: Sample, name: str, **style: object) -> None:
+    ax.scatter(sample.outputs[:, 0], sample.outputs[:, 1], label=name, **style)  # type: ignore[arg-type]
+
+
+def _common_units(units: str) -> str:
+    return f"output [{units}]" if units else "output"

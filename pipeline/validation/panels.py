@@ -1,0 +1,98 @@
+"""Which conditions the pictures show, and the surrogate's samples and paths there."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.harvest import Harvest
+from pipeline.shapes import FloatArray
+from pipeline.surrogate.coupling import group_rows
+from pipeline.validation.baselines import left_anchor
+from pipeline.validation.comparison import Comparison, Sample, match_rows
+from pipeline.validation.evaluate import move
+from pipeline.validation.style import describe, spaced
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+MOST_PANELS = 4
+MOST_POINTS = 300
+"""Points of one cloud: more hide each other."""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One condition (C,) that a picture shows, or all conditions at once where condition is None."""
+
+    title: str
+    condition: FloatArray | None
+
+    def sample(self, harvest: Harvest, value: float) -> Sample:
+        """The harvest's rows at λ = value that belong to this panel, evenly thinned."""
+        k = harvest.hyperparameter.tolist().index(value)
+        y, x = harvest.outputs[k], harvest.conditions[k]
+        rows = np.arange(len(x)) if self.condition is None else np.flatnonzero((x == self.condition).all(axis=1))
+        rows = rows[spaced(len(rows), MOST_POINTS)]
+        return Sample(y[rows], x[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Paths over one interval: λ (M,) from its left to its right anchor, outputs (n, M, D) there."""
+
+    hyperparameter: NDArray[np.float64]
+    outputs: FloatArray
+
+
+def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison) -> list[Panel]:
+    """The panels of a sweep.
+
+    "paired": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither flatter
+    nor frighten; "conditional": evenly spaced conditions; "joint": all conditions in one panel.
+    """
+    columns = score.schema.conditions
+    if comparison.kind == "joint":
+        return [Panel("all conditions", None)]
+    if comparison.kind == "conditional":
+        distinct = np.unique(score.conditions[0], axis=0)
+        return [Panel(describe(x, columns), x) for x in distinct[spaced(len(distinct), MOST_PANELS)]]
+    order = np.argsort(_context_errors(surrogate, score))
+    picks = {"small error": 0.1, "median error": 0.5, "large error": 0.9}
+    rows = {name: order[int(part * (len(order) - 1))] for name, part in picks.items()}
+    return [Panel(f"context with a {name}".replace("a median", "the median"), score.conditions[0][r]) for name, r in rows.items()]
+
+
+def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float) -> Sample:
+    """The surrogate's sample of a panel at λ = value, moved from the left anchor; the anchor's own sample at an anchor."""
+    if value in surrogate.anchors:
+        return panel.sample(score, value)
+    source = surrogate.anchors[left_anchor(surrogate.anchors, value)]
+    return move(surrogate, panel.sample(score, source), source, value)
+
+
+def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, rows: int = 1) -> list[Piece]:
+    """Paths of the first `rows` samples of a panel, one piece an interval, each starting at its anchor's own samples."""
+    pieces = []
+    for left, right in zip(surrogate.anchors[:-1], surrogate.anchors[1:], strict=True):
+        start = panel.sample(score, left)
+        start = start.rows(spaced(len(start.outputs), rows))
+        targets = np.linspace(left, right, points)
+        pieces.append(Piece(targets, surrogate.path(start.outputs, start.conditions, left, targets)))
+    return pieces
+
+
+def _context_errors(surrogate: "Surrogate", score: Harvest) -> NDArray[np.float64]:
+    """Mean squared error of every score row (N,), in the order of the first λ's rows, over all λ beyond the first."""
+    x = score.conditions[0]
+    errors = np.zeros(len(x))
+    for k, value in enumerate(score.hyperparameter.tolist()):
+        if value in surrogate.anchors:
+            continue
+        left = surrogate.anchors[left_anchor(surrogate.anchors, value)]
+        j = score.hyperparameter.tolist().index(left)
+        start = Sample(score.outputs[j][match_rows(x, score.conditions[j])], x)
+        truth = score.outputs[k][match_rows(x, score.conditions[k])]
+        errors += ((move(surrogate, start, left, value).outputs - truth) ** 2).mean(axis=1)
+    return errors

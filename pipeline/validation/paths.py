@@ -1,0 +1,123 @@
+"""Pictures of the learnt paths over the density of the anchors' samples."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import LineCollection
+from matplotlib.colors import Normalize
+from numpy.typing import NDArray
+
+from pipeline.harvest import Harvest
+from pipeline.shapes import FloatArray
+from pipeline.validation.panels import Panel, Piece, contexts
+from pipeline.validation.style import INK, Picture, drawing, label, legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pipeline.surrogate import Surrogate
+
+_POINTS_PER_INTERVAL = 41
+_PATHS = 12
+_GRID = 60
+_DEEPEST = -8.0
+"""Log density below the panel's peak at which the shading ends."""
+
+
+def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folder: Path) -> Picture:
+    """Paths from every anchor to the next, coloured by λ, over the density: a panel a condition.
+
+    D > 1: two outputs against each other, the first and the last where there are more than two; the density is then the
+    slice through the paths' mean in the other outputs. D = 1: the output against λ.
+    """
+    schema, anchors = score.schema, surrogate.anchors
+    flat = len(schema.outputs) == 1
+    norm = Normalize(anchors[0], anchors[-1])
+    columns = len(panels) if len(panels) <= 3 else 2
+    rows = -(-len(panels) // columns)
+    with drawing(folder / "paths.png", rows, columns, width=4.1, height=3.5) as (figure, axes):
+        for ax, panel in zip(axes.flat, panels, strict=False):
+            pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL, _PATHS)
+            views = [_view(piece, flat) for piece in pieces]
+            _shade(ax, surrogate, panel, score, pieces, views)
+            for piece, view in zip(pieces, views, strict=True):
+                _coloured_lines(ax, view, piece.hyperparameter, norm)
+                ax.scatter(*view[:, 0].T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="anchor's samples")
+            _truth(ax, surrogate, score, panel, flat)
+            ax.set_title(panel.title)
+            ax.grid(visible=False)
+            ax.set_xlabel(label(schema.hyperparameter if flat else schema.outputs[0]))
+            ax.set_ylabel(label(schema.outputs[-1]))
+        for ax in axes.flat[len(panels) :]:
+            ax.remove()
+        _legend(figure, axes[0, 0])
+        colours = ScalarMappable(norm, "viridis")
+        figure.colorbar(colours, ax=axes.flat[: len(panels)].tolist(), label=label(schema.hyperparameter), shrink=0.8)
+    slice_note = " The density is a slice through the paths' mean in the other outputs." if len(schema.outputs) > 2 else ""
+    return Picture(
+        "paths.png",
+        "Learnt paths over the density of the anchors' samples",
+        "White circles are samples at the anchors; each path leads from one to its image at the next anchor, coloured by "
+        f"{schema.hyperparameter.name}. Where the potential acts, paths keep to the dark regions, and equal steps of colour "
+        "are close together where outputs move slowly." + slice_note,
+    )
+
+
+def _view(piece: Piece, flat: bool) -> NDArray[np.float64]:
+    """The two coordinates shown, (n, M, 2): λ and the output, or the first and the last output."""
+    if flat:
+        across = np.broadcast_to(piece.hyperparameter, piece.outputs.shape[:2])
+        return np.stack([across, piece.outputs[:, :, 0]], axis=-1)
+    return np.asarray(piece.outputs[:, :, [0, -1]], np.float64)
+
+
+def _coloured_lines(ax: "Axes", view: NDArray[np.float64], hyperparameter: NDArray[np.float64], norm: Normalize) -> None:
+    segments = np.stack([view[:, :-1], view[:, 1:]], axis=2).reshape(-1, 2, 2)
+    middles = np.tile((hyperparameter[:-1] + hyperparameter[1:]) / 2, len(view))
+    ax.add_collection(LineCollection(list(segments), array=middles, cmap="viridis", norm=norm, lw=2.2, zorder=3))
+
+
+def _truth(ax: "Axes", surrogate: "Surrogate", score: Harvest, panel: Panel, flat: bool) -> None:
+    """One point a held-out λ, for single rows only: a cloud here would hide the paths."""
+    held_out = [v for v in score.hyperparameter.tolist() if v not in surrogate.anchors]
+    samples = [panel.sample(score, v).outputs for v in held_out]
+    if held_out and all(len(y) == 1 for y in samples):
+        y = np.concatenate(samples)
+        ax.scatter(held_out if flat else y[:, 0], y[:, -1], marker="x", s=34, c=INK, zorder=5, label="truth, held out")
+
+
+def _shade(
+    ax: "Axes", surrogate: "Surrogate", panel: Panel, score: Harvest, pieces: list[Piece], views: list[NDArray[np.float64]]
+) -> None:
+    """Shade the log density, 0 at the panel's peak; the axes reach 25 % beyond the paths on either side."""
+    shown = np.concatenate([view.reshape(-1, 2) for view in views])
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    margin = 0.25 * np.maximum(high - low, 0.2 * (high - low).max())
+    flat = len(score.schema.outputs) == 1
+    margin[0] *= not flat
+    (x_low, y_low), (x_high, y_high) = low - margin, high + margin
+    horizontal, vertical = np.linspace(x_low, x_high, _GRID), np.linspace(y_low, y_high, _GRID)
+    mesh = np.stack(np.meshgrid(horizontal, vertical), axis=-1).reshape(-1, 2)
+    centre = np.concatenate([piece.outputs.reshape(-1, piece.outputs.shape[-1]) for piece in pieces]).mean(axis=0)
+    points = np.repeat(centre[None].astype(np.float32), len(mesh), axis=0)
+    points[:, -1] = mesh[:, 1]
+    if not flat:
+        points[:, 0] = mesh[:, 0]
+    density = surrogate.log_density(points, _conditions(panel, score, len(points))).reshape(_GRID, _GRID)
+    levels = np.linspace(_DEEPEST, 0, 9)
+    ax.contourf(horizontal, vertical, np.maximum(density - density.max(), _DEEPEST), levels=levels, cmap="Greys", alpha=0.6)
+    ax.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
+
+
+def _conditions(panel: Panel, score: Harvest, count: int) -> FloatArray:
+    """The panel's condition, or the first row's where the panel shows them all, (count, C)."""
+    condition = score.conditions[0][0] if panel.condition is None else panel.condition
+    return np.repeat(condition[None], count, axis=0)
+
+
+def _legend(figure: Any, axes: "Axes") -> None:
+    handles, names = axes.get_legend_handles_labels()
+    kept = dict(zip(names, handles, strict=True))
+    figure.legend(list(kept.values()), list(kept), loc="outside upper center", ncols=len(kept))

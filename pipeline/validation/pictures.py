@@ -1,0 +1,90 @@
+"""All pictures of a validation, as PNGs in one folder."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.harvest import Harvest
+from pipeline.validation.comparison import Comparison
+from pipeline.validation.evaluate import FLOOR, LABELS, SURROGATE, Evaluation
+from pipeline.validation.fans import draw_fans
+from pipeline.validation.movement import draw_clouds, draw_curves, draw_strips
+from pipeline.validation.panels import choose_panels
+from pipeline.validation.paths import draw_paths
+from pipeline.validation.style import COLOURS, INK, MARKERS, PALE, Picture, drawing, label, legend
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pipeline.surrogate import Surrogate
+
+
+def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> list[Picture]:
+    """Write every picture that fits the sweep into an existing folder; returns them in the report's order."""
+    comparison = Comparison.of(score, surrogate.deterministic)
+    panels = choose_panels(surrogate, score, comparison)
+    pictures = [draw_errors(surrogate, score, evaluation, folder)] if evaluation.held_out else []
+    if comparison.kind == "paired":
+        pictures.append(draw_curves(surrogate, score, panels, folder))
+        if score.schema.picture == "forecast":
+            pictures.append(draw_fans(surrogate, score, panels, folder))
+    elif evaluation.held_out:
+        draw = draw_strips if len(score.schema.outputs) == 1 else draw_clouds
+        pictures.append(draw(surrogate, score, panels, folder))
+    pictures.append(draw_paths(surrogate, score, panels, folder))
+    if surrogate.history:
+        pictures.append(draw_history(surrogate, folder))
+    return pictures
+
+
+def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> Picture:
+    """The error of all methods against λ, and beside it the spread, where a collapse would show."""
+    schema, values = score.schema, evaluation.hyperparameters
+    units = schema.outputs[0].units
+    with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
+        for method in evaluation.methods:
+            scores = [evaluation.at(method, value) for value in values]
+            line = {"c": COLOURS[method], "ls": "--" if method == FLOOR else "-"}
+            line |= {"lw": 2.2 if method == SURROGATE else 1.2, "zorder": 4 if method == SURROGATE else 3}
+            line |= {"marker": MARKERS[method], "label": LABELS[method]}
+            errors.plot(values, [s.error for s in scores], **line)
+            spreads.plot(values, [s.spread for s in scores], **line)
+        truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
+        spreads.plot(values, truth, c=INK, marker="x", ls=":", lw=1.2, zorder=5, label="truth")
+        if min(s.error for s in evaluation.held_out) > 0:
+            errors.set_yscale("log")
+        squared = f" [{units}²]" if units else ""
+        errors.set(title=f"{evaluation.measure} against the truth: lower is better", ylabel=f"{evaluation.measure}{squared}")
+        spreads.set(title="spread: nearest to the truth's is better", ylabel=f"spread [{units}]" if units else "spread")
+        for ax in (errors, spreads):
+            _mark_anchors(ax, surrogate.anchors)
+            ax.set_xlabel(label(schema.hyperparameter))
+        legend(figure, spreads, columns=3)
+    return Picture(
+        "errors.png",
+        "Errors at the held-out values",
+        "Left: the error of every method; the thick blue line is the surrogate, and dotted verticals are the anchors. Right: "
+        "how wide each method's outputs scatter; a method whose spread falls short of the truth's collapses.",
+    )
+
+
+def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
+    """The curves that the fit recorded, one panel each."""
+    curves = {name: values for name, values in surrogate.history.items() if len(values) > 1}
+    columns = min(3, len(curves))
+    rows = -(-len(curves) // columns)
+    with drawing(folder / "fit.png", rows, columns, width=3.4, height=2.5) as (_, axes):
+        for ax, (name, values) in zip(axes.flat, curves.items(), strict=False):
+            ax.plot(np.arange(1, len(values) + 1), values, c=COLOURS[SURROGATE], lw=1.4)
+            ax.set(title=name.replace("_", " "), xlabel="recorded step")
+            if min(values) > 0 and max(values) > 10 * min(values):
+                ax.set_yscale("log")
+        for ax in axes.flat[len(curves) :]:
+            ax.remove()
+    return Picture("fit.png", "How the fit went", "The curves that the fit recorded; all should have levelled off at their right end.")
+
+
+def _mark_anchors(ax: "Axes", anchors: tuple[float, ...]) -> None:
+    for anchor in anchors:
+        ax.axvline(anchor, c=PALE, lw=0.9, ls=":", zorder=1)

@@ -1,0 +1,81 @@
+"""The report: one HTML file that needs nothing else, with the pictures beside it as PNGs."""
+
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pipeline.atomic import atomic_folder
+from pipeline.harvest import Harvest
+from pipeline.validation.evaluate import FLOOR, LABELS, Evaluation
+from pipeline.validation.gates import Decision
+from pipeline.validation.pictures import draw_pictures
+from pipeline.validation.results import Facts
+from pipeline.validation.style import Picture, number
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+REPORT_FILE = "report.html"
+TEMPLATE = "report.html.jinja"
+
+COMPARISONS = {
+    "paired": "The networks are deterministic, and the values share their conditions: row by row, the mean squared error.",
+    "conditional": "The networks are stochastic, with several draws a condition: the exact squared 2-Wasserstein distance "
+    "within every condition, averaged over the conditions.",
+    "joint": "There is one draw a condition, or the values do not share their conditions: the exact squared 2-Wasserstein "
+    "distance of outputs and conditions together (continuous conditions scaled to the outputs' mean standard deviation, "
+    "categories kept apart).",
+}
+
+
+def write_report(
+    folder: Path, surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, decision: Decision, facts: Facts
+) -> Path:
+    """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path."""
+    with atomic_folder(folder) as temporary:
+        pictures = draw_pictures(surrogate, score, evaluation, temporary)
+        html = render(evaluation, decision, facts, pictures, temporary, score.schema.outputs[0].units)
+        (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
+    return folder / REPORT_FILE
+
+
+def render(
+    evaluation: Evaluation,
+    decision: Decision,
+    facts: Facts,
+    pictures: Sequence[Picture],
+    folder: Path,
+    units: str = "",
+) -> str:
+    """The HTML text; the pictures' PNGs are read from `folder`, and `units` are the outputs'."""
+    environment = Environment(
+        loader=PackageLoader("pipeline.validation", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["number"] = number
+    return environment.get_template(TEMPLATE).render(
+        evaluation=evaluation,
+        decision=decision,
+        facts=facts,
+        labels=LABELS,
+        floor=FLOOR,
+        units=units,
+        comparison=COMPARISONS[evaluation.comparison],
+        best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
+        best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
+        pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
+    )
+
+
+def _competitors(evaluation: Evaluation) -> list[str]:
+    return [method for method in evaluation.methods if method != FLOOR]
+
+
+def _best(evaluation: Evaluation, value: float) -> str:
+    return min(_competitors(evaluation), key=lambda method: evaluation.at(method, value).error)

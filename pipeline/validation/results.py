@@ -1,0 +1,85 @@
+"""What a validation leaves for machines: metrics.json for `dvc metrics` and the registry, errors.csv for `dvc plots`."""
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pipeline.harvest import Harvest
+from pipeline.validation.evaluate import SURROGATE, Evaluation, Score
+from pipeline.validation.gates import Decision
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+COLUMNS = ("role", "hyperparameter", "method", "error", "energy_distance", "spread", "truth_spread")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What was validated. digests: SHA-256 by name (surrogate, fit, score); rows: of the two harvests by name."""
+
+    name: str
+    hyperparameter: str
+    anchors: tuple[float, ...]
+    clock: str
+    variant: str
+    solver: str
+    deterministic: bool
+    digests: dict[str, str]
+    rows: dict[str, int]
+
+    @classmethod
+    def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest) -> "Facts":
+        """Collect them from the surrogate and the two harvests."""
+        return cls(
+            name=name,
+            hyperparameter=surrogate.schema.hyperparameter.name,
+            anchors=surrogate.anchors,
+            clock=surrogate.clock,
+            variant=surrogate.config.variant,
+            solver=surrogate.config.solver,
+            deterministic=surrogate.deterministic,
+            digests={"surrogate": surrogate.digest, "fit": fit.digest, "score": score.digest},
+            rows={"fit": sum(map(len, fit.outputs)), "score": sum(map(len, score.outputs))},
+        )
+
+
+def metrics(evaluation: Evaluation, decision: Decision, facts: Facts) -> dict[str, Any]:
+    """The content of metrics.json.
+
+    Numbers that `dvc metrics show` should list stand in mappings; what only programs read (every score, the digests)
+    stands in lists, which DVC leaves out of its table.
+    """
+    held_out = evaluation.hyperparameters
+    return {
+        "decision": {"promote": decision.promote, "reason": decision.reason},
+        "measure": evaluation.measure,
+        "clock": facts.clock,
+        "redraws": evaluation.redraws,
+        "mean": {method: evaluation.mean_error(method) for method in evaluation.methods},
+        "surrogate": {f"{value:g}": evaluation.at(SURROGATE, value).error for value in held_out},
+        "scores": [dict(zip(COLUMNS, row, strict=True)) for row in score_rows(evaluation)],
+        "digests": [{"of": of, "sha256": digest} for of, digest in facts.digests.items()],
+        "comparison": evaluation.comparison,
+        "variant": facts.variant,
+        "solver": facts.solver,
+    }
+
+
+def score_rows(evaluation: Evaluation) -> list[tuple[str | float, ...]]:
+    """Every score as a row of COLUMNS; role is "held_out", or "anchor" for the maps between anchors."""
+
+    def row(role: str, score: Score) -> tuple[str | float, ...]:
+        return (role, *(getattr(score, column) for column in COLUMNS[1:]))
+
+    return [row("held_out", s) for s in evaluation.held_out] + [row("anchor", s) for s in evaluation.anchors]
+
+
+def errors_csv(evaluation: Evaluation) -> str:
+    """The content of errors.csv: a header, then one line a score."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    writer.writerows(score_rows(evaluation))
+    return text.getvalue()
