@@ -5,7 +5,6 @@ system. `.dvcignore` and `.gitignore` leave such names out, so that what a kille
 """
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     temporary = _partial(path)
     try:
         yield temporary
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,17 +40,19 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
     last, so that at no moment does `path` hold a mixture of the two.
     """
     path = Path(path)
-    temporary = _partial(path)
+    temporary, aside = _partial(path), _partial(path)
     temporary.mkdir()
     try:
         yield temporary
-        aside = _partial(path)
-        if path.exists():
-            os.rename(path, aside)
-        os.rename(temporary, path)
-        shutil.rmtree(aside, ignore_errors=True)
+        if path.is_dir():
+            path.rename(aside)
+        temporary.rename(path)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        if aside.exists() and not path.exists():
+            aside.rename(path)
+        for leftover in (temporary, aside):
+            if leftover.exists():
+                shutil.rmtree(leftover)
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -9,7 +9,6 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from pipeline.errors import ConfigurationError
@@ -42,6 +41,13 @@ class SweepSection(Section):
         """The values that are no anchors, ascending."""
         return tuple(v for v in self.values if v not in self.anchors)
 
+    def value_of(self, text: str) -> float:
+        """The value that `text` writes; ConfigurationError where it is none of sweep.values."""
+        for value in self.values:
+            if _is_number(text, value):
+                return value
+        raise ConfigurationError(f"{text!r} is not among sweep.values = {list(self.values)}; give one of them")
+
     @model_validator(mode="after")
     def _anchors_span_the_values(self) -> Self:
         check_anchors(self.anchors, "sweep.anchors")
@@ -49,11 +55,13 @@ class SweepSection(Section):
         if not self.values:
             return self
         if missing := [a for a in self.anchors if a not in self.values]:
-            raise ValueError(f"sweep.anchors: {missing} are not among sweep.values = {list(self.values)}; add them there")
+            raise ValueError(
+                f"sweep.anchors: {missing} are not among sweep.values = {list(self.values)}; add them there"
+            )
         if outside := [v for v in self.held_out if not self.anchors[0] < v < self.anchors[-1]]:
             raise ValueError(
                 f"sweep.values: the held-out {outside} lie outside the anchors' range "
-                f"[{self.anchors[0]}, {self.anchors[-1]}]; a surrogate does not extrapolate: remove them, or add anchors"
+                f"[{self.anchors[0]}, {self.anchors[-1]}]; nothing extrapolates: remove them, or add anchors"
             )
         return self
 
@@ -95,10 +103,14 @@ class HarvestSection(Section):
 
 
 class DatasetSection(Section):
-    """Where the harvests lie: the sweep's own, or one that was handed in."""
+    """Where the harvests lie: the sweep's own, or one that was handed in.
+
+    score_fraction, seed: which part of a harvest that was handed in is held back to compute scores on.
+    """
 
     source: str = Field(min_length=1)
     score_fraction: float = Field(default=0.25, gt=0, lt=1)
+    seed: int = Field(default=0, ge=0)
 
 
 class SurrogateConfig(Section):
@@ -107,6 +119,27 @@ class SurrogateConfig(Section):
     variant: Variant = "K_theta-U"
     solver: Solver = "paired"
     clock: Clock = "auto"
+    # The Lagrangian: weight of U, KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of G.
+    alpha: float = Field(default=0.05, ge=0)
+    output_bandwidth: float | Literal["auto"] = "auto"
+    condition_bandwidth: float | Literal["auto"] = "auto"
+    density_samples: int = Field(default=2048, ge=1)
+    eigenvalues: tuple[float, float] = (0.1, 1.0)
+    # Networks.
+    map_widths: tuple[int, ...] = (64, 64, 64)
+    path_widths: tuple[int, ...] = (128, 128)
+    metric_widths: tuple[int, ...] = (64, 64)
+    spline_functions: int = Field(default=8, ge=2)
+    quadrature_points: int = Field(default=12, ge=2)
+    # Optimisation.
+    batch_size: int = Field(default=256, ge=1)
+    coupling_rounds: int = Field(default=4, ge=1)
+    coupling_pairs: int = Field(default=200_000, ge=1)
+    path_steps: int = Field(default=250, ge=1)
+    map_steps: int = Field(default=1500, ge=1)
+    path_learning_rate: float = Field(default=2e-3, gt=0)
+    metric_learning_rate: float = Field(default=2e-3, gt=0)
+    map_learning_rate: float = Field(default=3e-3, gt=0)
 
 
 class FitSection(SurrogateConfig):
@@ -148,12 +181,48 @@ class Config(Section):
     validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
     register_: RegisterSection = Field(alias="register")
 
+    @property
+    def folder(self) -> Path:
+        """Where everything of this sweep lies, relative to the repository: data/<name>."""
+        return Path("data") / self.name
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if self.network is None:
+            if self.sweep.values:
+                raise ValueError(
+                    f"sweep.values = {list(self.sweep.values)} with network = null: a harvest from disk brings its own "
+                    "values; set sweep.values: []"
+                )
+            source = self.folder / "data"
+        else:
+            if not self.sweep.values:
+                raise ValueError(f"sweep.values is empty: network = {self.network!r} needs the values to train at")
+            if self.harvest is None:
+                raise ValueError(
+                    f"harvest: missing; network = {self.network!r} needs fit_conditions and score_conditions"
+                )
+            source = self.folder / "harvest"
+        if Path(self.dataset.source) != source:
+            raise ValueError(
+                f"dataset.source = {self.dataset.source!r} does not belong to name = {self.name!r} with network = "
+                f"{self.network!r}; set {source.as_posix()!r}"
+            )
+        return self
+
 
 def check_anchors(values: tuple[float, ...], field: str) -> None:
     """Raise ValueError unless `values` are at least two, finite, distinct and ascending."""
     if len(values) < 2:
         raise ValueError(f"{field} = {list(values)}: at least two anchors are needed")
     _check_ascending(values, field)
+
+
+def _is_number(text: str, value: float) -> bool:
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
 
 
 def _check_ascending(values: tuple[float, ...], field: str) -> None:
@@ -168,6 +237,8 @@ def _check_ascending(values: tuple[float, ...], field: str) -> None:
 
 def parse_config(text: str, origin: str) -> Config:
     """Read YAML text into a `Config`; `origin` (a file name) stands in the message of a ConfigurationError."""
+    import yaml  # here, because a served model needs the settings' classes but no YAML
+
     try:
         loaded = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -177,7 +248,7 @@ def parse_config(text: str, origin: str) -> Config:
     try:
         return Config.model_validate(loaded)
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, origin)) from error
+        raise ConfigurationError(explain(error, origin)) from error
 
 
 def load_config(path: Path | str = PARAMS) -> Config:
@@ -188,14 +259,17 @@ def load_config(path: Path | str = PARAMS) -> Config:
     return parse_config(path.read_text(encoding="utf-8"), str(path))
 
 
-def _explain(error: ValidationError, origin: str) -> str:
+def explain(error: ValidationError, origin: str, prefix: str = "") -> str:
+    """Say what does not fit, one line a fault: field (after `prefix`), what is wrong, value."""
     lines = [f"{origin} does not fit ({error.error_count()} fault(s)):"]
     for fault in error.errors():
-        field = ".".join(str(part) for part in fault["loc"]) or "(top)"
+        field = prefix + (".".join(str(part) for part in fault["loc"]) or "(top)")
         if fault["type"] == "extra_forbidden":
             lines.append(f"  {field}: unknown key (value {fault['input']!r}); remove it or mend its spelling")
         elif fault["type"] == "missing":
             lines.append(f"  {field}: missing; set it")
+        elif fault["type"] == "value_error" and isinstance(fault["input"], dict):
+            lines.append(f"  {fault['ctx']['error']}")  # a check across fields, which names them itself
         else:
             lines.append(f"  {field}: {fault['msg']} (received {fault['input']!r})")
     return "\n".join(lines)

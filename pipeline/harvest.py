@@ -5,22 +5,21 @@ output columns), and, where the networks travel along, one folder an anchor unde
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pipeline.atomic import atomic_folder, write_json
+from pipeline.bundles import read_json
 from pipeline.config import check_anchors
 from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.samples import check_samples, matrix, read_samples, write_samples
 from pipeline.schema import Column, Kind, Schema
 
 if TYPE_CHECKING:
@@ -73,19 +72,25 @@ class Harvest:
             check_anchors(tuple(anchors.tolist()), "hyperparameter")
         except ValueError as error:
             raise DataError(str(error)) from error
-        ys = tuple(_matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
-        xs = tuple(_matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
+        ys = tuple(matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
+        xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
         for field, arrays in (("outputs", ys), ("conditions", xs)):
             if len(arrays) != len(anchors):
-                raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; one array an anchor is needed")
+                raise DataError(
+                    f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; one array an anchor is needed"
+                )
             if len(widths := {a.shape[1] for a in arrays}) > 1:
                 raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
         for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
             if len(y) != len(x):
-                raise DataError(f"anchor {anchors[k]}: {len(y)} rows of outputs but {len(x)} of conditions; rows must match")
+                raise DataError(
+                    f"anchor {anchors[k]}: {len(y)} rows of outputs but {len(x)} of conditions; rows must match"
+                )
+        if not ys[0].shape[1]:
+            raise DataError("outputs have no columns; at least one is needed")
         if schema is None:
             schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
-        _check_against(schema, ys, xs)
+        check_samples(schema, ys, xs)
         if networks is not None and len(networks) != len(anchors):
             raise DataError(f"networks: {len(networks)} for {len(anchors)} anchors; one an anchor is needed")
         return cls(anchors, ys, xs, schema, None if networks is None else tuple(networks))
@@ -133,9 +138,7 @@ class Harvest:
 
         with atomic_folder(path) as folder:
             for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
-                columns = [c.name for c in (*self.schema.conditions, *self.schema.outputs)]
-                values = [*x.T, *y.T]
-                pq.write_table(pa.table(dict(zip(columns, values, strict=True))), folder / f"anchor-{k}.parquet")
+                write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
                 if self.networks is not None:
                     save_network(self.networks[k], folder / "networks" / str(k))
             write_json(
@@ -150,7 +153,7 @@ class Harvest:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read a folder that `save` wrote; BundleError where files are missing or corrupted, DataError for bad values."""
+        """Read a folder that `save` wrote; BundleError for missing or corrupted files, DataError for bad values."""
         folder = Path(path)
         document = read_json(folder / SCHEMA_FILE, "harvest")
         try:
@@ -161,60 +164,15 @@ class Harvest:
             with_networks = bool(document["networks"])
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise BundleError(f"{folder / SCHEMA_FILE} is no harvest's schema: {error}") from error
-        tables = [_read_parquet(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
+        tables = [read_samples(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
         networks = None
         if with_networks:
             from pipeline.networks.registry import load_network
 
             networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
-        return cls.from_arrays(anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema)
-
-
-def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file of a bundle; BundleError names the file and what it belongs to."""
-    if not path.is_file():
-        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is corrupted (no JSON): {error}") from error
-
-
-def _read_parquet(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    if not path.is_file():
-        raise BundleError(f"{path} is missing; a harvest holds one Parquet file an anchor")
-    try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no Parquet): {error}") from error
-    columns = [*schema.conditions, *schema.outputs]
-    if missing := [c.name for c in columns if c.name not in table.column_names]:
-        raise DataError(f"{path}: columns {missing} are missing; it holds {table.column_names}")
-    if not table.num_rows:
-        raise DataError(f"{path} is empty; at least one row is needed")
-    arrays = [table.column(c.name).to_numpy() for c in columns]
-    split = len(schema.conditions)
-    return np.stack(arrays[split:], axis=1), (
-        np.stack(arrays[:split], axis=1) if split else np.zeros((table.num_rows, 0), np.float32)
-    )
-
-
-def _matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
-    array = np.asarray(values)
-    if array.ndim != 2:
-        raise DataError(f"{field} has shape {array.shape}; (rows, columns) is needed")
-    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
-        raise DataError(f"{field} has dtype {array.dtype}; real numbers are needed")
-    if not len(array):
-        raise DataError(f"{field} is empty (shape {array.shape}); at least one row is needed")
-    if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
-    if not np.isfinite(array).all():
-        row, column = np.argwhere(~np.isfinite(array))[0]
-        raise DataError(
-            f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
+        return cls.from_arrays(
+            anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema
         )
-    return array
 
 
 def _describe(
@@ -258,25 +216,3 @@ def _describe(
         )
     except ValidationError as error:
         raise ConfigurationError(f"the columns' description does not fit: {error}") from error
-
-
-def _check_against(
-    schema: Schema, outputs: Sequence[NDArray[np.floating]], conditions: Sequence[NDArray[np.floating]]
-) -> None:
-    for field, arrays, columns in (("outputs", outputs, schema.outputs), ("conditions", conditions, schema.conditions)):
-        for k, array in enumerate(arrays):
-            if array.shape[1] != len(columns):
-                raise DataError(f"{field}[{k}] has {array.shape[1]} columns, the schema {len(columns)}")
-            check_columns(array, columns, f"{field}[{k}]")
-
-
-def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
-    """Raise DataError where a categorical column holds no whole numbers, or a bounded one leaves its bounds."""
-    for i, column in enumerate(columns):
-        values = array[:, i]
-        if column.kind == "categorical" and (bad := values[values != np.round(values)]).size:
-            raise DataError(f"{field}: column {column.name!r} is categorical but holds {bad[0]}; whole-number codes are needed")
-        low = -np.inf if column.lower is None else column.lower
-        high = np.inf if column.upper is None else column.upper
-        if (bad := values[(values < low) | (values > high)]).size:
-            raise DataError(f"{field}: column {column.name!r} holds {bad[0]}, outside its bounds [{low}, {high}]")

@@ -49,5 +49,7 @@ class Schema(BaseModel):
     def _names_are_distinct(self) -> Self:
         names = [c.name for c in (*self.conditions, *self.outputs)]
         if repeated := sorted({n for n in names if names.count(n) > 1} | ({"row", "draw"} & set(names))):
-            raise ValueError(f"column names {repeated} are repeated or reserved (row, draw); every column needs its own")
+            raise ValueError(
+                f"column names {repeated} are repeated or reserved (row, draw); every column needs its own"
+            )
         return self

@@ -3,19 +3,24 @@
 A family is one class. It owns its settings (the `train` section of params.yaml, validated by a Pydantic model), turns
 the source file into data, trains one network for one hyperparameter, says at which conditions networks are harvested,
 and evaluates a network there. Everything that a family returns is plain: NumPy arrays, and networks that save
-themselves without pickle.
+themselves without pickle. A served model loads networks in a process that holds only NumPy, torch, safetensors and
+Pydantic: their modules import nothing else at module level.
 """
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
+from safetensors.numpy import save_file
 
+from pipeline.bundles import read_arrays
 from pipeline.config import IngestSection
 from pipeline.schema import Schema
+
+ARRAYS_FILE = "arrays.safetensors"
 
 Split = Literal["fit", "score"]
 """Conditions that the surrogate is fitted on, and those that its scores are computed on; the two never overlap."""
@@ -28,13 +33,30 @@ class Data:
     arrays: named arrays. attributes: what else the family wants to remember of the source, as text (units, names).
     """
 
-    arrays: dict[str, NDArray[Any]]
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     attributes: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write arrays and attributes into an existing folder."""
+        save_file(self.arrays, folder / ARRAYS_FILE, metadata=self.attributes)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; BundleError where it is missing or corrupted."""
+        return cls(*read_arrays(folder / ARRAYS_FILE, "ingested data"))
 
 
 @runtime_checkable
 class Network(Protocol):
-    """A trained network of one hyperparameter."""
+    """A trained network of one hyperparameter.
+
+    family: what `pipeline.networks.registry.family_class` finds its family by: a built-in name or an import path.
+    """
+
+    @property
+    def family(self) -> str:
+        """Name or import path of the family."""
+        ...
 
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Outputs (N, draws, D) at conditions (N, C); the same seed gives the same draws on one machine."""
@@ -52,6 +74,10 @@ class NetworkFamily(Protocol):
     Settings: ClassVar[type[BaseModel]]
 
     def __init__(self, settings: Any) -> None: ...
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where no network can be trained at this λ."""
+        ...
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
         """Read and check the source file; raise DataError where it cannot be used."""

@@ -1,0 +1,157 @@
+"""The command line, `python -m pipeline <command>`: one command a stage, and what chooses and checks a sweep.
+
+Stages are imported inside their commands: a command loads what it needs and no more.
+"""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from pipeline.config import load_config
+from pipeline.errors import ConfigurationError, SweepError
+
+NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
+
+
+class Commands(TyperGroup):
+    """The commands, in the order of the pipeline; an error raised on purpose is shown without its traceback."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names in the order of their definition, which is the pipeline's."""
+        return list(self.commands)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command; a SweepError ends the process with status 1 and its message on stderr."""
+        try:
+            return super().invoke(ctx)
+        except SweepError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(1) from error
+
+
+app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
+Value = Annotated[str, typer.Argument(help="λ as params.yaml writes it: one of sweep.values.")]
+
+
+@app.callback(help="Sweep to surrogate: the stages of dvc.yaml, and what chooses and checks a sweep.")
+def main() -> None:
+    """Send the stages' log to stderr."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+
+
+@app.command()
+def sweep(
+    name: Annotated[str | None, typer.Argument(help="A preset: a file under sweeps/, without its ending.")] = None,
+    harvest: Annotated[Path | None, typer.Option(help="Folder of a harvest: nothing is trained.")] = None,
+    held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
+) -> None:
+    """Write a preset, or the sweep of a harvest on disk, into params.yaml."""
+    from pipeline.presets import preset_names, select_harvest, select_preset
+
+    if (name is None) == (harvest is None):
+        raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
+    if harvest is not None:
+        changed = select_harvest(harvest, _numbers(held_out))
+    else:
+        if held_out:
+            raise ConfigurationError(f"--held-out {held_out} belongs to --harvest; a preset lists its own values")
+        changed = select_preset(str(name))
+    typer.echo(f"params.yaml: sweep {load_config().name}{'' if changed else ', as it was'}")
+
+
+@app.command()
+def check() -> None:
+    """Validate params.yaml and its source data, before anything is trained."""
+    from pipeline.check import check as check_sweep
+
+    config = load_config()
+    check_sweep(config)
+    typer.echo(f"params.yaml: sweep {config.name} is well")
+
+
+@app.command()
+def raw(file: Annotated[str, typer.Argument(help="A file of the package vega_datasets.")]) -> None:
+    """Copy a bundled file to data/raw/."""
+    from pipeline.stages import raw as stage
+
+    stage.run(file)
+
+
+@app.command()
+def ingest() -> None:
+    """Turn the source into data/NAME/data."""
+    from pipeline.stages import ingest as stage
+
+    stage.run(load_config())
+
+
+@app.command(context_settings=NUMBER)
+def train(value: Value) -> None:
+    """Train the network of one λ: data/NAME/networks/VALUE."""
+    from pipeline.stages import train as stage
+
+    stage.run(load_config(), value)
+
+
+@app.command(context_settings=NUMBER)
+def harvest(value: Value) -> None:
+    """Evaluate the network of one λ: data/NAME/harvest/VALUE."""
+    from pipeline.stages import harvest as stage
+
+    stage.run(load_config(), value)
+
+
+@app.command()
+def dataset() -> None:
+    """Gather what is fitted on and what is scored on: data/NAME/dataset."""
+    from pipeline.stages import dataset as stage
+
+    stage.run(load_config())
+
+
+@app.command()
+def fit() -> None:
+    """Fit the surrogate: data/NAME/surrogate."""
+    from pipeline.stages import fit as stage
+
+    stage.run(load_config())
+
+
+@app.command()
+def validate() -> None:
+    """Score the surrogate at the held-out λ, beside plain baselines: data/NAME/validation."""
+    from pipeline.stages import validate as stage
+
+    stage.run(load_config())
+
+
+@app.command()
+def register(record: Annotated[list[Path] | None, typer.Option(help="A file that the run keeps.")] = None) -> None:
+    """Register the surrogate in MLflow: data/NAME/registration.json."""
+    from pipeline.stages import register as stage
+
+    stage.run(load_config(), record or [])
+
+
+@app.command()
+def rollback() -> None:
+    """Put the champion of the configured model back to the version before."""
+    from pipeline.stages.register import rollback as roll_back
+
+    done = roll_back(load_config())
+    typer.echo(f"{done.model}: champion is version {done.version} again (was {done.former})")
+
+
+def _numbers(text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigurationError(f"--held-out {text}: numbers with commas between them are needed ({error})") from error
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m pipeline")

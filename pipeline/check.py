@@ -1,0 +1,37 @@
+"""Everything about a sweep that can be found wrong before anything is trained."""
+
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.errors import ConfigurationError, DataError, SweepError
+from pipeline.harvest import Harvest
+from pipeline.holdout import check_anchors_in, split_harvest
+from pipeline.networks.registry import make_family
+from pipeline.stages.raw import RAW, bundled_file
+
+
+def check(config: Config, root: Path = Path()) -> None:
+    """Raise the error that a stage would raise later: family settings, values of λ, source file and its columns."""
+    bundled = {RAW / name: bundled_file(name) for name in config.raw.bundled}
+    source = root / config.ingest.source
+    if config.network is None:
+        if config.train.family_settings:
+            raise ConfigurationError(
+                f"train: {sorted(config.train.family_settings)} with network = null: nothing is trained; remove them"
+            )
+        harvest = Harvest.load(source)
+        check_anchors_in(harvest, config.sweep.anchors)
+        split_harvest(harvest, config.dataset.score_fraction, config.dataset.seed)
+        return
+    family = make_family(config)
+    for value in config.sweep.values:
+        try:
+            family.check_hyperparameter(value)
+        except SweepError as error:
+            raise ConfigurationError(f"sweep.values: {error}") from error
+    if not source.exists():
+        # A bundled file need not be there yet: stage raw will put it there.
+        if Path(config.ingest.source) not in bundled:
+            raise DataError(f"ingest.source = {config.ingest.source} does not exist; set the path of the source data")
+        source = bundled[Path(config.ingest.source)]
+    family.schema(family.ingest(source, config.ingest))

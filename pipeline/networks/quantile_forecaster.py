@@ -1,0 +1,159 @@
+"""Quantile forecasters of a series: an MLP from the last hours to the next ones, trained by pinball loss; λ = quantile.
+
+The series is split 70/15/15 in time into train, validation and test, and no window straddles two splits. Networks are
+trained on train and stop early on validation. The surrogate is fitted on contexts of those two, and scored on test.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.config import IngestSection
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.networks.base import Data, Split
+from pipeline.schema import Column, Schema
+
+if TYPE_CHECKING:
+    from pipeline.networks.pinball import ForecastNetwork
+
+FAMILY = "quantile_forecaster"
+TRAIN_END, VALIDATION_END = 0.70, 0.85
+"""Ends of the train and validation splits, as fractions of the series."""
+
+
+class ForecasterSettings(BaseModel):
+    """Sizes and training of one forecaster.
+
+    history, horizon: rows in and out. hidden: widths of the hidden layers. patience: epochs without a better validation
+    loss after which training stops; the best epoch's weights are kept.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    history: int = Field(default=12, ge=1)
+    horizon: int = Field(default=3, ge=1)
+    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 128)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    batch_size: int = Field(default=256, ge=1)
+    max_epochs: int = Field(default=60, ge=1)
+    patience: int = Field(default=8, ge=1)
+
+    @property
+    def window(self) -> int:
+        """Rows of one window: history, then horizon."""
+        return self.history + self.horizon
+
+
+class QuantileForecaster:
+    """The family: any CSV with a value column, one row a time step, in the order of time."""
+
+    Settings = ForecasterSettings
+
+    def __init__(self, settings: ForecasterSettings) -> None:
+        self.settings = settings
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where the quantile is not inside (0, 1)."""
+        if not 0 < value < 1:
+            raise HyperparameterError(f"quantile {value}: a quantile lies between 0 and 1, both excluded")
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Read the value column; DataError where it is missing, not numeric, has gaps or is too short for windows."""
+        values = _read_column(source, settings.column).astype(np.float32)
+        if (shortest := min(map(len, _splits(values).values()))) < self.settings.window:
+            raise DataError(
+                f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
+                f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
+            )
+        if not _splits(values)["train"].std() > 0:
+            raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
+        return Data({"values": values}, {"column": settings.column, "units": settings.units})
+
+    def schema(self, data: Data) -> Schema:
+        """Conditions temp_t-11 … temp_t-0 and outputs temp_t+1 … of a column temp, all in its units."""
+        column, units = data.attributes["column"], data.attributes["units"]
+        return Schema(
+            hyperparameter=Column(name="quantile", lower=0.0, upper=1.0),
+            outputs=tuple(Column(name=f"{column}_t+{i + 1}", units=units) for i in range(self.settings.horizon)),
+            conditions=tuple(
+                Column(name=f"{column}_t-{i}", units=units) for i in reversed(range(self.settings.history))
+            ),
+            deterministic=True,
+            picture="forecast",
+        )
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["ForecastNetwork", dict[str, float]]:
+        """Train the forecaster of one quantile; metrics are losses in the data's units, and epochs.
+
+        Every quantile starts from the same weights and sees the same batches, so that the sweep changes λ alone.
+        """
+        from pipeline.networks.pinball import train
+
+        self.check_hyperparameter(hyperparameter)
+        splits = _splits(data.arrays["values"])
+        return train(
+            self._windows(splits["train"]), self._windows(splits["validation"]), hyperparameter, self.settings, seed
+        )
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """Distinct contexts (n, history), drawn at random, in the order of time; none of score occurs in fit."""
+        splits = _splits(data.arrays["values"])
+        fit = np.concatenate([self._windows(splits[s])[:, : self.settings.history] for s in ("train", "validation")])
+        score = self._windows(splits["test"])[:, : self.settings.history]
+        pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
+        keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
+        return np.asarray(pool[np.sort(keep)], np.float32)
+
+    @classmethod
+    def load(cls, folder: Path) -> "ForecastNetwork":
+        """Read a forecaster back; BundleError where files are missing or corrupted."""
+        from pipeline.networks.pinball import load
+
+        return load(folder)
+
+    def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
+
+
+def _splits(values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    first, second = int(TRAIN_END * len(values)), int(VALIDATION_END * len(values))
+    return {"train": values[:first], "validation": values[first:second], "test": values[second:]}
+
+
+def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """First occurrences of rows, in their order, without those that `known` holds too."""
+    seen = set() if known is None else {row.tobytes() for row in known}
+    keep = []
+    for i, row in enumerate(contexts):
+        if (key := row.tobytes()) not in seen:
+            seen.add(key)
+            keep.append(i)
+    return contexts[keep]
+
+
+def _read_column(source: Path, column: str) -> NDArray[np.float64]:
+    import pandas as pd
+
+    if not source.is_file():
+        raise DataError(f"ingest.source = {source} does not exist; set the path of a CSV file")
+    try:
+        table = pd.read_csv(source)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
+    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise DataError(f"ingest.source = {source} is no CSV file: {error}") from error
+    if not column:
+        raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
+    if column not in table.columns:
+        raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
+    values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
+    if (bad := np.flatnonzero(~np.isfinite(values))).size:
+        # The header is line 1, as an editor counts.
+        raise DataError(
+            f"ingest.source = {source}: column {column!r} holds {table[column].iloc[bad[0]]!r} in line {bad[0] + 2} "
+            f"({bad.size} such rows); finite numbers are needed: fill or remove these rows"
+        )
+    return np.asarray(values)

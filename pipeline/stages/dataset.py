@@ -1,0 +1,66 @@
+"""Stage dataset: what the surrogate is fitted on (the anchors), and what its scores are computed on (every λ)."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from pipeline.bundles import read_json
+from pipeline.config import Config
+from pipeline.errors import BundleError
+from pipeline.harvest import Harvest
+from pipeline.holdout import check_anchors_in, split_harvest
+from pipeline.networks.base import Network, Split
+from pipeline.networks.registry import load_network
+from pipeline.samples import read_samples
+from pipeline.schema import Schema
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, root: Path = Path()) -> None:
+    """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks."""
+    source = root / config.dataset.source
+    if config.network is None:
+        handed_in = Harvest.load(source)
+        check_anchors_in(handed_in, config.sweep.anchors)
+        fit, score = split_harvest(handed_in, config.dataset.score_fraction, config.dataset.seed)
+        fit = fit.select(config.sweep.anchors)
+    else:
+        fit = gather(source, config.sweep.anchors, "fit")
+        score = gather(source, config.sweep.values, "score")
+    for name, harvest in (("fit", fit), ("score", score)):
+        harvest.save(root / config.folder / "dataset" / name)
+        rows = [len(y) for y in harvest.outputs]
+        logger.info("dataset: %s at %s, rows %s", name, harvest.hyperparameter.tolist(), rows)
+
+
+def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
+    """One split of the harvests of some λ, from the folders that stage harvest wrote; BundleError where one is missing.
+
+    Folders of other values, as a former sweep may have left them, are passed over.
+    """
+    folders = {number: folder for folder in source.iterdir() if (number := _number(folder.name)) is not None}
+    if missing := [v for v in values if v not in folders]:
+        raise BundleError(f"{source} holds no harvest of λ = {missing}, only of {sorted(folders)}; run stage harvest")
+    schema = _read_schema(folders[values[0]] / "schema.json")
+    samples = [read_samples(folders[v] / f"{split}.parquet", schema) for v in values]
+    networks: list[Network] = [load_network(folders[v] / "network") for v in values]
+    return Harvest.from_arrays(
+        values, [y for y, _ in samples], [x for _, x in samples], networks=networks, schema=schema
+    )
+
+
+def _number(name: str) -> float | None:
+    try:
+        return float(name)
+    except ValueError:
+        return None
+
+
+def _read_schema(path: Path) -> Schema:
+    try:
+        return Schema.model_validate(read_json(path, "harvest"))
+    except ValidationError as error:
+        raise BundleError(f"{path} is no harvest's schema: {error}") from error

@@ -1,0 +1,48 @@
+"""Stage harvest: one network's outputs, at the conditions that all networks of the sweep share."""
+
+import logging
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from pipeline.atomic import atomic_folder, write_json
+from pipeline.config import Config
+from pipeline.errors import ConfigurationError
+from pipeline.networks.base import Data, Split
+from pipeline.networks.registry import load_network, make_family, save_network
+from pipeline.samples import write_samples
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, value: str, root: Path = Path()) -> None:
+    """Evaluate the network of one λ and write data/NAME/harvest/VALUE.
+
+    fit.parquet and score.parquet hold harvest.draws rows a condition, in the order of the conditions; the network goes
+    along in network/, so that whoever has the harvest can draw afresh. value: λ as DVC renders it.
+    """
+    hyperparameter = config.sweep.value_of(value)
+    settings = config.harvest
+    if settings is None:
+        raise ConfigurationError("harvest: missing; set fit_conditions and score_conditions")
+    family = make_family(config)
+    data = Data.load(root / config.folder / "data")
+    network = load_network(root / config.folder / "networks" / value)
+    counts: dict[Split, int] = {"fit": settings.fit_conditions, "score": settings.score_conditions}
+    schema = family.schema(data)
+    with atomic_folder(root / config.folder / "harvest" / value) as folder:
+        for split, count in counts.items():
+            conditions = family.conditions(data, split, count, settings.seed)
+            outputs = network.outputs(conditions, settings.draws, draw_seed(settings.seed, split, hyperparameter))
+            repeated = np.repeat(conditions, settings.draws, axis=0)
+            write_samples(folder / f"{split}.parquet", schema, outputs.reshape(len(repeated), -1), repeated)
+            logger.info("harvest %s: %s, %d conditions x %d", value, split, len(conditions), settings.draws)
+        write_json(folder / "schema.json", schema.model_dump())
+        save_network(network, folder / "network")
+
+
+def draw_seed(seed: int, split: Split, hyperparameter: float) -> int:
+    """A seed of its own for the draws of every λ and split, so that no two of them share their randomness."""
+    bits = int(np.float64(hyperparameter).view(np.uint64))
+    return int(np.random.SeedSequence([seed, get_args(Split).index(split), bits]).generate_state(1)[0])
