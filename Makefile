@@ -1,0 +1,62 @@
+# The commands of this project. They need make, git and a Python >= 3.11, and build everything else themselves.
+#   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]]
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help install run sweep test test-fast lint format types deploy deploy-stop rollback clean
+
+# The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
+PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
+BIN := .venv/bin
+INSTALLED := .venv/installed
+PORT ?= 4200
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+
+install: $(INSTALLED)  ## build .venv with everything in it
+
+# Written only when all is there: an installation that was interrupted is taken up again by the next command.
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found (python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON = $(PYTHON) is %d.%d; 3.11 or newer is needed" % sys.version_info[:2])'
+	@echo "Building .venv with $$("$(PYTHON)" --version): about 2 GB, some minutes"
+	"$(PYTHON)" -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it
+	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
+
+sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
+	@$(BIN)/python -m pipeline sweep $(if $(SWEEP),'$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
+
+test: $(INSTALLED)  ## every test
+	$(BIN)/python -m pytest
+
+test-fast: $(INSTALLED)  ## the tests for every day
+	$(BIN)/python -m pytest -m "not slow"
+
+lint: $(INSTALLED)  ## rules and layout of the code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(INSTALLED)  ## lay the code out
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED)  ## check the types
+	$(BIN)/mypy
+
+deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml
+	@$(BIN)/python -m flows deploy --port $(PORT)
+
+deploy-stop: $(INSTALLED)  ## end what deploy started
+	@$(BIN)/python -m flows stop
+
+rollback: $(INSTALLED)  ## put the champion back to the version before
+	@$(BIN)/python -m pipeline rollback
+
+clean:  ## forget the environment and what tools keep; data, cache and registry stay
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,86 @@
+"""Command line of the flows: ``python -m flows run``, ``deploy`` and ``stop``, in the root of a checkout."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.environment import settle
+from pipeline.errors import SweepError
+
+app = typer.Typer(
+    help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
+)
+
+
+@app.callback()
+def _in_checkout() -> None:
+    root = Path.cwd()
+    if not (root / "dvc.yaml").is_file():
+        raise typer.BadParameter(f"{root} holds no dvc.yaml; run this in the root of a checkout")
+    settle(root)
+
+
+@app.command()
+def run(
+    sweep: Annotated[str | None, typer.Option(help="Preset under sweeps/ to write into params.yaml.")] = None,
+    harvest: Annotated[str | None, typer.Option(help="Folder of a harvest that was handed in.")] = None,
+    held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, as 0.25,0.75.")] = "",
+    force: Annotated[bool, typer.Option(help="Run every stage, even where nothing changed.")] = False,
+    max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
+    dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
+) -> None:
+    """Run what is out of date, from params.yaml to a registered surrogate; no server needs to be there."""
+    from flows.server import use_running_server
+
+    use_running_server(Path.cwd())
+    typer.echo("Starting Prefect ...")
+    from flows.parameters import SweepRun
+    from flows.sweep_to_surrogate import sweep_to_surrogate
+    from flows.terminal import show, show_progress_only
+
+    show_progress_only()
+    values = [float(value) for value in held_out.split(",") if value]
+    show(
+        sweep_to_surrogate(
+            SweepRun(
+                sweep=sweep,
+                harvest=harvest,
+                held_out=values,
+                force=force,
+                max_parallel=max_parallel,
+                dispatch=dispatch,
+            )
+        )
+    )
+
+
+@app.command()
+def deploy(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")] = 4200,
+) -> None:
+    """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
+    from flows.server import start
+
+    typer.echo(start(Path.cwd(), port))
+
+
+@app.command()
+def stop() -> None:
+    """End the processes that ``deploy`` started, and no others."""
+    from flows.server import stop as end
+
+    typer.echo(end(Path.cwd()))
+
+
+def main() -> None:
+    """Run the command line; an error of the project is one message and exit status 1, any other keeps its traceback."""
+    try:
+        app()
+    except SweepError as error:
+        typer.echo(f"Error: {error}", err=True)
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""DVC's graph of stages, read and never written again: what depends on what, and what is out of date."""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Self
+
+HOME_POOL = "cpu"
+"""The work pool of the main flow, and of every stage whose meta in dvc.yaml names none."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of dvc.yaml.
+
+    address: as DVC says it, e.g. ``train@0.5``. pool: the work pool that its meta names. depends_on: the addresses of
+    the stages whose outputs it reads.
+    """
+
+    address: str
+    pool: str
+    depends_on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The stages in an order in which they may run: each stands after everything that it depends on."""
+
+    stages: tuple[Stage, ...]
+
+    @classmethod
+    def of(cls, stages: Iterable[Stage]) -> Self:
+        """Sort the stages; graphlib.CycleError where they go round in a circle (DVC refuses such a graph itself)."""
+        known = {stage.address: stage for stage in stages}
+        order = TopologicalSorter({address: stage.depends_on for address, stage in known.items()}).static_order()
+        return cls(tuple(known[address] for address in order))
+
+    def affected(self, stale: Collection[str]) -> tuple[Stage, ...]:
+        """The stages that are stale, and those downstream of one: they may become stale while it runs."""
+        reached: set[str] = set()
+        for stage in self.stages:
+            if stage.address in stale or reached.intersection(stage.depends_on):
+                reached.add(stage.address)
+        return tuple(stage for stage in self.stages if stage.address in reached)
+
+    def has_company(self, stage: Stage) -> bool:
+        """Whether some other stage can run at the same time: one that neither leads to this one nor follows from it."""
+        follows = {s.address for s in self.affected([stage.address])}
+        leads = {stage.address}
+        for other in reversed(self.stages):
+            if other.address in leads:
+                leads.update(other.depends_on)
+        return len(follows | leads) < len(self.stages)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The graph, and the addresses of the stages that DVC calls changed at this moment."""
+
+    graph: Graph
+    stale: frozenset[str]
+
+
+def survey(root: Path) -> Survey:
+    """Read the graph and what is out of date from the DVC repository at `root`.
+
+    A stage downstream of a stale one is not in `stale` as long as its own inputs have not changed: see
+    `Graph.affected`. Tracked data files (``*.dvc``) have nothing to run and are left out. Raises DVC's own exceptions:
+    for a dvc.yaml that cannot be read, and LockError where another process holds the repository.
+    """
+    from dvc.repo import Repo
+
+    with Repo(str(root)) as repo:
+        graph = repo.index.graph
+        runnable = {stage.addressing: stage for stage in graph if stage.cmd}
+        stages = [
+            Stage(
+                address,
+                str((stage.meta or {}).get("pool", HOME_POOL)),
+                tuple(d.addressing for d in graph.successors(stage) if d.addressing in runnable),
+            )
+            for address, stage in runnable.items()
+        ]
+        return Survey(Graph.of(stages), frozenset(repo.status()) & frozenset(runnable))

@@ -1,0 +1,36 @@
+"""What a run of the sweep may be told: the form that Prefect's pages show."""
+
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+
+class SweepRun(BaseModel):
+    """Which sweep to run, and how. Empty: params.yaml as it is, and only what is out of date."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sweep: str | None = Field(
+        default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it as it is."
+    )
+    harvest: str | None = Field(
+        default=None, description="Folder of a harvest that was handed in: no networks are trained."
+    )
+    held_out: list[float] = Field(
+        default_factory=list, description="With a harvest: values of the hyperparameter to score at, and not to fit."
+    )
+    force: bool = Field(default=False, description="Run every stage, even where nothing changed.")
+    max_parallel: int | None = Field(
+        default=None, ge=1, description="Stages that run at the same time; empty: one a processor core."
+    )
+    dispatch: bool = Field(
+        default=False, description="Send stages of another pool (fit, validate: gpu) to that pool's workers."
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.sweep and self.harvest:
+            raise ValueError(f"sweep = {self.sweep!r} and harvest = {self.harvest!r}: give one of the two")
+        if self.held_out and not self.harvest:
+            raise ValueError(f"held_out = {self.held_out} belongs to a harvest; give its path, or leave held_out empty")
+        return self

@@ -1,0 +1,87 @@
+"""What a run of the flow ends with: artifacts for Prefect's pages, and a summary for the terminal."""
+
+import csv
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from flows.reproduce import Outcome
+
+
+@dataclass(frozen=True)
+class Registration:
+    """What the register stage wrote down of the model's version. uri: as `mlflow.pyfunc.load_model` takes it."""
+
+    model: str
+    version: int
+    uri: str
+    digest: str
+    reason: str
+
+
+def read_registration(folder: Path) -> Registration:
+    """The registration of the sweep whose data lie in `folder`."""
+    document = json.loads((folder / "registration.json").read_text(encoding="utf-8"))
+    return Registration(**{field.name: document[field.name] for field in fields(Registration)})
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The errors of the surrogate and of the plain methods: one row a method, one column a held-out value of λ."""
+
+    values: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The table's head."""
+        return ("method", *self.values)
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run: every stage's outcome, the registered model, its validation, and the readable report."""
+
+    outcomes: tuple[Outcome, ...]
+    registration: Registration
+    validation: Validation
+    report: Path
+
+
+def read_validation(path: Path) -> Validation:
+    """Turn errors.csv (columns hyperparameter, method, error; one row a pair) into a table."""
+    with path.open(encoding="utf-8", newline="") as file:
+        errors = {(row["method"], row["hyperparameter"]): float(row["error"]) for row in csv.DictReader(file)}
+    values = tuple(dict.fromkeys(value for _, value in errors))
+    methods = dict.fromkeys(method for method, _ in errors)
+    rows = (tuple(f"{errors[m, v]:.4g}" if (m, v) in errors else "" for v in values) for m in methods)
+    return Validation(values, tuple((m, *row) for m, row in zip(methods, rows, strict=True)))
+
+
+def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
+    """Collect what the stages left in `folder`, the data of one sweep."""
+    return Summary(
+        tuple(outcomes),
+        read_registration(folder),
+        read_validation(folder / "validation" / "errors.csv"),
+        folder / "validation" / "report" / "report.html",
+    )
+
+
+def publish(summary: Summary) -> None:
+    """Leave a table of the stages, and the validation as Markdown, as artifacts of the flow run."""
+    from prefect.artifacts import create_markdown_artifact, create_table_artifact
+
+    table = [{"stage": o.address, "action": o.action, "seconds": round(o.seconds, 1)} for o in summary.outcomes]
+    create_table_artifact(table=table, key="stages", description="What became of every stage")
+    create_markdown_artifact(markdown=as_markdown(summary), key="surrogate", description="The surrogate and its errors")
+
+
+def as_markdown(summary: Summary) -> str:
+    """The registered model, the validation table and the place of the report."""
+    head, *rows = [summary.validation.columns, *summary.validation.rows]
+    lines = [head, ["---"] * len(head), *rows]
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    registration = summary.registration
+    return f"`{registration.uri}`\n\n{registration.reason}\n\n{table}\n\nReport: `{summary.report}`\n"

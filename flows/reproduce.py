@@ -1,0 +1,97 @@
+"""One stage through DVC, in a process of its own: what happened, and what it said where it failed."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Literal
+
+from pipeline.errors import SweepError
+
+Action = Literal["ran", "restored", "unchanged"]
+"""ran: its command was executed; restored: outputs of an equal earlier run came from DVC's cache."""
+
+LOCKED = re.compile(r"^ERROR: .*(?:Unable to acquire lock|is busy, it is (?:being )?blocked by)", re.MULTILINE)
+"""DVC's words for the repository, or for one path in it, being held by another process: both pass by themselves."""
+
+DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |Verifying |Updating lock file|\s*$)")
+LAST_LINES = 12
+
+
+class StageError(SweepError, RuntimeError):
+    """A stage's command failed; the message ends with the last lines that it printed."""
+
+
+class LockedError(StageError):
+    """DVC did not get one of its locks: the stage did not start, and may be tried again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a stage. seconds: wall time, DVC's own included."""
+
+    address: str
+    action: Action
+    seconds: float
+
+
+def reproduce(
+    address: str,
+    root: Path,
+    *,
+    force: bool = False,
+    threads: int | None = None,
+    say: Callable[[str], object] = lambda line: None,
+) -> Outcome:
+    """Bring one stage up to date: ``dvc repro --single-item ADDRESS``.
+
+    force: run its command even where nothing changed. threads: OMP_NUM_THREADS of the command (None: as inherited).
+    say: is handed every line of output as it comes. Raises LockedError, or StageError where the command failed.
+    """
+    start = perf_counter()
+    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), address]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        env=_environment(threads),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            say(lines[-1])
+    if process.returncode:
+        raise _failure(address, lines)
+    return Outcome(address, _action(address, lines), perf_counter() - start)
+
+
+def _environment(threads: int | None) -> dict[str, str]:
+    """The environment of a stage: this Python's own folder first, so that `python` in dvc.yaml is this one."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    # Unbuffered: what a stage prints is seen while it runs, not when it ends.
+    return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **limits}
+
+
+def _action(address: str, lines: list[str]) -> Action:
+    if f"Running stage '{address}':" in lines:
+        return "ran"
+    return "restored" if any(line.startswith(f"Stage '{address}' is cached") for line in lines) else "unchanged"
+
+
+def _failure(address: str, lines: list[str]) -> StageError:
+    text = "\n".join(lines)
+    if LOCKED.search(text):
+        return LockedError(f"{address}: another process holds DVC's lock:\n{text}")
+    said = [line for line in lines if not DVC_CHATTER.match(line)]
+    shown = said or [line for line in lines if line]  # nothing but DVC's own words: then those say why
+    return StageError(f"stage {address} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:]))

@@ -1,0 +1,149 @@
+"""A loopback server with workers for every pool, for one checkout: started, recorded by process id, and ended again."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+from flows.environment import STATE
+from pipeline.atomic import write_json
+from pipeline.errors import SweepError
+
+POOLS = {"cpu": None, "gpu": 1}
+"""Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""
+
+RECORD = STATE / "processes.json"
+PATIENCE = 120.0
+
+
+class ServerError(SweepError, RuntimeError):
+    """The server or a worker did not start."""
+
+
+@dataclass(frozen=True)
+class Started:
+    """A process that `start` started. created: its start time, since process ids are used again."""
+
+    name: str
+    pid: int
+    created: float
+
+    def process(self) -> psutil.Process | None:
+        """The process, or None where it has ended (whatever bears its id now)."""
+        try:
+            process = psutil.Process(self.pid)
+            return process if process.create_time() == self.created else None
+        except psutil.NoSuchProcess:
+            return None
+
+
+@dataclass(frozen=True)
+class Running:
+    """What `start` left running."""
+
+    url: str
+    processes: tuple[Started, ...]
+
+
+def start(root: Path, port: int) -> str:
+    """Start server and workers and deploy prefect.yaml; ServerError where they run already or do not come up."""
+    if _read(root):
+        raise ServerError(f"{root / RECORD} names processes that still run; end them first: make deploy-stop")
+    url = f"http://127.0.0.1:{port}"
+    if _answers(url):
+        raise ServerError(f"port = {port}: something answers there already; choose another: make deploy PORT=4201")
+    environment = {**os.environ, "PREFECT_API_URL": f"{url}/api", "SWEEP_CHECKOUT": str(root)}
+    processes: list[Started] = []
+
+    def background(name: str, *arguments: str) -> None:
+        with (root / STATE / f"{name}.log").open("ab") as log:
+            command = [sys.executable, "-m", "prefect", *arguments]
+            child = subprocess.Popen(
+                command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        processes.append(Started(name, child.pid, psutil.Process(child.pid).create_time()))
+        write_json(root / RECORD, asdict(Running(url, tuple(processes))))
+
+    (root / STATE).mkdir(exist_ok=True)
+    try:
+        background("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        _wait_for(url, processes[0], root)
+        for pool in POOLS:
+            _prefect(root, environment, "work-pool", "create", pool, "--type", "process", "--overwrite")
+        _prefect(root, environment, "--no-prompt", "deploy", "--all")
+        for pool, limit in POOLS.items():
+            limits = [] if limit is None else ["--limit", str(limit)]
+            background(f"worker-{pool}", "worker", "start", "--pool", pool, "--type", "process", *limits)
+    except BaseException:
+        stop(root)
+        raise
+    return f"Prefect runs at {url}, a worker for each pool beside it; logs are in {STATE}/. End them: make deploy-stop"
+
+
+def stop(root: Path) -> str:
+    """End what `start` recorded: workers first, then the server, each with the processes that it started itself."""
+    running = _read(root)
+    if running is None:
+        return "Nothing runs."
+    for started in reversed(running.processes):
+        if process := started.process():
+            family = [process, *process.children(recursive=True)]
+            for member in family:
+                _signal(member, kill=False)
+            _, alive = psutil.wait_procs(family, timeout=20)
+            for member in alive:
+                _signal(member, kill=True)
+    (root / RECORD).unlink(missing_ok=True)
+    return "Ended " + ", ".join(started.name for started in running.processes) + "."
+
+
+def use_running_server(root: Path) -> None:
+    """Point Prefect at the server that `start` left running, so that two servers never share one database."""
+    if (running := _read(root)) and _answers(running.url):
+        os.environ.setdefault("PREFECT_API_URL", f"{running.url}/api")
+
+
+def _read(root: Path) -> Running | None:
+    """The record of `start`, or None where none of its processes runs any more."""
+    path = root / RECORD
+    if not path.is_file():
+        return None
+    document = json.loads(path.read_text(encoding="utf-8"))
+    processes = tuple(Started(**entry) for entry in document["processes"])
+    return Running(document["url"], processes) if any(p.process() for p in processes) else None
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return  # ended by itself meanwhile, which is what was wanted
+
+
+def _wait_for(url: str, server: Started, root: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not _answers(f"{url}/api/health"):
+        if server.process() is None or time.monotonic() > deadline:
+            raise ServerError(f"the server did not come up at {url}; see {root / STATE / 'server.log'}")
+        time.sleep(0.2)
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except OSError:
+        return False
+
+
+def _prefect(root: Path, environment: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, "-m", "prefect", *arguments]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise ServerError(f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")

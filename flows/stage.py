@@ -1,0 +1,91 @@
+"""A stage as a Prefect task, and as a small flow of its own that the workers of another pool run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+
+from prefect import Task, flow, get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import FlowRun, State, TaskRun
+from prefect.deployments import run_deployment
+from prefect.states import Completed
+from prefect.tasks import exponential_backoff
+
+from flows.graph import HOME_POOL, Stage
+from flows.reproduce import Action, LockedError, Outcome, StageError, reproduce
+
+LOCK_RETRIES = 6
+PROGRESS = {"progress": True}
+"""Marks the log records that a terminal shows: one line a stage."""
+
+
+def held_by_another(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
+    """Retry only where DVC could not get a lock: a stage that failed by itself fails again."""
+    return isinstance(state.data, LockedError)
+
+
+@task(
+    name="stage",
+    task_run_name="{stage.address}",
+    cache_policy=NO_CACHE,  # DVC alone decides what is up to date
+    retries=LOCK_RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_jitter_factor=0.5,
+    retry_condition_fn=held_by_another,
+)
+def run_stage(
+    stage: Stage,
+    *,
+    stale: bool = True,
+    force: bool = False,
+    threads: int | None = None,
+    dispatch: bool = False,
+    upstream: Sequence[Outcome] = (),
+) -> Outcome:
+    """Bring one stage up to date.
+
+    stale: DVC called it changed before the flow began. upstream: what became of the stages that it depends on; where
+    none of them did anything and it was not stale, DVC need not be asked again. threads: see `reproduce`. dispatch: a
+    stage of another pool goes to that pool's workers. Raises StageError with the command's last lines.
+    """
+    logger = get_run_logger()
+    if not (stale or force or any(outcome.action != "unchanged" for outcome in upstream)):
+        return Outcome(stage.address, "unchanged", 0.0)
+    if dispatch and stage.pool != HOME_POOL:
+        outcome = _on_pool(stage, force)
+    else:
+        outcome = reproduce(stage.address, Path.cwd(), force=force, threads=threads, say=logger.info)
+    logger.info("%-24s %-10s %6.1f s", outcome.address, outcome.action, outcome.seconds, extra=PROGRESS)
+    return outcome
+
+
+def _on_pool(stage: Stage, force: bool) -> Outcome:
+    """Run the deployment ``stage/POOL`` and wait for it; its final state's message says what became of the stage."""
+    start = perf_counter()
+    run = run_deployment(
+        f"stage/{stage.pool}",
+        parameters={"address": stage.address, "force": force},
+        flow_run_name=stage.address,
+        poll_interval=1,
+    )
+    assert isinstance(run, FlowRun)  # and no coroutine: this is a synchronous task
+    state = run.state
+    if state is None or not state.is_completed():
+        raise StageError(
+            f"stage {stage.address} failed on pool {stage.pool}:\n{state and (state.message or state.name)}"
+        )
+    return Outcome(stage.address, _as_action(state.message), perf_counter() - start)
+
+
+def _as_action(message: str | None) -> Action:
+    match message:
+        case "ran" | "restored" | "unchanged":
+            return message
+    raise StageError(f"the deployed stage ended with {message!r}; its workers run another version of this project")
+
+
+@flow(name="stage", flow_run_name="{address}")
+def stage(address: str, force: bool = False) -> State[None]:
+    """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``."""
+    outcome = run_stage(Stage(address, HOME_POOL, ()), force=force)
+    return Completed(message=outcome.action)

@@ -1,0 +1,126 @@
+"""The main flow: from params.yaml to a registered surrogate, by the stages of dvc.yaml."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from prefect import flow, task
+from prefect.cache_policies import NO_CACHE
+from prefect.futures import PrefectFuture
+from prefect.task_runners import ThreadPoolTaskRunner
+from prefect.tasks import exponential_backoff
+
+from flows.graph import HOME_POOL, Stage, Survey, survey
+from flows.parameters import SweepRun
+from flows.report import Registration, Summary, publish, read_registration, summarise
+from flows.reproduce import LockedError, Outcome, StageError
+from flows.stage import LOCK_RETRIES, held_by_another, run_stage
+from pipeline.config import PARAMS, load_config
+from pipeline.errors import ConfigurationError
+
+REGISTER = "register"
+AS_IT_IS = SweepRun()
+
+
+@flow(name="sweep-to-surrogate")
+def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
+    """Train, harvest, fit, validate, register: whatever DVC calls out of date, in the order that its graph allows.
+
+    Runs in the root of the checkout. Raises ConfigurationError before anything is trained where params.yaml or the
+    preset does not fit, and StageError where a stage failed; what other stages finished until then is kept.
+    """
+    root = Path.cwd()
+    select(run)
+    folder = root / "data" / load_config(root / PARAMS).name
+    surveyed = look(root)
+    outcomes = run_stages(surveyed, run)
+    if outcomes[REGISTER].action == "unchanged" and not is_registered(root, read_registration(folder)):
+        # A new MLflow store is empty while DVC is up to date.
+        outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
+    summary = summarise(folder, outcomes.values())
+    publish(summary)
+    return summary
+
+
+def select(run: SweepRun) -> None:
+    """Write the sweep that was asked for into params.yaml and check that; ConfigurationError says what is wrong."""
+    if run.sweep:
+        _pipeline("sweep", run.sweep)
+    elif run.harvest:
+        held_out = ["--held-out", ",".join(map(str, run.held_out))] if run.held_out else []
+        _pipeline("sweep", "--harvest", run.harvest, *held_out)
+    _pipeline("check")
+
+
+def _pipeline(*arguments: str) -> None:
+    command = [sys.executable, "-m", "pipeline", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode:
+        raise ConfigurationError((done.stderr or done.stdout).strip())
+
+
+@task(
+    cache_policy=NO_CACHE,
+    retries=LOCK_RETRIES,
+    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_condition_fn=held_by_another,
+)
+def look(root: Path) -> Survey:
+    """Read DVC's graph, and what is out of date."""
+    from dvc.lock import LockError
+
+    try:
+        return survey(root)
+    except LockError as error:
+        raise LockedError(str(error)) from error
+
+
+def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
+    """Run the stale stages and what follows from them; the outcome of every stage of the graph, in its order."""
+    graph = surveyed.graph
+    stale = frozenset(s.address for s in graph.stages) if run.force else surveyed.stale
+    workers = run.max_parallel or len(os.sched_getaffinity(0))
+    futures: dict[str, PrefectFuture[Outcome]] = {}
+    runner: ThreadPoolTaskRunner[Outcome] = ThreadPoolTaskRunner(max_workers=workers)
+    # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
+    with runner:
+        for stage in graph.affected(stale):
+            # Side by side, more than one thread each would only make them wait for one another.
+            threads = 1 if workers > 1 and graph.has_company(stage) else None
+            parameters = {
+                "stage": stage,
+                "stale": stage.address in stale,
+                "force": run.force,
+                "threads": threads,
+                "dispatch": run.dispatch,
+                "upstream": [futures[d] for d in stage.depends_on if d in futures],
+            }
+            futures[stage.address] = runner.submit(run_stage, parameters)
+        for future in futures.values():
+            future.wait()
+    _raise_failures(futures.values())
+    unchanged = {s.address: Outcome(s.address, "unchanged", 0.0) for s in graph.stages}
+    return unchanged | {address: future.result() for address, future in futures.items()}
+
+
+def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
+    """Raise what made stages fail. Stages that were not started for want of those are neither failed nor named."""
+    failures: list[StageError] = []
+    for future in futures:
+        if future.state.is_failed() or future.state.is_crashed():
+            try:
+                future.result()
+            except StageError as error:
+                failures.append(error)
+    if failures:
+        raise StageError("\n".join(map(str, failures)))
+
+
+def is_registered(root: Path, registration: Registration) -> bool:
+    """Whether the MLflow store of the checkout at `root` holds the version that the register stage wrote down."""
+    from pipeline.registry.register import find_version
+    from pipeline.registry.tracking import open_store
+
+    return find_version(open_store(root), registration.model, registration.digest) == registration.version

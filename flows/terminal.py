@@ -1,0 +1,41 @@
+"""What a person at the terminal sees: one line a stage while it runs, and the result at the end."""
+
+import logging
+
+from rich.console import Console
+from rich.table import Table
+
+from flows.report import Summary
+
+
+def show_progress_only() -> None:
+    """Let only the lines marked as progress, and warnings of others than the stages, through to the terminal.
+
+    Everything that a stage prints still goes to Prefect's own log; a failing stage's last lines are in its error.
+    """
+    import prefect  # noqa: F401  (its import sets the handlers up)
+
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(_is_progress)
+        handler.setFormatter(logging.Formatter("%(message)s"))
+
+
+def _is_progress(record: logging.LogRecord) -> bool:
+    of_a_run = record.name.startswith(("prefect.task_runs", "prefect.flow_runs"))
+    return getattr(record, "progress", False) or (record.levelno >= logging.WARNING and not of_a_run)
+
+
+def show(summary: Summary) -> None:
+    """Print what ran, the validation table, the report's place and the model's URI."""
+    console = Console()
+    counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
+    console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))
+    table = Table(title="Error at the held-out values", title_justify="left")
+    for column in summary.validation.columns:
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in summary.validation.rows:
+        table.add_row(*row)
+    console.print(table)
+    console.print(summary.registration.reason, highlight=False)
+    console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
+    console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)
