@@ -32,7 +32,7 @@ def nearest_anchor(anchors: Sequence[float], hyperparameter: float) -> int:
 
 
 def linear_clock(anchors: Sequence[float], hyperparameter: float) -> float:
-    """s = (λ − λ_k) / (λ_{k+1} − λ_k) in λ's own interval."""
+    """S = (λ − λ_k) / (λ_{k+1} − λ_k) in λ's own interval."""
     k = left_anchor(anchors, hyperparameter)
     return (hyperparameter - anchors[k]) / (anchors[k + 1] - anchors[k])
 
@@ -43,5 +43,7 @@ def straight_line(left: Sample, right: Sample, coupling: Coupling, s: float) -> 
     y1 = right.outputs[coupling.right].astype(np.float64)
     equal = np.ptp(coupling.weight) <= 1e-12 * coupling.weight.max()
     return Sample(
-        (1 - s) * y0 + s * y1, left.conditions[coupling.left], None if equal else coupling.weight / coupling.weight.sum()
+        (1 - s) * y0 + s * y1,
+        left.conditions[coupling.left],
+        None if equal else coupling.weight / coupling.weight.sum(),
     )

@@ -4,8 +4,8 @@
 - "conditional": several draws a condition on shared conditions. The exact W₂² within every condition, averaged.
 - "joint": everything else: one draw a condition from stochastic networks, or conditions that the values of λ do not
   share. Row against row would reward a collapse there (the smallest E|y − y'|² has y at the mean). So outputs and
-  continuous conditions are compared as one joint sample, by the exact W₂² of points (y, x / x_unit); x_unit scales every
-  condition to the outputs' mean standard deviation, and categorical conditions still split the sample into groups.
+  continuous conditions are compared as one joint sample, by the exact W₂² of points (y, x / x_unit); x_unit scales
+  every condition to the outputs' mean standard deviation, and categorical conditions still split it into groups.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from pipeline.validation.distances import Weights, energy_distance, mean_squared
 Kind = Literal["paired", "conditional", "joint"]
 
 LARGEST_GROUP = 2000
-"""Rows of a group beyond which exact distances take evenly spaced rows only: their cost grows with the square or cube."""
+"""Rows of a group beyond which exact distances take evenly spaced rows only: their cost grows like a power."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class Comparison:
         return float(np.mean([spread(part.outputs, part.weight) for part in parts]))
 
     def coupling(self, left: Sample, right: Sample) -> Coupling:
-        """Pairs between the samples of two anchors: known ones ("paired"), or those of exact transport in every group."""
+        """Pairs between the samples of two anchors: known ones ("paired"), or exact transport in every group."""
         if self.kind == "paired":
             partner = match_rows(left.conditions, right.conditions)
             return Coupling(np.arange(len(partner)), partner, np.full(len(partner), 1 / len(partner)))

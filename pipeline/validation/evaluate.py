@@ -1,13 +1,14 @@
 """Errors of the surrogate and of the plain methods, all on the same samples.
 
-For every held-out λ, the score samples at the left anchor of its interval are moved to λ by each method and compared with
-the score samples at λ. Where networks are stochastic and travel with the score harvest, starts and truth are drawn
-afresh `redraws − 1` times beyond the harvest's own draws, all figures are averaged, and a second fresh sample of the truth
-is scored like a method: the floor.
+For every held-out λ, the score samples at the left anchor of its interval are moved to λ by each method and compared
+with the score samples at λ. Where networks are stochastic and travel with the score harvest, starts and truth are drawn
+afresh `redraws − 1` times beyond the harvest's own draws, all figures are averaged, and a second fresh sample of the
+truth, of the same size, is scored like a method: the floor.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ LABELS = {
     "straight_line": "straight line, linear clock",
     "nearest_anchor": "nearest anchor",
     "left_anchor": "left anchor, unmoved",
-    FLOOR: "floor: fresh sample of the truth",
+    FLOOR: "floor (fresh truth)",
 }
 
 
@@ -110,7 +111,8 @@ def move(surrogate: "Surrogate", sample: Sample, source: float, target: float) -
     outputs = surrogate.transport(sample.outputs, sample.conditions, source, target)
     if not np.isfinite(outputs).all():
         raise FitError(
-            f"the surrogate's outputs at hyperparameter {target}, from {source}, are not finite; refit it with other settings"
+            f"the surrogate's outputs at hyperparameter {target}, from {source}, are not finite; "
+            "refit it with other settings"
         )
     return Sample(outputs, sample.conditions, sample.weight)
 
@@ -133,13 +135,11 @@ def _sampler(score: Harvest, comparison: Comparison, seed: int, round_: int) -> 
     return draw
 
 
-def _one_round(
-    surrogate: "Surrogate", score: Harvest, comparison: Comparison, draw: _Draw, fresh: bool
-) -> list[Score]:
+def _one_round(surrogate: "Surrogate", score: Harvest, comparison: Comparison, draw: _Draw, fresh: bool) -> list[Score]:
     anchors = surrogate.anchors
     values = score.hyperparameter.tolist()
     ends = [draw(values.index(anchor), 0) for anchor in anchors]
-    couplings = [comparison.coupling(left, right) for left, right in zip(ends[:-1], ends[1:], strict=True)]
+    couplings = [comparison.coupling(left, right) for left, right in pairwise(ends)]
     scores = []
     for index, value in enumerate(values):
         if value == anchors[0]:

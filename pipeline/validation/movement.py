@@ -1,7 +1,7 @@
 """Pictures of outputs as λ moves: anchors, truth and surrogate."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -9,7 +9,7 @@ from pipeline.harvest import Harvest
 from pipeline.validation.baselines import left_anchor
 from pipeline.validation.comparison import Sample
 from pipeline.validation.panels import Panel, contexts, value_at
-from pipeline.validation.style import COLOURS, INK, PALE, Picture, drawing, label, legend, number, spaced
+from pipeline.validation.style import COLOURS, INK, PALE, Picture, drawing, label, legend, number, same_scale, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,23 +20,22 @@ _POINTS_PER_INTERVAL = 33
 
 
 def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folder: Path) -> Picture:
-    """Small multiples for stochastic outputs: a row a condition, a column a held-out λ, the first two outputs."""
+    """Small multiples for stochastic outputs: a row a held-out λ, a column a condition, the first two outputs."""
     values = [v for v in score.hyperparameter.tolist() if v not in surrogate.anchors]
     shown = [values[i] for i in spaced(len(values), 4)]
     schema = score.schema
-    size = {"width": 2.7, "height": 2.4}
-    with drawing(folder / "movement.png", len(panels), len(shown), **size, sharex="row", sharey="row") as (figure, axes):
-        for row, panel in zip(axes, panels, strict=True):
-            for ax, value in zip(row, shown, strict=True):
-                k = left_anchor(surrogate.anchors, value)
-                for anchor, marker in ((surrogate.anchors[k], "<"), (surrogate.anchors[k + 1], ">")):
-                    side = "left" if marker == "<" else "right"
-                    _dots(ax, panel.sample(score, anchor), f"{side} anchor", c=PALE, marker=marker, s=7, alpha=0.5, lw=0)
-                _dots(ax, panel.sample(score, value), "truth", c=INK, marker="x", s=12, linewidths=0.7)
-                moved = value_at(surrogate, score, panel, value)
-                _dots(ax, moved, "surrogate", c=COLOURS["surrogate"], marker="o", s=10, alpha=0.8, lw=0)
-                ax.set_title(f"{schema.hyperparameter.name} = {number(value)}\n{panel.title}")
+    size = {"width": 2.9, "height": 2.8}
+    with drawing(folder / "movement.png", len(shown), len(panels), **size, sharex="col", sharey="col") as (
+        figure,
+        axes,
+    ):
+        for row, value in zip(axes, shown, strict=True):
+            for ax, panel in zip(row, panels, strict=True):
+                _cloud(ax, surrogate, score, panel, value)
+                ax.set_title(f"{schema.hyperparameter.name} = {number(value)}, {panel.title}")
             row[0].set_ylabel(label(schema.outputs[1]))
+        for ax in axes.flat:
+            same_scale(ax, schema.outputs[:2])
         for ax in axes[-1]:
             ax.set_xlabel(label(schema.outputs[0]))
         legend(figure, axes[0, 0])
@@ -44,7 +43,7 @@ def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         "movement.png",
         f"Where outputs are as {schema.hyperparameter.name} moves",
         "At every held-out value the blue dots (the surrogate, moved from the left anchor) should lie where the black "
-        "crosses (the truth, never seen in the fit) lie, as wide as they are. Grey triangles are the two anchors' samples.",
+        "crosses (the truth, never seen in the fit) lie, as wide as they are. Grey triangles are the anchors' samples.",
     )
 
 
@@ -76,8 +75,8 @@ def draw_strips(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
     return Picture(
         "movement.png",
         f"Where the output is as {schema.hyperparameter.name} moves",
-        "At every held-out value the blue dots (the surrogate) should reach as high and as low as the black crosses (the "
-        "truth, never seen in the fit).",
+        "At every held-out value the blue dots (the surrogate) should reach as high and as low as the black crosses "
+        "(the truth, never seen in the fit).",
     )
 
 
@@ -85,7 +84,10 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
     """Deterministic outputs against λ: a row a context, a column an output (three at most)."""
     schema, anchors = score.schema, surrogate.anchors
     columns = spaced(len(schema.outputs), 3)
-    with drawing(folder / "movement.png", len(panels), len(columns), width=3.6, height=2.5, sharex=True) as (figure, axes):
+    with drawing(folder / "movement.png", len(panels), len(columns), width=3.6, height=2.5, sharex=True) as (
+        figure,
+        axes,
+    ):
         for row, panel in zip(axes, panels, strict=True):
             at_anchors = [panel.sample(score, a).outputs[0] for a in anchors]
             held_out = [v for v in score.hyperparameter.tolist() if v not in anchors]
@@ -96,7 +98,9 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
                 ax.plot(anchors, ends, ls="--", lw=1.2, c=COLOURS["straight_line"], label="straight line, linear clock")
                 for k, piece in enumerate(pieces):
                     name = "surrogate" if k == 0 else None
-                    ax.plot(piece.hyperparameter, piece.outputs[0, :, column], c=COLOURS["surrogate"], lw=1.8, label=name)
+                    ax.plot(
+                        piece.hyperparameter, piece.outputs[0, :, column], c=COLOURS["surrogate"], lw=1.8, label=name
+                    )
                 ax.plot(anchors, ends, "s", ms=6, c=PALE, mec=INK, label="anchor", clip_on=False)
                 ax.plot(held_out, truth[:, column], "x", ms=6, mew=1.6, c=INK, label="truth, held out")
                 ax.set_title(f"{schema.outputs[column].name}, {panel.title}")
@@ -107,13 +111,34 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
     return Picture(
         "movement.png",
         f"Outputs as {schema.hyperparameter.name} moves",
-        "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out values); the "
-        "dashed line is the straight one between the anchors. A step of the curve at a grey square is an error of the map.",
+        "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out "
+        "values); the dashed line is the straight one between the anchors. A step of the curve at a grey square is an "
+        "error of the map.",
     )
 
 
-def _dots(ax: "Axes", sample: Sample, name: str, **style: object) -> None:
-    ax.scatter(sample.outputs[:, 0], sample.outputs[:, 1], label=name, **style)  # type: ignore[arg-type]
+def _cloud(ax: "Axes", surrogate: "Surrogate", score: Harvest, panel: Panel, value: float) -> None:
+    k = left_anchor(surrogate.anchors, value)
+    styles: list[tuple[str, Sample, dict[str, Any]]] = [
+        (
+            "left anchor",
+            panel.sample(score, surrogate.anchors[k]),
+            {"c": PALE, "marker": "<", "s": 10, "alpha": 0.6, "lw": 0},
+        ),
+        (
+            "right anchor",
+            panel.sample(score, surrogate.anchors[k + 1]),
+            {"c": PALE, "marker": ">", "s": 10, "alpha": 0.6, "lw": 0},
+        ),
+        (
+            "surrogate",
+            value_at(surrogate, score, panel, value),
+            {"c": COLOURS["surrogate"], "s": 16, "alpha": 0.7, "lw": 0},
+        ),
+        ("truth", panel.sample(score, value), {"c": INK, "marker": "x", "s": 14, "lw": 0.7}),
+    ]
+    for name, sample, style in styles:
+        ax.scatter(sample.outputs[:, 0], sample.outputs[:, 1], label=name, **style)
 
 
 def _common_units(units: str) -> str:

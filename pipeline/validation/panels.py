@@ -1,6 +1,7 @@
 """Which conditions the pictures show, and the surrogate's samples and paths there."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,7 +9,6 @@ from numpy.typing import NDArray
 
 from pipeline.harvest import Harvest
 from pipeline.shapes import FloatArray
-from pipeline.surrogate.coupling import group_rows
 from pipeline.validation.baselines import left_anchor
 from pipeline.validation.comparison import Comparison, Sample, match_rows
 from pipeline.validation.evaluate import move
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 MOST_PANELS = 4
-MOST_POINTS = 300
+MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
 
 
@@ -49,8 +49,8 @@ class Piece:
 def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison) -> list[Panel]:
     """The panels of a sweep.
 
-    "paired": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither flatter
-    nor frighten; "conditional": evenly spaced conditions; "joint": all conditions in one panel.
+    "paired": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither
+    flatter nor frighten; "conditional": evenly spaced conditions; "joint": all conditions in one panel.
     """
     columns = score.schema.conditions
     if comparison.kind == "joint":
@@ -61,11 +61,14 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
     order = np.argsort(_context_errors(surrogate, score))
     picks = {"small error": 0.1, "median error": 0.5, "large error": 0.9}
     rows = {name: order[int(part * (len(order) - 1))] for name, part in picks.items()}
-    return [Panel(f"context with a {name}".replace("a median", "the median"), score.conditions[0][r]) for name, r in rows.items()]
+    return [
+        Panel(f"context with a {name}".replace("a median", "the median"), score.conditions[0][r])
+        for name, r in rows.items()
+    ]
 
 
 def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float) -> Sample:
-    """The surrogate's sample of a panel at λ = value, moved from the left anchor; the anchor's own sample at an anchor."""
+    """The surrogate's sample of a panel at λ = value, moved from the left anchor; at an anchor, the anchor's own."""
     if value in surrogate.anchors:
         return panel.sample(score, value)
     source = surrogate.anchors[left_anchor(surrogate.anchors, value)]
@@ -73,18 +76,18 @@ def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float)
 
 
 def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, rows: int = 1) -> list[Piece]:
-    """Paths of the first `rows` samples of a panel, one piece an interval, each starting at its anchor's own samples."""
+    """Paths of at most `rows` samples of a panel: one piece an interval, each from its anchor's own samples."""
     pieces = []
-    for left, right in zip(surrogate.anchors[:-1], surrogate.anchors[1:], strict=True):
+    for left, right in pairwise(surrogate.anchors):
         start = panel.sample(score, left)
         start = start.rows(spaced(len(start.outputs), rows))
-        targets = np.linspace(left, right, points)
-        pieces.append(Piece(targets, surrogate.path(start.outputs, start.conditions, left, targets)))
+        targets = np.linspace(left, right, points).tolist()
+        pieces.append(Piece(np.array(targets), surrogate.path(start.outputs, start.conditions, left, targets)))
     return pieces
 
 
 def _context_errors(surrogate: "Surrogate", score: Harvest) -> NDArray[np.float64]:
-    """Mean squared error of every score row (N,), in the order of the first λ's rows, over all λ beyond the first."""
+    """Summed mean squared errors (N,) at the held-out λ, for the contexts in the order of the first λ's rows."""
     x = score.conditions[0]
     errors = np.zeros(len(x))
     for k, value in enumerate(score.hyperparameter.tolist()):

@@ -1,18 +1,18 @@
 """Pictures of the learnt paths over the density of the anchors' samples."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.collections import LineCollection
-from matplotlib.colors import Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from pipeline.harvest import Harvest
 from pipeline.shapes import FloatArray
 from pipeline.validation.panels import Panel, Piece, contexts
-from pipeline.validation.style import INK, Picture, drawing, label, legend
+from pipeline.validation.style import INK, Picture, drawing, label, legend, same_scale
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _POINTS_PER_INTERVAL = 41
 _PATHS = 12
 _GRID = 60
+_SHADES = LinearSegmentedColormap.from_list("shades", ["white", "#b8b8b8"])
 _DEEPEST = -8.0
 """Log density below the panel's peak at which the shading ends."""
 
@@ -44,24 +45,30 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
             _shade(ax, surrogate, panel, score, pieces, views)
             for piece, view in zip(pieces, views, strict=True):
                 _coloured_lines(ax, view, piece.hyperparameter, norm)
-                ax.scatter(*view[:, 0].T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="anchor's samples")
+                ax.scatter(
+                    *view[:, 0].T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="samples at an anchor"
+                )
             _truth(ax, surrogate, score, panel, flat)
+            if not flat:
+                same_scale(ax, (schema.outputs[0], schema.outputs[-1]))
             ax.set_title(panel.title)
             ax.grid(visible=False)
             ax.set_xlabel(label(schema.hyperparameter if flat else schema.outputs[0]))
             ax.set_ylabel(label(schema.outputs[-1]))
         for ax in axes.flat[len(panels) :]:
             ax.remove()
-        _legend(figure, axes[0, 0])
+        legend(figure, axes[0, 0])
         colours = ScalarMappable(norm, "viridis")
         figure.colorbar(colours, ax=axes.flat[: len(panels)].tolist(), label=label(schema.hyperparameter), shrink=0.8)
-    slice_note = " The density is a slice through the paths' mean in the other outputs." if len(schema.outputs) > 2 else ""
+    slice_note = (
+        " The density is a slice through the paths' mean in the other outputs." if len(schema.outputs) > 2 else ""
+    )
     return Picture(
         "paths.png",
         "Learnt paths over the density of the anchors' samples",
-        "White circles are samples at the anchors; each path leads from one to its image at the next anchor, coloured by "
-        f"{schema.hyperparameter.name}. Where the potential acts, paths keep to the dark regions, and equal steps of colour "
-        "are close together where outputs move slowly." + slice_note,
+        "White circles are samples at the anchors; each path leads from one to its image at the next anchor, coloured "
+        f"by {schema.hyperparameter.name}. Where the potential acts, paths keep to the dark regions, and equal steps "
+        "of colour are close together where outputs move slowly." + slice_note,
     )
 
 
@@ -73,7 +80,9 @@ def _view(piece: Piece, flat: bool) -> NDArray[np.float64]:
     return np.asarray(piece.outputs[:, :, [0, -1]], np.float64)
 
 
-def _coloured_lines(ax: "Axes", view: NDArray[np.float64], hyperparameter: NDArray[np.float64], norm: Normalize) -> None:
+def _coloured_lines(
+    ax: "Axes", view: NDArray[np.float64], hyperparameter: NDArray[np.float64], norm: Normalize
+) -> None:
     segments = np.stack([view[:, :-1], view[:, 1:]], axis=2).reshape(-1, 2, 2)
     middles = np.tile((hyperparameter[:-1] + hyperparameter[1:]) / 2, len(view))
     ax.add_collection(LineCollection(list(segments), array=middles, cmap="viridis", norm=norm, lw=2.2, zorder=3))
@@ -89,7 +98,12 @@ def _truth(ax: "Axes", surrogate: "Surrogate", score: Harvest, panel: Panel, fla
 
 
 def _shade(
-    ax: "Axes", surrogate: "Surrogate", panel: Panel, score: Harvest, pieces: list[Piece], views: list[NDArray[np.float64]]
+    ax: "Axes",
+    surrogate: "Surrogate",
+    panel: Panel,
+    score: Harvest,
+    pieces: list[Piece],
+    views: list[NDArray[np.float64]],
 ) -> None:
     """Shade the log density, 0 at the panel's peak; the axes reach 25 % beyond the paths on either side."""
     shown = np.concatenate([view.reshape(-1, 2) for view in views])
@@ -107,7 +121,14 @@ def _shade(
         points[:, 0] = mesh[:, 0]
     density = surrogate.log_density(points, _conditions(panel, score, len(points))).reshape(_GRID, _GRID)
     levels = np.linspace(_DEEPEST, 0, 9)
-    ax.contourf(horizontal, vertical, np.maximum(density - density.max(), _DEEPEST), levels=levels, cmap="Greys", alpha=0.6)
+    ax.contourf(
+        horizontal,
+        vertical,
+        np.maximum(density - density.max(), _DEEPEST),
+        levels=levels,
+        cmap=_SHADES,
+        antialiased=False,
+    )
     ax.set(xlim=(x_low, x_high), ylim=(y_low, y_high))
 
 
@@ -115,9 +136,3 @@ def _conditions(panel: Panel, score: Harvest, count: int) -> FloatArray:
     """The panel's condition, or the first row's where the panel shows them all, (count, C)."""
     condition = score.conditions[0][0] if panel.condition is None else panel.condition
     return np.repeat(condition[None], count, axis=0)
-
-
-def _legend(figure: Any, axes: "Axes") -> None:
-    handles, names = axes.get_legend_handles_labels()
-    kept = dict(zip(names, handles, strict=True))
-    figure.legend(list(kept.values()), list(kept), loc="outside upper center", ncols=len(kept))

@@ -1,18 +1,31 @@
 """All pictures of a validation, as PNGs in one folder."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.harvest import Harvest
+from pipeline.validation.baselines import left_anchor
 from pipeline.validation.comparison import Comparison
 from pipeline.validation.evaluate import FLOOR, LABELS, SURROGATE, Evaluation
 from pipeline.validation.fans import draw_fans
 from pipeline.validation.movement import draw_clouds, draw_curves, draw_strips
 from pipeline.validation.panels import choose_panels
 from pipeline.validation.paths import draw_paths
-from pipeline.validation.style import COLOURS, INK, MARKERS, PALE, Picture, drawing, label, legend
+from pipeline.validation.style import (
+    COLOURS,
+    INK,
+    MARKER_STYLE,
+    MARKERS,
+    PALE,
+    Picture,
+    drawing,
+    label,
+    legend,
+    log_axis,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,27 +58,31 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
     with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
         for method in evaluation.methods:
             scores = [evaluation.at(method, value) for value in values]
-            line = {"c": COLOURS[method], "ls": "--" if method == FLOOR else "-"}
+            line: dict[str, Any] = {"c": COLOURS[method], "ls": "--" if method == FLOOR else "-"}
             line |= {"lw": 2.2 if method == SURROGATE else 1.2, "zorder": 4 if method == SURROGATE else 3}
-            line |= {"marker": MARKERS[method], "label": LABELS[method]}
-            errors.plot(values, [s.error for s in scores], **line)
-            spreads.plot(values, [s.spread for s in scores], **line)
+            line |= {"marker": MARKERS[method], "label": LABELS[method], **MARKER_STYLE.get(method, {})}
+            _per_interval(errors, surrogate.anchors, values, [s.error for s in scores], line)
+            _per_interval(spreads, surrogate.anchors, values, [s.spread for s in scores], line)
         truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
-        spreads.plot(values, truth, c=INK, marker="x", ls=":", lw=1.2, zorder=5, label="truth")
+        line = {"c": INK, "marker": "x", "ls": ":", "lw": 1.2, "zorder": 5, "label": "truth"}
+        _per_interval(spreads, surrogate.anchors, values, truth, line)
         if min(s.error for s in evaluation.held_out) > 0:
-            errors.set_yscale("log")
+            log_axis(errors)
         squared = f" [{units}²]" if units else ""
-        errors.set(title=f"{evaluation.measure} against the truth: lower is better", ylabel=f"{evaluation.measure}{squared}")
+        errors.set(
+            title=f"{evaluation.measure} against the truth: lower is better", ylabel=f"{evaluation.measure}{squared}"
+        )
         spreads.set(title="spread: nearest to the truth's is better", ylabel=f"spread [{units}]" if units else "spread")
         for ax in (errors, spreads):
             _mark_anchors(ax, surrogate.anchors)
             ax.set_xlabel(label(schema.hyperparameter))
-        legend(figure, spreads, columns=3)
+        legend(figure, spreads, columns=3, markerscale=1.0)
     return Picture(
         "errors.png",
         "Errors at the held-out values",
-        "Left: the error of every method; the thick blue line is the surrogate, and dotted verticals are the anchors. Right: "
-        "how wide each method's outputs scatter; a method whose spread falls short of the truth's collapses.",
+        "Left: the error of every method; the surrogate is blue, and dotted verticals are the anchors, where methods "
+        "start afresh. Right: how wide each method's outputs scatter; a spread that falls short of the truth's is a "
+        "collapse.",
     )
 
 
@@ -79,10 +96,23 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
             ax.plot(np.arange(1, len(values) + 1), values, c=COLOURS[SURROGATE], lw=1.4)
             ax.set(title=name.replace("_", " "), xlabel="recorded step")
             if min(values) > 0 and max(values) > 10 * min(values):
-                ax.set_yscale("log")
+                log_axis(ax)
         for ax in axes.flat[len(curves) :]:
             ax.remove()
-    return Picture("fit.png", "How the fit went", "The curves that the fit recorded; all should have levelled off at their right end.")
+    return Picture(
+        "fit.png",
+        "How the fit went",
+        "The curves that the fit recorded; all should have levelled off at their right end.",
+    )
+
+
+def _per_interval(
+    ax: "Axes", anchors: tuple[float, ...], values: Sequence[float], figures: Sequence[float], line: dict[str, Any]
+) -> None:
+    """Draw a line that breaks at the anchors: errors fall towards 0 there, and joining them across would hide it."""
+    intervals = np.array([left_anchor(anchors, value) for value in values])
+    for k in np.unique(intervals):
+        ax.plot(np.array(values)[intervals == k], np.array(figures)[intervals == k], **line)
 
 
 def _mark_anchors(ax: "Axes", anchors: tuple[float, ...]) -> None:

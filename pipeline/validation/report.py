@@ -13,7 +13,7 @@ from pipeline.validation.evaluate import FLOOR, LABELS, Evaluation
 from pipeline.validation.gates import Decision
 from pipeline.validation.pictures import draw_pictures
 from pipeline.validation.results import Facts
-from pipeline.validation.style import Picture, number
+from pipeline.validation.style import Picture, figure_text, number
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -22,12 +22,13 @@ REPORT_FILE = "report.html"
 TEMPLATE = "report.html.jinja"
 
 COMPARISONS = {
-    "paired": "The networks are deterministic, and the values share their conditions: row by row, the mean squared error.",
-    "conditional": "The networks are stochastic, with several draws a condition: the exact squared 2-Wasserstein distance "
-    "within every condition, averaged over the conditions.",
-    "joint": "There is one draw a condition, or the values do not share their conditions: the exact squared 2-Wasserstein "
-    "distance of outputs and conditions together (continuous conditions scaled to the outputs' mean standard deviation, "
-    "categories kept apart).",
+    "paired": "The networks are deterministic, and the values share their conditions: the mean squared error, row by "
+    "row.",
+    "conditional": "The networks are stochastic, with several draws a condition: the exact squared 2-Wasserstein "
+    "distance within every condition, averaged over the conditions.",
+    "joint": "There is one draw a condition, or the values do not share their conditions: the exact squared "
+    "2-Wasserstein distance of outputs and conditions together (continuous conditions scaled to the outputs' mean "
+    "standard deviation, categories kept apart).",
 }
 
 
@@ -58,7 +59,7 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["number"] = number
+    environment.filters |= {"number": number, "figure": figure_text}
     return environment.get_template(TEMPLATE).render(
         evaluation=evaluation,
         decision=decision,

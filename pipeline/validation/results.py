@@ -1,4 +1,4 @@
-"""What a validation leaves for machines: metrics.json for `dvc metrics` and the registry, errors.csv for `dvc plots`."""
+"""What a validation leaves for machines: metrics.json for DVC and the registry, errors.csv for `dvc plots`."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""What all pictures share: colours that colour-blind eyes tell apart, labels with units, sizes, and how a PNG is written."""
+"""What all pictures share: colours that colour-blind eyes tell apart, labels with units, and how a PNG is written."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from pipeline.schema import Column
@@ -25,8 +26,10 @@ COLOURS = {
     "floor": "#555555",
 }
 MARKERS = {"surrogate": "o", "straight_line": "s", "nearest_anchor": "^", "left_anchor": "v", "floor": "_"}
+# The nearest anchor often is the left one: its hollow marker stands around the other's.
+MARKER_STYLE: dict[str, dict[str, Any]] = {"nearest_anchor": {"ms": 11, "mfc": "none"}, "floor": {"ms": 14, "mew": 2}}
 
-_RC = {
+_RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10,
     "axes.titlesize": 10,
@@ -70,10 +73,19 @@ def label(column: Column) -> str:
 
 
 def number(value: float) -> str:
-    """A number as tables and titles show it: three significant digits, no exponent where it can be avoided."""
+    """A number as titles and axes show it: three significant digits, no trailing zeros, rarely an exponent."""
     if value != 0 and not 1e-3 <= abs(value) < 1e5:
         return f"{value:.2e}"
     return np.format_float_positional(value, precision=3, fractional=False, trim="-")
+
+
+def figure_text(value: float) -> str:
+    """A number as a table's column shows it: three significant digits, trailing zeros included."""
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{value:.0f}" if abs(value) >= 100 else f"{value:#.3g}"
 
 
 def describe(condition: FloatArray, columns: Sequence[Column]) -> str:
@@ -89,7 +101,29 @@ def spaced(count: int, most: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
-def legend(figure: Figure, axes: Axes, columns: int = 5) -> None:
-    """One legend for the whole figure, above the panels, from the handles of one panel."""
-    handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
+def legend(figure: Figure, axes: Axes, columns: int = 5, markerscale: float = 1.6) -> None:
+    """One legend for the whole figure, above the panels, from the handles of one panel, each name once."""
+    handles, names = axes.get_legend_handles_labels()
+    kept = dict(zip(names, handles, strict=True))
+    figure.legend(
+        list(kept.values()),
+        list(kept),
+        loc="outside upper center",
+        ncols=min(columns, len(kept)),
+        markerscale=markerscale,
+    )
+
+
+def same_scale(ax: Axes, columns: Sequence[Column]) -> None:
+    """Equal lengths for equal steps of two outputs, so that circles look round, unless units or ranges forbid it."""
+    (x_low, x_high), (y_low, y_high) = ax.get_xlim(), ax.get_ylim()
+    if columns[0].units == columns[-1].units and 1 / 3 < (y_high - y_low) / (x_high - x_low) < 3:
+        ax.set_aspect("equal")
+
+
+def log_axis(ax: Axes) -> None:
+    """A logarithmic y axis that writes its numbers out: 0.1, 0.2, 0.5, 1 and so on."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    ax.yaxis.set_minor_locator(NullLocator())
