@@ -1,0 +1,163 @@
+"""Registering a surrogate: one version for one digest, and the champion alias where the gate says so."""
+
+import logging
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
+from pipeline.registry.champion import rollback as _rollback
+from pipeline.registry.packaging import save_model
+from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run
+from pipeline.validation.gates import Decision
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+    from pipeline.surrogate import Surrogate
+
+DIGEST = "surrogate_digest"
+PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a surrogate is registered.
+
+    version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
+    else the version. digest: of the surrogate's bundle. reason: the gate's, and what else decided about the alias.
+    """
+
+    model: str
+    version: int
+    uri: str
+    digest: str
+    champion: bool
+    reason: str
+
+
+def find_version(store: Store, model: str, digest: str) -> int | None:
+    """The version of `model` that holds the surrogate of this digest, or None; a few queries, nothing is loaded.
+
+    A version whose files are gone (the checkout was moved, the artifact folder deleted) is not held.
+    """
+    client = store.client()
+    version = _oldest(client, model, digest)
+    return None if version is None else int(version.version)
+
+
+def register(
+    store: Store,
+    model: str,
+    bundle: Path,
+    surrogate: "Surrogate",
+    example: NDArray[np.floating],
+    decision: Decision,
+    evidence: Evidence,
+) -> Registration:
+    """Register the surrogate in the folder `bundle` and decide about the champion.
+
+    Once: a surrogate whose digest is registered already keeps its version. New evidence about it (other figures or
+    settings) is recorded as a further run, and the version's tags follow it. Registering at the same time from two
+    processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and who comes
+    second withdraws the own one.
+
+    The alias moves to this version where `decision` says promote. Registering never takes the alias away, because
+    consumers load by it: where the gate turns against the present champion, that is logged, and `rollback` is the way
+    back. A version that was rolled back is not promoted again, whatever the gate says; deleting its tag `rolled_back`
+    lifts that.
+
+    example: conditions (n, C) shown to consumers. Raises RegistryError where a file to record is missing.
+    """
+    client = store.client()
+    version = _oldest(client, model, surrogate.digest)
+    if version is None:
+        with evidence_run(client, store, model, evidence) as run_id, tempfile.TemporaryDirectory() as scratch:
+            save_model(Path(scratch) / "model", bundle, surrogate, example)
+            client.log_artifacts(run_id, scratch)
+        version = _create_version(client, model, run_id, surrogate.digest, evidence)
+    elif version.tags.get(EVIDENCE) != evidence.digest:
+        with evidence_run(client, store, model, evidence) as run_id:
+            pass
+        _tag(client, version, {EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest})
+    _tag(client, version, {PROMOTE: str(decision.promote).lower(), REASON: decision.reason})
+    client.update_model_version(model, version.version, description=decision.reason)
+    return _decide(client, version, surrogate.digest, decision)
+
+
+def rollback(store: Store, model: str) -> Rollback:
+    """Put the champion back to the version that was champion before; see `champion.rollback`."""
+    return _rollback(store.client(), model)
+
+
+def _decide(client: "MlflowClient", version: "ModelVersion", digest: str, decision: Decision) -> Registration:
+    model, number = version.name, int(version.version)
+    reason = decision.reason
+    rolled_back = ROLLED_BACK in version.tags
+    if decision.promote and not rolled_back:
+        promote(client, model, number)
+    champion = champion_version(client, model) == number
+    if decision.promote and not champion:
+        reason += f" Version {number} was rolled back, and stays so while it bears the tag {ROLLED_BACK!r}."
+    elif champion and not decision.promote:
+        reason += f" Version {number} became champion before and stays so until it is rolled back."
+        logger.warning("model %r: %s", model, reason)
+    uri = f"models:/{model}@{ALIAS}" if champion else f"models:/{model}/{number}"
+    return Registration(model, number, uri, digest, champion, reason)
+
+
+def _oldest(client: "MlflowClient", model: str, digest: str) -> "ModelVersion | None":
+    found = client.search_model_versions(f"name = '{model}' and tags.{DIGEST} = '{digest}'")
+    return min((v for v in found if _has_files(client, v)), key=lambda v: int(v.version), default=None)
+
+
+def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
+    from mlflow.exceptions import MlflowException
+
+    if version.run_id is None:  # made by hand, not by `register`
+        return False
+    try:
+        return bool(client.list_artifacts(version.run_id, "model"))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the run was purged
+            return False
+        raise
+
+
+def _create_version(client: "MlflowClient", model: str, run_id: str, digest: str, evidence: Evidence) -> "ModelVersion":
+    _unless_there(lambda: client.create_registered_model(model))
+    created = client.create_model_version(
+        model,
+        source=f"{client.get_run(run_id).info.artifact_uri}/model",
+        run_id=run_id,
+        tags={DIGEST: digest, EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest},
+    )
+    oldest = _oldest(client, model, digest)
+    if oldest is None or oldest.version == created.version:
+        return created
+    client.delete_model_version(model, created.version)
+    return oldest
+
+
+def _unless_there(create: Callable[[], object]) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        create()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _tag(client: "MlflowClient", version: "ModelVersion", tags: dict[str, str]) -> None:
+    for key, value in tags.items():
+        if version.tags.get(key) != value:
+            client.set_model_version_tag(version.name, version.version, key, value)

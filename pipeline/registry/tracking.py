@@ -1,0 +1,165 @@
+"""MLflow runs: where they are kept, and what a run holds of one validated surrogate.
+
+The default store belongs to the checkout: an SQLite file and an artifact folder beside it. A server takes their place
+where MLFLOW_TRACKING_URI is set. Nothing here touches MLflow's global state (its tracking URI, its active run), so that
+several stores can be used by one process.
+"""
+
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import RegistryError
+from pipeline.registry.revision import read_revision
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+EVIDENCE = "evidence_digest"
+QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+"""Unless told not to before it is imported, MLflow reports its use over the network and draws bars for copied files."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store with its registry.
+
+    uri: MLflow's tracking URI. artifacts: URI of the folder that new experiments keep their artifacts in; None where
+    the store (a server) decides. root: the checkout whose git revision runs record.
+    """
+
+    uri: str
+    artifacts: str | None
+    root: Path
+
+    def client(self) -> "MlflowClient":
+        """A client of this store, whose database it creates where there is none; RegistryError where it cannot."""
+        for variable, value in QUIET.items():
+            os.environ.setdefault(variable, value)
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return MlflowClient(tracking_uri=self.uri)
+        except MlflowException as error:
+            raise RegistryError(
+                f"{self.uri} cannot be opened as an MLflow store ({error}); mend {URI_VARIABLE}, or unset it for the "
+                "checkout's own store"
+            ) from error
+
+
+def open_store(root: Path = Path()) -> Store:
+    """The store that MLFLOW_TRACKING_URI names, else <root>/mlflow.db with artifacts in <root>/mlartifacts.
+
+    MLflow writes the artifacts' absolute place into the database, so that `models:/…` loads from any folder. After a
+    checkout was moved, what was registered before is found no more (`find_version` says so, and registering again
+    mends it), and new runs go to the new place.
+    """
+    root = root.resolve()
+    if uri := os.environ.get(URI_VARIABLE):
+        return Store(uri, None, root)
+    return Store(f"sqlite:///{root / 'mlflow.db'}", (root / "mlartifacts").as_uri(), root)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a run records beside the model.
+
+    params: settings, nested as in params.yaml. metrics: figures, nested; what is no number is left to the artifacts.
+    data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that say
+    how the surrogate came about (params.yaml, a lock file).
+    """
+
+    params: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+    data: Mapping[str, str]
+    artifacts: tuple[Path, ...] = ()
+    recorded: tuple[Path, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of settings, figures and data hashes: equal evidence needs no second run."""
+        content = json.dumps([self.params, self.metrics, self.data], sort_keys=True, default=str)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+def flatten(nested: Any, separator: str, prefix: str = "") -> dict[str, Any]:
+    """Leaves of nested mappings by their joined keys; a list is a leaf."""
+    if not isinstance(nested, Mapping):
+        return {prefix: nested}
+    flat: dict[str, Any] = {}
+    for key, value in nested.items():
+        flat |= flatten(value, separator, f"{prefix}{separator}{key}" if prefix else str(key))
+    return flat
+
+
+def metric_values(metrics: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers among nested figures, named as MLflow allows: `held_out/0.1/surrogate`."""
+    values = flatten(metrics, "/")
+    return {
+        re.sub(r"[^\w.\- :/]", "_", name): float(value)
+        for name, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+
+
+def experiment_id(client: "MlflowClient", name: str, store: Store) -> str:
+    """The experiment `name`, created where it is missing.
+
+    An experiment keeps the artifact folder that it was created with. Where that is not this store's (the checkout was
+    moved or copied), an experiment of a second name takes the new runs.
+    """
+    for candidate in (name, f"{name} ({store.artifacts})"):
+        found = client.get_experiment_by_name(candidate)
+        if found is None:
+            location = f"{store.artifacts}/{name}" if store.artifacts else None
+            return str(client.create_experiment(candidate, artifact_location=location))
+        if found.lifecycle_stage != "active":
+            raise RegistryError(
+                f"experiment {candidate!r} was deleted from {store.uri}; `mlflow experiments restore "
+                f"--experiment-id {found.experiment_id}` brings it back"
+            )
+        if store.artifacts is None or found.artifact_location == f"{store.artifacts}/{name}":
+            return str(found.experiment_id)
+    raise RegistryError(f"experiment {name!r} of {store.uri} keeps its artifacts elsewhere; rename it")
+
+
+@contextmanager
+def evidence_run(client: "MlflowClient", store: Store, experiment: str, evidence: Evidence) -> Iterator[str]:
+    """Open a run, record `evidence` in it, and yield its id; the run ends FINISHED, or FAILED on an exception."""
+    from mlflow.entities import Metric, Param, RunTag
+
+    if missing := [str(path) for path in (*evidence.artifacts, *evidence.recorded) if not path.exists()]:
+        raise RegistryError(f"{missing} do not exist; a run records files that are there")
+    run_id = client.create_run(experiment_id(client, experiment, store)).info.run_id
+    status = "FAILED"
+    try:
+        now = int(time.time() * 1000)
+        params = [Param(k, str(v)) for k, v in flatten(evidence.params, ".").items()]
+        metrics = [Metric(k, v, now, 0) for k, v in metric_values(evidence.metrics).items()]
+        revision = read_revision(store.root)
+        tags = {"git_revision": revision.commit, "git_dirty": revision.dirty, EVIDENCE: evidence.digest}
+        tags |= {f"data.{name}": digest for name, digest in evidence.data.items()}
+        for start in range(0, len(params), 100):  # MLflow takes at most 100 at once
+            client.log_batch(run_id, params=params[start : start + 100])
+        for start in range(0, len(metrics), 1000):
+            client.log_batch(run_id, metrics=metrics[start : start + 1000])
+        client.log_batch(run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+        for paths, folder in ((evidence.artifacts, "validation"), (evidence.recorded, "recorded")):
+            for path in paths:
+                if path.is_dir():
+                    client.log_artifacts(run_id, str(path), f"{folder}/{path.name}")
+                else:
+                    client.log_artifact(run_id, str(path), folder)
+        yield run_id
+        status = "FINISHED"
+    finally:
+        client.set_terminated(run_id, status)

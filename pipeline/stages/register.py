@@ -1,0 +1,64 @@
+"""Stage register: the surrogate and its validation become a version of the registered model."""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+from pipeline.atomic import write_json
+from pipeline.config import Config
+from pipeline.errors import RegistryError
+from pipeline.harvest import Harvest
+from pipeline.registry.champion import Rollback
+from pipeline.registry.register import Registration, register
+from pipeline.registry.register import rollback as roll_champion_back
+from pipeline.registry.tracking import Evidence, open_store
+from pipeline.registry.validated import Validated, read_validated
+from pipeline.surrogate import Surrogate
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: Config, record: list[Path], root: Path = Path()) -> Registration:
+    """Register data/NAME/surrogate with the figures of data/NAME/validation; write data/NAME/registration.json.
+
+    record: files, relative to `root`, that the run keeps beside the model (params.yaml, a lock file). Raises
+    RegistryError where the figures belong to another surrogate or a file is missing, BundleError for broken files.
+    """
+    base = root / "data" / config.name
+    bundle, validation = base / "surrogate", base / "validation"
+    surrogate, validated = Surrogate.load(bundle), read_validated(validation / "metrics.json")
+    check_same(surrogate, validated, validation)
+    registration = register(
+        open_store(root),
+        config.register_.model,
+        bundle=bundle,
+        surrogate=surrogate,
+        example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
+        decision=validated.decision,
+        evidence=Evidence(
+            params=config.model_dump(mode="json", by_alias=True),
+            metrics=validated.figures(),
+            data={entry.of: entry.sha256 for entry in validated.digests},
+            artifacts=tuple(validation / name for name in ("metrics.json", "errors.csv", "report")),
+            recorded=tuple(root / path for path in record),
+        ),
+    )
+    write_json(base / "registration.json", asdict(registration))
+    logger.info(
+        "%s: version %d of %s. %s", registration.uri, registration.version, registration.model, registration.reason
+    )
+    return registration
+
+
+def rollback(config: Config, root: Path = Path()) -> Rollback:
+    """Put the champion of the configured model back to the version before; see `registry.champion.rollback`."""
+    return roll_champion_back(open_store(root), config.register_.model)
+
+
+def check_same(surrogate: Surrogate, validated: Validated, folder: Path) -> None:
+    """Raise RegistryError unless the figures in `folder` were computed for this surrogate."""
+    digests = [entry.sha256 for entry in validated.digests if entry.of == "surrogate"]
+    if digests != [surrogate.digest]:
+        raise RegistryError(
+            f"{folder} holds the validation of surrogate {digests}, not of {surrogate.digest}; validate again"
+        )
