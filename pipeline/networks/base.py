@@ -38,7 +38,8 @@ class Data:
 
     def save(self, folder: Path) -> None:
         """Write arrays and attributes into an existing folder."""
-        save_file(self.arrays, folder / ARRAYS_FILE, metadata=self.attributes)
+        # Without any entry, safetensors writes a header of metadata that it cannot read back.
+        save_file(self.arrays, folder / ARRAYS_FILE, metadata=self.attributes or None)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
