@@ -1,0 +1,150 @@
+"""A surrogate on disk: surrogate.json, weights.safetensors, and the anchors' networks under networks/."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import safetensors
+import safetensors.torch
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from pipeline.atomic import atomic_folder, write_json
+from pipeline.config import SurrogateConfig
+from pipeline.errors import BundleError, SweepError
+from pipeline.harvest import read_json
+from pipeline.schema import Schema
+from pipeline.surrogate.clock import Clock
+from pipeline.surrogate.fit import Parts, resolve_device
+from pipeline.surrogate.modules import Condition
+from pipeline.surrogate.potential import Density
+from pipeline.surrogate.scaling import Standardiser
+
+if TYPE_CHECKING:
+    from pipeline.networks.base import Network
+    from pipeline.surrogate.model import Surrogate
+
+FORMAT = 1
+DOCUMENT = "surrogate.json"
+WEIGHTS = "weights.safetensors"
+
+
+def save_surrogate(surrogate: "Surrogate", path: Path) -> None:
+    """Write the bundle atomically, replacing what was there."""
+    from pipeline.networks.registry import save_network
+
+    with atomic_folder(path) as folder:
+        (folder / WEIGHTS).write_bytes(_weights(surrogate))
+        for k, network in enumerate(surrogate.networks or ()):
+            save_network(network, folder / "networks" / str(k))
+        files = sorted(p for p in folder.rglob("*") if p.is_file())
+        checksums = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+        document = _document(surrogate)
+        write_json(
+            folder / DOCUMENT,
+            {
+                **document,
+                "history": surrogate.history,
+                "digest": _digest(document, (folder / WEIGHTS).read_bytes()),
+                "sha256": checksums,
+            },
+        )
+
+
+def load_surrogate(kind: "type[Surrogate]", path: Path, device: str) -> Any:
+    """Read a bundle; BundleError names the file that is missing, changed or of another version."""
+    document = read_json(path / DOCUMENT, "surrogate")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise BundleError(f"{path / DOCUMENT} is no surrogate of format {FORMAT}; save it anew with this version")
+    try:
+        _check_files(path, document["sha256"])
+        schema = Schema.model_validate(document["schema"])
+        config = SurrogateConfig.model_validate(document["config"])
+        clock = Clock(document["clock"], tuple(document["anchors"]))
+        tensors = safetensors.torch.load_file(path / WEIGHTS)
+        parts = _parts(document, schema, config, tensors, len(clock.anchors) - 1)
+        surrogate = kind(
+            parts.to(resolve_device(device)),
+            clock,
+            schema,
+            config,
+            deterministic=document["deterministic"],
+            networks=_networks(path, len(clock.anchors)) if document["networks"] else None,
+            samples=tuple(
+                (tensors[f"samples.{k}.outputs"], tensors[f"samples.{k}.conditions"]) for k in range(len(clock.anchors))
+            )
+            if not document["networks"]
+            else (),
+            history=document["history"],
+            clock_errors=document["clock_errors"],
+        )
+    except (KeyError, TypeError, ValueError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
+        if isinstance(error, SweepError):
+            raise
+        raise BundleError(f"{path} is corrupted ({error}); write the surrogate anew") from error
+    return surrogate
+
+
+def surrogate_digest(surrogate: "Surrogate") -> str:
+    """SHA-256 of everything that decides what the surrogate answers, but for the networks' files."""
+    return _digest(_document(surrogate), _weights(surrogate))
+
+
+def _document(surrogate: "Surrogate") -> dict[str, Any]:
+    density = surrogate._parts.density
+    return {
+        "format": FORMAT,
+        "schema": surrogate.schema.model_dump(),
+        "config": surrogate.config.model_dump(),
+        "anchors": list(surrogate.anchors),
+        "clock": surrogate.clock,
+        "clock_errors": surrogate.clock_errors,
+        "deterministic": surrogate.deterministic,
+        "networks": surrogate.networks is not None,
+        "codes": surrogate._parts.scaling.codes,
+        "bandwidths": [density.output_bandwidth, density.condition_bandwidth],
+    }
+
+
+def _digest(document: dict[str, Any], weights: bytes) -> str:
+    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
+    digest.update(weights)
+    return digest.hexdigest()
+
+
+def _weights(surrogate: "Surrogate") -> bytes:
+    tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in surrogate._parts.state_dict().items()}
+    if surrogate.networks is None:
+        for k, (outputs, conditions) in enumerate(surrogate.samples):
+            tensors[f"samples.{k}.outputs"] = outputs.contiguous()
+            tensors[f"samples.{k}.conditions"] = conditions.contiguous()
+    return safetensors.torch.save(tensors)
+
+
+def _parts(
+    document: dict[str, Any], schema: Schema, config: SurrogateConfig, tensors: dict[str, Tensor], intervals: int
+) -> Parts:
+    scaling = Standardiser(schema, document["codes"])
+    output_bandwidth, condition_bandwidth = document["bandwidths"]
+    stored = [tensors[f"density.{name}"] for name in ("support", "values", "log_counts", "categories")]
+    density = Density(*stored, output_bandwidth, condition_bandwidth)
+    parts = Parts(scaling, density, intervals, config, seed=0)
+    parts.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("samples.")})
+    return parts.requires_grad_(False)
+
+
+def _networks(path: Path, count: int) -> "tuple[Network, ...]":
+    from pipeline.networks.registry import load_network
+
+    return tuple(load_network(path / "networks" / str(k)) for k in range(count))
+
+
+def _check_files(path: Path, checksums: dict[str, str]) -> None:
+    for name, expected in checksums.items():
+        file = path / name
+        if not file.is_file():
+            raise BundleError(f"{file} is missing; the surrogate is not complete: write it anew")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != expected:
+            raise BundleError(f"{file} is corrupted (its checksum differs); write the surrogate anew")

@@ -1,0 +1,116 @@
+"""From a harvest to the parts of a surrogate: standardise, choose clock and bandwidths, build, and run a solver."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from pipeline.config import SurrogateConfig
+from pipeline.errors import ConfigurationError, FitError
+from pipeline.harvest import Harvest
+from pipeline.surrogate.action import Lagrangian
+from pipeline.surrogate.bandwidth import choose_bandwidths
+from pipeline.surrogate.clock import Clock, choose_clock
+from pipeline.surrogate.maps import TransportMaps
+from pipeline.surrogate.metric import EuclideanMetric, GivensMetric
+from pipeline.surrogate.modules import Condition
+from pipeline.surrogate.paired import History, fit_paired
+from pipeline.surrogate.path import PathNetwork
+from pipeline.surrogate.potential import Density, KernelPotential
+from pipeline.surrogate.samples import AnchorSamples, anchor_samples, is_deterministic
+from pipeline.surrogate.scaling import Standardiser
+
+logger = logging.getLogger(__name__)
+
+
+class Parts(nn.Module):
+    """Everything of a surrogate that has tensors: scaling, density, Lagrangian, paths and maps."""
+
+    def __init__(
+        self, scaling: Standardiser, density: Density, intervals: int, config: SurrogateConfig, seed: int
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        dimension, shape = len(scaling.schema.outputs), scaling.shape
+        metric: EuclideanMetric | GivensMetric = EuclideanMetric()
+        if not config.variant.startswith("K_I"):
+            metric = GivensMetric(
+                dimension,
+                shape,
+                config.metric_widths,
+                config.eigenvalues,
+                generator,
+                learn_eigenvalues=not config.variant.startswith("NLOT"),
+            )
+        potential = KernelPotential(density, config.alpha) if config.variant.endswith("-U") else None
+        self.scaling = scaling
+        self.density = density
+        self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
+        self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
+        self.maps = TransportMaps(intervals, dimension, shape, config.map_widths, generator)
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a fit gives: the parts, the clock with every candidate's error, and the training curves."""
+
+    parts: Parts
+    clock: Clock
+    clock_errors: dict[str, float]
+    deterministic: bool
+    history: History
+
+
+def resolve_device(device: str) -> torch.device:
+    """The device of "auto", "cpu" or "cuda" ("cuda:1", …); ConfigurationError for one that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        resolved = torch.device(device)
+    except RuntimeError as error:
+        raise ConfigurationError(f"device = {device!r} is unknown; use auto, cpu or cuda") from error
+    if resolved.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigurationError(f"device = {device!r}, but this machine has no CUDA device; use auto or cpu")
+    return resolved
+
+
+def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str) -> Fit:
+    """Fit all parts to a harvest. Raises FitError where the result is not finite."""
+    where = resolve_device(device)
+    deterministic = is_deterministic(harvest)
+    anchors = tuple(harvest.hyperparameter.tolist())
+    name, errors = choose_clock(harvest, deterministic) if config.clock == "auto" else (config.clock, {})
+    clock = Clock(name, anchors)
+    logger.info("clock %s; left-out anchors' errors %s", name, {k: round(v, 6) for k, v in errors.items()})
+    scaling = Standardiser.of(harvest).to(where)
+    samples = anchor_samples(harvest, scaling, where)
+    density = make_density(samples, config, seed)
+    parts = Parts(scaling, density, len(anchors) - 1, config, seed).to(where)
+    history = fit_paired(samples, deterministic, parts.lagrangian, parts.paths, parts.maps, config, seed)
+    for field, curve in history.items():
+        if curve and not math.isfinite(curve[-1]):
+            raise FitError(f"{field} ended at {curve[-1]}; lower the learning rates, or look at the harvest's outliers")
+    parts.requires_grad_(False)
+    return Fit(parts, clock, errors, deterministic, history)
+
+
+def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:
+    """The kernel density estimate over the samples of all anchors, at most config.density_samples an anchor."""
+    generator = torch.Generator().manual_seed(seed)
+    outputs, values, codes = [], [], []
+    for anchor in samples:
+        count = len(anchor.outputs)
+        rows = torch.arange(count)
+        if count > config.density_samples:
+            rows = torch.randperm(count, generator=generator)[: config.density_samples]
+        rows = rows.to(anchor.outputs.device)
+        outputs.append(anchor.outputs[rows])
+        values.append(anchor.condition.values[rows])
+        codes.append(anchor.condition.codes[rows])
+    support, condition = torch.cat(outputs), Condition(torch.cat(values), torch.cat(codes))
+    given = [None if h == "auto" else h for h in (config.output_bandwidth, config.condition_bandwidth)]
+    h_y, h_x = choose_bandwidths(support, condition, given[0], given[1], generator)
+    logger.info("bandwidths h_y = %.3f, h_x = %.3f (standardised)", h_y, h_x)
+    return Density.of(support, condition, h_y, h_x)

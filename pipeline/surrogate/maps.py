@@ -1,0 +1,59 @@
+"""Transport maps T_k(y | x), one an interval: an affine part in closed form, and a network for the rest."""
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
+
+RIDGE = 1e-4
+
+
+class TransportMaps(nn.Module):
+    """T_k(y | x) = y + A_k (y, x) + b_k + r_k network_k(y | x) for every interval k.
+
+    The affine part is solved by ridge regression; what is left for the networks, of size r_k, is small. The networks
+    of all intervals are one batched product.
+    """
+
+    affine: Tensor
+    offset: Tensor
+    residual_scale: Tensor
+
+    def __init__(
+        self,
+        intervals: int,
+        dimension: int,
+        condition: ConditionShape,
+        widths: tuple[int, ...],
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.network = ConditionalMLP(dimension, dimension, widths, condition, generator, copies=intervals)
+        self.register_buffer("affine", torch.zeros(intervals, dimension + condition.continuous, dimension))
+        self.register_buffer("offset", torch.zeros(intervals, 1, dimension))
+        self.register_buffer("residual_scale", torch.ones(intervals, 1, 1))
+
+    def solve_affine(self, interval: int, start: Tensor, condition: Condition, end: Tensor, weight: Tensor) -> None:
+        """Weighted ridge regression of end − start (P, D) on (start, x); weight (P,) positive."""
+        features = torch.cat([start, condition.values], -1).double()
+        target, weight = (end - start).double(), (weight / weight.sum()).double().unsqueeze(-1)
+        mean_x, mean_y = (weight * features).sum(0), (weight * target).sum(0)
+        centred = features - mean_x
+        gram = centred.T @ (weight * centred) + RIDGE * torch.eye(centred.shape[1], device=start.device)
+        solution = torch.linalg.solve(gram, centred.T @ (weight * (target - mean_y)))
+        residual = target - mean_y - centred @ solution
+        self.affine[interval] = solution.float()
+        self.offset[interval, 0] = (mean_y - mean_x @ solution).float()
+        self.residual_scale[interval] = (weight * residual.square()).sum(0).mean().sqrt().clamp_min(1e-6).float()
+
+    def forward(self, start: Tensor, condition: Condition, interval: int | None = None) -> Tensor:
+        """One interval: start (B, D) and B conditions → (B, D). interval None: all of them, leading dimension K."""
+        if interval is not None:
+            only = slice(interval, interval + 1)
+            return self._move(start.unsqueeze(0), condition.unsqueeze(0), only)[0]
+        return self._move(start, condition, slice(None))
+
+    def _move(self, start: Tensor, condition: Condition, intervals: slice) -> Tensor:
+        features = torch.cat([start, condition.values], -1)
+        moved = start + torch.baddbmm(self.offset[intervals], features, self.affine[intervals])
+        return moved + self.residual_scale[intervals] * self.network(start, condition, intervals)

@@ -1,0 +1,298 @@
+"""The surrogate: p̂(y | x, λ) for every λ between the anchors."""
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.config import SurrogateConfig
+from pipeline.errors import DataError, HyperparameterError
+from pipeline.harvest import Harvest
+from pipeline.schema import Schema
+from pipeline.shapes import ArrayT
+from pipeline.surrogate.clock import Clock
+from pipeline.surrogate.fit import Parts, fit_parts
+from pipeline.surrogate.modules import Condition
+
+if TYPE_CHECKING:
+    from pipeline.networks.base import Network
+
+TOLERANCE = 1e-6
+"""λ within this distance of an anchor is that anchor: float32 0.99 is in range."""
+
+
+class Surrogate:
+    """A fitted surrogate; make one by `fit` or `load`.
+
+    NumPy in, NumPy out; torch in, torch out, of the dtype and on the device that came in; inside everything is float32
+    on the surrogate's own device. Rows are independent of each other: their order pairs nothing.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        clock: Clock,
+        schema: Schema,
+        config: SurrogateConfig,
+        *,
+        deterministic: bool,
+        networks: "tuple[Network, ...] | None",
+        samples: tuple[tuple[Tensor, Tensor], ...],
+        history: dict[str, list[float]],
+        clock_errors: dict[str, float],
+    ) -> None:
+        self._parts = parts.eval()
+        self._clock = clock
+        self.schema = schema
+        self.config = config
+        self.deterministic = deterministic
+        self.networks = networks
+        self.samples = samples
+        self.history = history
+        self.clock_errors = clock_errors
+
+    @classmethod
+    def fit(
+        cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu"
+    ) -> Self:
+        """Fit a surrogate to a harvest.
+
+        config None is the shipped default, for every harvest. device: "cpu", "cuda" or "auto". Deterministic for a
+        seed on one machine. Raises ConfigurationError for settings that do not fit the harvest, FitError where the
+        result is not finite.
+        """
+        config = config or SurrogateConfig()
+        fitted = fit_parts(harvest, config, seed, device)
+        samples = tuple(
+            (torch.as_tensor(y, dtype=torch.float32), torch.as_tensor(x, dtype=torch.float32))
+            for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
+        )
+        return cls(
+            fitted.parts,
+            fitted.clock,
+            harvest.schema,
+            config,
+            deterministic=fitted.deterministic,
+            networks=harvest.networks,
+            samples=samples,
+            history=fitted.history,
+            clock_errors=fitted.clock_errors,
+        )
+
+    @property
+    def anchors(self) -> tuple[float, ...]:
+        """λ_0 < … < λ_K."""
+        return self._clock.anchors
+
+    @property
+    def clock(self) -> str:
+        """The name of the clock in use."""
+        return self._clock.name
+
+    @property
+    def device(self) -> torch.device:
+        """Where the surrogate computes."""
+        return self._parts.scaling.output_mean.device
+
+    def to(self, device: str) -> Self:
+        """Move the surrogate to a device, in place; returns itself."""
+        from pipeline.surrogate.fit import resolve_device
+
+        self._parts.to(resolve_device(device))
+        return self
+
+    def transport(self, outputs: ArrayT, conditions: ArrayT, source: float, target: float) -> ArrayT:
+        """Move samples that belong to λ = source, an anchor, to λ = target, anywhere at or above it.
+
+        outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k are chained; within the last, the path
+        is evaluated at the clock's place. Raises HyperparameterError for a source that is no anchor, a target below it
+        or outside the anchors, DataError for samples that cannot be used.
+        """
+        return self.path(outputs, conditions, source, [target])[:, 0]
+
+    @torch.no_grad()
+    def path(self, outputs: ArrayT, conditions: ArrayT, source: float, targets: Sequence[float]) -> ArrayT:
+        """Where samples of λ = source stand at every one of `targets` (M, ascending): (N, M, D).
+
+        Arguments and errors as `transport`.
+        """
+        first = self._anchor(source)
+        places = self._places(first, targets)
+        y, x = self._tensors(outputs, conditions)
+        results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float32, device=self.device)
+        if len(y):
+            moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
+            results = self._parts.scaling.restore(moved)
+        for m, (interval, s) in enumerate(places):
+            if interval == first and s == 0.0:
+                results[:, m] = y
+        result = _as_given(results, outputs)
+        for m, (interval, s) in enumerate(places):
+            if interval == first and s == 0.0:
+                result[:, m] = outputs  # type: ignore[index]  # the very values, not their float32 roundings
+        return result
+
+    def _walk(self, y: Tensor, x: Condition, first: int, places: Sequence[tuple[int, float]]) -> Tensor:
+        """Standardised samples of anchor `first` at ascending places (interval, s) → (N, M, D)."""
+        pieces, at, m = [], first, 0
+        while m < len(places):
+            interval = places[m][0]
+            while at < interval:
+                y, at = self._parts.maps(y, x, at), at + 1
+            stop = m + sum(place[0] == interval for place in places[m:])
+            times = torch.tensor([s for _, s in places[m:stop]], device=y.device)
+            if bool((times == 0).all()):
+                pieces.append(y.unsqueeze(1).expand(-1, stop - m, -1))
+            else:
+                end = self._parts.maps(y, x, interval)
+                pieces.append(self._between(y, end, x, times))
+            m = stop
+        return torch.cat(pieces, dim=1)
+
+    def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
+        if self.config.variant == "K_I":
+            return start.unsqueeze(1) + times[:, None] * (end - start).unsqueeze(1)
+        points: Tensor = self._parts.paths(start, end, x, times)[0]
+        return points
+
+    def sample(
+        self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor", draws: int = 1, seed: int = 0
+    ) -> ArrayT:
+        """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
+
+        Draws start at the interval's left anchor: its own network; or, for a harvest without networks, the samples of
+        the harvest's nearest condition, which a UserWarning says. At an anchor the draws are that anchor's own. Raises
+        HyperparameterError for a λ outside the anchors (nothing is extrapolated), DataError for conditions that cannot
+        be used.
+        """
+        if draws < 1:
+            raise DataError(f"draws = {draws}; at least 1 is needed")
+        x = self._conditions(conditions)
+        values = np.broadcast_to(_to_numpy(hyperparameter).astype(np.float64), (len(x),)) if len(x) else np.zeros(0)
+        if len(x) == 0:
+            self._places(0, np.unique(_to_numpy(hyperparameter)).tolist())
+        result = torch.empty(len(x), draws, len(self.schema.outputs), dtype=torch.float32)
+        for value in np.unique(values):
+            rows = np.flatnonzero(values == value)
+            interval, s = self._places(0, [float(value)])[0]
+            chosen = x[torch.as_tensor(rows, device=x.device)]
+            start = torch.as_tensor(self._draw(interval, chosen, draws, seed), dtype=torch.float32)
+            if s > 0.0:
+                repeated = chosen.repeat_interleave(draws, 0).to(self.device)
+                flat = start.reshape(-1, start.shape[-1]).to(self.device)
+                start = self.transport(flat, repeated, self.anchors[interval], float(value)).reshape(start.shape)
+            result[torch.as_tensor(rows)] = start.cpu()
+        return _as_given(result, conditions)
+
+    def _draw(self, anchor: int, conditions: Tensor, draws: int, seed: int) -> NDArray[np.float32]:
+        """Outputs (N, draws, D) of an anchor, from its network or from the harvest's nearest conditions."""
+        if self.networks is not None:
+            return self.networks[anchor].outputs(conditions.cpu().numpy(), draws, seed)
+        warnings.warn(
+            f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = {self.anchors[anchor]:g} "
+            "are the harvest's samples of the nearest condition",
+            UserWarning,
+            stacklevel=3,
+        )
+        outputs, known = self.samples[anchor]
+        scaling = self._parts.scaling
+        distances = scaling.condition(conditions.to(self.device)).distances(scaling.condition(known.to(self.device)))
+        generator = np.random.default_rng(seed)
+        ties = (distances <= distances.amin(1, keepdim=True) + 1e-9).cpu().numpy()
+        rows = np.stack([generator.choice(np.flatnonzero(tie), draws) for tie in ties])
+        return outputs.numpy()[rows]
+
+    @torch.no_grad()
+    def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
+        """log p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
+        y, x = self._tensors(outputs, conditions)
+        scaling = self._parts.scaling
+        value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
+        return _as_given(value[:, 0], outputs)
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder `path` atomically: JSON, safetensors, and the anchors' networks. Never a pickle."""
+        from pipeline.surrogate.bundle import save_surrogate
+
+        save_surrogate(self, Path(path))
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "cpu") -> Self:
+        """Read a folder that `save` wrote; BundleError where files are missing or corrupted."""
+        from pipeline.surrogate.bundle import load_surrogate
+
+        return load_surrogate(cls, Path(path), device)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of everything that decides what this surrogate answers."""
+        from pipeline.surrogate.bundle import surrogate_digest
+
+        return surrogate_digest(self)
+
+    def _anchor(self, source: float) -> int:
+        differences = np.abs(np.asarray(self.anchors) - float(source))
+        if not differences.min() <= TOLERANCE:
+            raise HyperparameterError(f"source = {source} is no anchor; anchors are {list(self.anchors)}")
+        return int(differences.argmin())
+
+    def _places(self, first: int, targets: Sequence[float]) -> list[tuple[int, float]]:
+        """(interval, s) of every target: the end of an interval is the start of the next, but for the last anchor."""
+        places: list[tuple[int, float]] = []
+        low, high = self.anchors[first], self.anchors[-1]
+        name = self.schema.hyperparameter.name
+        for i, target in enumerate(float(t) for t in targets):
+            if not low - TOLERANCE <= target <= high + TOLERANCE:
+                what = "below its source" if self.anchors[0] <= target < low else "outside the anchors' range"
+                raise HyperparameterError(
+                    f"{name} = {target} lies {what}; anywhere in [{low}, {high}] will do (nothing is extrapolated)"
+                )
+            if i and target < float(targets[i - 1]):
+                raise HyperparameterError(f"targets must ascend, but {targets[i - 1]} comes before {target}")
+            near = [k for k, anchor in enumerate(self.anchors) if abs(anchor - target) <= TOLERANCE]
+            if near:
+                interval, s = near[0], 0.0
+            else:
+                interval = int(np.searchsorted(self.anchors, target)) - 1
+                s = self._clock.place(interval, target)
+            places.append((interval, s))
+        return places
+
+    def _conditions(self, conditions: ArrayT) -> Tensor:
+        tensor = torch.as_tensor(conditions)
+        if tensor.ndim != 2 or tensor.shape[1] != len(self.schema.conditions):
+            names = [c.name for c in self.schema.conditions]
+            raise DataError(f"conditions have shape {tuple(tensor.shape)}; (N, {len(names)}) is needed, columns {names}")
+        tensor = tensor.to(dtype=torch.float32)
+        if not bool(torch.isfinite(tensor).all()):
+            raise DataError("conditions hold NaN or Inf; remove such rows")
+        return tensor
+
+    def _tensors(self, outputs: ArrayT, conditions: ArrayT) -> tuple[Tensor, Tensor]:
+        y, x = torch.as_tensor(outputs), self._conditions(conditions)
+        if y.ndim != 2 or y.shape[1] != len(self.schema.outputs):
+            names = [c.name for c in self.schema.outputs]
+            raise DataError(f"outputs have shape {tuple(y.shape)}; (N, {len(names)}) is needed, columns {names}")
+        if len(y) != len(x):
+            raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
+        if not bool(torch.isfinite(y).all()):
+            raise DataError("outputs hold NaN or Inf; remove such rows")
+        return y.to(self.device, torch.float32), x.to(self.device)
+
+
+def _to_numpy(values: object) -> NDArray[np.floating]:
+    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
+
+
+def _as_given(result: Tensor, given: ArrayT) -> ArrayT:
+    """The result as NumPy or torch, in the float dtype and on the device of what was given (float32 for integers)."""
+    if isinstance(given, Tensor):
+        dtype = given.dtype if given.dtype.is_floating_point else torch.float32
+        return result.to(given.device, dtype)
+    kind = np.asarray(given).dtype
+    return result.cpu().numpy().astype(kind if np.issubdtype(kind, np.floating) else np.float32)  # type: ignore[return-value]

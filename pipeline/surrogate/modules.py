@@ -1,0 +1,119 @@
+"""Networks that a surrogate consists of: multilayer perceptrons modulated by the condition (FiLM)."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+ALL = slice(None)
+
+
+class StackedLinear(nn.Module):
+    """K independent affine layers, evaluated as one batched product: (K, B, inputs) → (K, B, outputs)."""
+
+    def __init__(self, copies: int, inputs: int, outputs: int, generator: torch.Generator, gain: float = 1.0) -> None:
+        super().__init__()
+        bound = gain / math.sqrt(max(inputs, 1))
+        weight = torch.empty(copies, inputs, outputs).uniform_(-bound, bound, generator=generator)
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(torch.zeros(copies, 1, outputs))
+
+    def forward(self, inputs: Tensor, copies: slice = ALL) -> Tensor:
+        """inputs (K, B, inputs) for the chosen copies → (K, B, outputs)."""
+        return torch.baddbmm(self.bias[copies], inputs, self.weight[copies])
+
+
+@dataclass(frozen=True)
+class ConditionShape:
+    """What conditions look like to a network: continuous columns, and the number of codes of each categorical one."""
+
+    continuous: int
+    codes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Encoded conditions of B rows: values (…, B, continuous) standardised, codes (…, B, categorical) as indices."""
+
+    values: Tensor
+    codes: Tensor
+
+    def __getitem__(self, rows: object) -> "Condition":
+        return Condition(self.values[rows], self.codes[rows])  # type: ignore[index]
+
+    def __len__(self) -> int:
+        return int(self.values.shape[0])
+
+    def unsqueeze(self, dimension: int) -> "Condition":
+        """A new leading dimension, for networks of several copies."""
+        return Condition(self.values.unsqueeze(dimension), self.codes.unsqueeze(dimension))
+
+    def distances(self, other: "Condition") -> Tensor:
+        """Squared distances (B, n) to n other conditions; a differing category counts more than any distance."""
+        squares = torch.cdist(self.values, other.values).square()
+        differing = (self.codes.unsqueeze(1) != other.codes.unsqueeze(0)).sum(-1)
+        return squares + 1e6 * differing
+
+
+class ConditionalMLP(nn.Module):
+    """K independent perceptrons (K, B, inputs) → (K, B, outputs), modulated by FiLM in every hidden layer.
+
+    The condition (categories through an embedding first) passes a hidden layer of a quarter of the width and gives a
+    scale and a shift of every hidden unit. The last layer starts at zero, so that a residual network starts as the
+    identity and a path network as the straight line.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        widths: tuple[int, ...],
+        condition: ConditionShape,
+        generator: torch.Generator,
+        copies: int = 1,
+    ) -> None:
+        super().__init__()
+        sizes = [inputs, *widths]
+        embedded = [min(8, codes) for codes in condition.codes]
+        self.embeddings = nn.ParameterList(
+            torch.randn(codes, size, generator=generator) for codes, size in zip(condition.codes, embedded, strict=True)
+        )
+        features = condition.continuous + sum(embedded)
+        self.layers = nn.ModuleList(
+            StackedLinear(copies, a, b, generator, gain=math.sqrt(3.0))
+            for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        )
+        self.film_hidden = StackedLinear(copies, features, max(widths) // 4, generator, gain=math.sqrt(3.0))
+        self.film = nn.ModuleList(
+            StackedLinear(copies, max(widths) // 4, 2 * width, generator, gain=0.5) for width in widths
+        )
+        self.last = StackedLinear(copies, sizes[-1], outputs, generator, gain=0.0)
+
+    def modulation(self, condition: Condition, copies: slice = ALL) -> list[tuple[Tensor, Tensor]]:
+        """Scale and shift of every hidden layer, (K, B, width) each: the part that depends on the condition alone."""
+        parts = [condition.values]
+        parts += [table[condition.codes[..., i]] for i, table in enumerate(self.embeddings)]
+        hidden = functional.silu(self.film_hidden(torch.cat(parts, dim=-1), copies))
+        pairs = [film(hidden, copies).chunk(2, dim=-1) for film in self.film]
+        return [(scale, shift) for scale, shift in pairs]
+
+    def forward(self, inputs: Tensor, condition: Condition, copies: slice = ALL) -> Tensor:
+        """inputs (K, B, inputs), condition with leading dimensions (K, B) → (K, B, outputs), for the chosen copies."""
+        hidden = inputs
+        for layer, (scale, shift) in zip(self.layers, self.modulation(condition, copies), strict=True):
+            hidden = functional.silu(layer(hidden, copies) * (1 + scale) + shift)
+        output: Tensor = self.last(hidden, copies)
+        return output
+
+    def along(self, inputs: Tensor, condition: Condition) -> Tensor:
+        """One copy, T points a row: inputs (B, T, inputs), condition of B rows → (B, T, outputs)."""
+        rows, points, width = inputs.shape
+        hidden = inputs.reshape(1, rows * points, width)
+        for layer, (scale, shift) in zip(self.layers, self.modulation(condition.unsqueeze(0)), strict=True):
+            product = layer(hidden).reshape(rows, points, -1)
+            modulated = product * (1 + scale[0].unsqueeze(1)) + shift[0].unsqueeze(1)
+            hidden = functional.silu(modulated).reshape(1, rows * points, -1)
+        return self.last(hidden).reshape(rows, points, -1)

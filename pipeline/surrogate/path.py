@@ -1,0 +1,81 @@
+"""Paths between fixed ends: cubic splines around the straight line, their coefficients from a network."""
+
+import numpy as np
+import torch
+from scipy.interpolate import BSpline, PPoly
+from torch import Tensor, nn
+
+from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
+
+
+class SplineBasis(nn.Module):
+    """J cubic B-splines on uniform knots that vanish at both ends of [0, 1]."""
+
+    polynomials: Tensor
+
+    def __init__(self, functions: int) -> None:
+        super().__init__()
+        self.functions = functions
+        self.pieces = functions - 1
+        knots = np.concatenate([np.zeros(3), np.linspace(0, 1, self.pieces + 1), np.ones(3)])
+        polynomials = np.zeros((self.pieces, 4, functions))
+        for j in range(functions):
+            spline = BSpline(knots, np.eye(functions + 2)[j + 1], 3)
+            piecewise = PPoly.from_spline(spline)
+            inner = piecewise.c[:, 3 : 3 + self.pieces]  # the clamped knots give empty pieces at both sides
+            polynomials[:, :, j] = inner[::-1].T
+        self.register_buffer("polynomials", torch.tensor(polynomials, dtype=torch.float32), persistent=False)
+
+    def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Values and derivatives (…, J) at times (…) in [0, 1]."""
+        piece = (times * self.pieces).long().clamp(0, self.pieces - 1)
+        u = times - piece / self.pieces
+        one, zero = torch.ones_like(u), torch.zeros_like(u)
+        powers = torch.stack([one, u, u * u, u**3], dim=-1)
+        slopes = torch.stack([zero, one, 2 * u, 3 * u * u], dim=-1)
+        local = self.polynomials[piece]
+        return torch.einsum("...p,...pj->...j", powers, local), torch.einsum("...p,...pj->...j", slopes, local)
+
+
+class PathNetwork(nn.Module):
+    """S(y0, y1, x): q(t) = (1 − t) y0 + t y1 + |y1 − y0| Σ_j c_j(y0, y1, x) φ_j(t).
+
+    The distance in front makes a path scale with its ends, and stay where it is when they agree. The network starts at
+    c = 0, the straight line.
+    """
+
+    def __init__(
+        self,
+        dimension: int,
+        condition: ConditionShape,
+        widths: tuple[int, ...],
+        functions: int,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        self.basis = SplineBasis(functions)
+        self.network = ConditionalMLP(2 * dimension, functions * dimension, widths, condition, generator)
+
+    def coefficients(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
+        """start, end (B, D) → (B, J, D)."""
+        difference = end - start
+        inputs = torch.cat([start + 0.5 * difference, difference], dim=-1)
+        raw = self.network(inputs.unsqueeze(0), condition.unsqueeze(0))[0]
+        # Differentiable where the ends agree, unlike the norm.
+        distance = (difference.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+        return (distance * raw).reshape(len(start), self.basis.functions, -1)
+
+    def forward(self, start: Tensor, end: Tensor, condition: Condition, times: Tensor) -> tuple[Tensor, Tensor]:
+        """Points and velocities (B, T, D) at times (T,), the same for all rows, or (B, T)."""
+        coefficients = self.coefficients(start, end, condition)
+        return evaluate_spline(start, end, coefficients, self.basis, times)
+
+
+def evaluate_spline(
+    start: Tensor, end: Tensor, coefficients: Tensor, basis: SplineBasis, times: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Points and velocities (B, T, D) of paths with coefficients (B, J, D) at times (T,) or (B, T)."""
+    values, slopes = basis(times)
+    difference = (end - start).unsqueeze(-2)
+    points = start.unsqueeze(-2) + times.unsqueeze(-1) * difference + torch.matmul(values, coefficients)
+    return points, difference + torch.matmul(slopes, coefficients)

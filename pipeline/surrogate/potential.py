@@ -1,0 +1,138 @@
+"""The potential U(q | x) = α log(p̂(q | x) + ε), p̂ a conditional kernel density estimate (Nadaraya–Watson).
+
+p̂(q | x) = Σ_i k_hy(q − y_i) k_hx(x − x_i) / Σ_i k_hx(x − x_i), Gaussian kernels; categorical conditions restrict the
+sums to the samples of their category. Amad and van der Schaar, ICLR 2026 (arXiv 2603.01771).
+"""
+
+import math
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.surrogate.modules import Condition
+
+LOG_EPSILON = math.log(1e-8)
+
+
+class _LogMixture(torch.autograd.Function):
+    """log Σ_i exp(w_i − |q − y_i|² / 2h²), with its gradient in q in closed form.
+
+    The gradient Σ_i softmax_i (y_i − q) / h² falls out of the same exponentials, so nothing of size (B, T, n) is kept.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, points: Tensor, log_weights: Tensor, support: Tensor, bandwidth: float) -> Tensor:
+        """points (B, T, D), log_weights (B, n), support (n, D) or (B, n, D) → (B, T)."""
+        precision = 1.0 / bandwidth**2
+        transposed = support.transpose(-1, -2)
+        exponent = torch.matmul(points * precision, transposed)
+        offset = log_weights - 0.5 * precision * support.square().sum(-1)
+        exponent += offset.unsqueeze(-2)
+        largest = exponent.amax(-1, keepdim=True)
+        exponent = torch.exp_(exponent.sub_(largest))
+        total = exponent.sum(-1, keepdim=True)
+        mean = torch.matmul(exponent, support) / total
+        ctx.save_for_backward((mean - points) * precision)
+        return (largest + total.log()).squeeze(-1) - 0.5 * precision * points.square().sum(-1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
+        (score,) = ctx.saved_tensors
+        return gradients[0].unsqueeze(-1) * score, None, None, None
+
+
+class Density(nn.Module):
+    """The conditional kernel density estimate over the samples of all anchors; make one by `of`.
+
+    support (G, n, D), values (G, n, continuous) and log_counts (G, n): the samples of each of G categories, filled up
+    to the largest with weight −∞. categories (G, categorical): their codes. Buffers only; nothing here is trained.
+    """
+
+    support: Tensor
+    log_counts: Tensor
+    values: Tensor
+    categories: Tensor
+
+    def __init__(
+        self,
+        support: Tensor,
+        values: Tensor,
+        log_counts: Tensor,
+        categories: Tensor,
+        output_bandwidth: float,
+        condition_bandwidth: float,
+    ) -> None:
+        super().__init__()
+        self.output_bandwidth = output_bandwidth
+        self.condition_bandwidth = condition_bandwidth
+        self.register_buffer("support", support)
+        self.register_buffer("values", values)
+        self.register_buffer("log_counts", log_counts)
+        self.register_buffer("categories", categories)
+
+    @classmethod
+    def of(
+        cls, outputs: Tensor, condition: Condition, output_bandwidth: float, condition_bandwidth: float
+    ) -> Self:
+        """The estimate over standardised outputs (n, D) at n conditions, its samples laid out by category."""
+        codes, rows = condition.codes, len(condition)
+        categories, group = torch.unique(codes, dim=0, return_inverse=True)
+        if codes.shape[1] == 0:
+            categories, group = codes[:1], torch.zeros(rows, dtype=torch.long, device=outputs.device)
+        sizes = torch.bincount(group)
+        slots = torch.zeros(len(sizes), int(sizes.max()), dtype=torch.long, device=outputs.device)
+        log_counts = torch.full(slots.shape, -torch.inf, device=outputs.device)
+        for g, size in enumerate(sizes.tolist()):
+            slots[g, :size] = torch.nonzero(group == g)[:, 0]
+            log_counts[g, :size] = 0.0
+        return cls(
+            outputs[slots], condition.values[slots], log_counts, categories, output_bandwidth, condition_bandwidth
+        )
+
+    def groups(self, condition: Condition) -> Tensor:
+        """The category of each of B rows, (B,); a combination of codes that never occurred takes the nearest one."""
+        if len(self.categories) == 1:
+            return torch.zeros(len(condition), dtype=torch.long, device=self.support.device)
+        agreement = (condition.codes.unsqueeze(1) == self.categories.unsqueeze(0)).sum(-1)
+        return agreement.argmax(-1)
+
+    def weights(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """log of the normalised kernel weights (B, n) of the samples, and the samples (n, D) or (B, n, D)."""
+        groups = self.groups(condition)
+        single = len(self.support) == 1
+        if self.values.shape[-1]:
+            values = self.values[0] if single else self.values[groups]
+            squares = _squared_distances(condition.values, values)
+            raw = self.log_counts[groups] - 0.5 * squares / self.condition_bandwidth**2
+        else:
+            raw = self.log_counts[groups]
+        return torch.log_softmax(raw, dim=-1), (self.support[0] if single else self.support[groups])
+
+    def log_density(self, points: Tensor, condition: Condition) -> Tensor:
+        """log p̂(q | x): points (B, T, D), condition of B rows → (B, T)."""
+        log_weights, support = self.weights(condition)
+        constant = points.shape[-1] * (math.log(self.output_bandwidth) + 0.5 * math.log(2 * math.pi))
+        mixture: Tensor = _LogMixture.apply(points, log_weights, support, self.output_bandwidth)  # type: ignore[no-untyped-call]
+        return mixture - constant
+
+
+def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
+    """(B, C) against (n, C) or (B, n, C) → (B, n)."""
+    cross = torch.matmul(right, left.unsqueeze(-1)).squeeze(-1)
+    squares = left.square().sum(-1, keepdim=True) - 2 * cross + right.square().sum(-1)
+    return squares.clamp_min(0.0)
+
+
+class KernelPotential(nn.Module):
+    """U(q | x) = α log(p̂(q | x) + ε), ε = 1e-8, by log-sum-exp."""
+
+    def __init__(self, density: Density, alpha: float) -> None:
+        super().__init__()
+        self.density = density
+        self.alpha = alpha
+
+    def forward(self, points: Tensor, condition: Condition) -> Tensor:
+        """points (B, T, D) → (B, T)."""
+        log_density = self.density.log_density(points, condition)
+        return self.alpha * torch.logaddexp(log_density, torch.full_like(log_density, LOG_EPSILON))

@@ -1,0 +1,55 @@
+"""The samples of the anchors as the solvers see them: standardised tensors, and which rows share a condition."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pipeline.harvest import Harvest
+from pipeline.surrogate.coupling import group_rows
+from pipeline.surrogate.modules import Condition
+from pipeline.surrogate.scaling import Standardiser
+
+
+@dataclass(frozen=True, eq=False)
+class AnchorSamples:
+    """Standardised outputs (N, D), N encoded conditions, and the number of each row's condition (N,)."""
+
+    outputs: Tensor
+    condition: Condition
+    group: Tensor
+
+
+def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device) -> list[AnchorSamples]:
+    """The samples of every anchor; equal conditions have equal group numbers across the anchors."""
+    groups = group_rows(*harvest.conditions)
+    return [
+        AnchorSamples(
+            scaling.standardise(torch.as_tensor(y, dtype=torch.float32, device=device)),
+            scaling.condition(torch.as_tensor(x, dtype=torch.float32, device=device)),
+            torch.as_tensor(g, device=device),
+        )
+        for y, x, g in zip(harvest.outputs, harvest.conditions, groups, strict=True)
+    ]
+
+
+def is_deterministic(harvest: Harvest) -> bool:
+    """Whether one condition has one output: as the schema says, else judged from the samples.
+
+    Where nobody said: categorical conditions alone, and equal conditions with differing outputs at any anchor, mean
+    draws. Conditions that never repeat leave it open; a harvest that holds one output a condition, the same conditions
+    at every anchor, is then taken to be deterministic.
+    """
+    if harvest.schema.deterministic is not None:
+        return harvest.schema.deterministic
+    if all(harvest.categorical):
+        return False
+    groups = group_rows(*harvest.conditions)
+    for y, group in zip(harvest.outputs, groups, strict=True):
+        _, first = np.unique(group, return_index=True)
+        representative = np.zeros(group.max() + 1, np.intp)
+        representative[group[first]] = first
+        if np.abs(y - y[representative[group]]).max() > 1e-5 * (1e-30 + np.abs(y).max()):
+            return False
+    return all(np.array_equal(np.unique(groups[0]), np.unique(group)) for group in groups[1:])

@@ -1,0 +1,112 @@
+"""Standardisation: the surrogate works on outputs and conditions of order one, whatever their units."""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from pipeline.errors import DataError
+from pipeline.harvest import Harvest
+from pipeline.schema import Schema
+from pipeline.surrogate.modules import Condition, ConditionShape
+
+ANISOTROPY = 10.0
+
+
+class Standardiser(nn.Module):
+    """Maps outputs and conditions to the surrogate's own units and back.
+
+    Outputs of one unit share one scale, because distances between their columns mean something (a circle stays a
+    circle); columns of different units, or whose spreads differ by more than ten times, have a scale each. Continuous
+    conditions have a scale each, constant ones keep scale 1. Categorical codes become indices.
+    """
+
+    output_mean: Tensor
+    output_scale: Tensor
+    lower: Tensor
+    upper: Tensor
+    condition_mean: Tensor
+    condition_scale: Tensor
+
+    def __init__(self, schema: Schema, codes: Sequence[Sequence[float]]) -> None:
+        super().__init__()
+        self.schema = schema
+        self.categorical = [i for i, c in enumerate(schema.conditions) if c.kind == "categorical"]
+        self.continuous = [i for i, c in enumerate(schema.conditions) if c.kind == "continuous"]
+        self.codes = [list(column) for column in codes]
+        self.register_buffer("output_mean", torch.zeros(len(schema.outputs)))
+        self.register_buffer("output_scale", torch.ones(len(schema.outputs)))
+        self.register_buffer("condition_mean", torch.zeros(len(self.continuous)))
+        self.register_buffer("condition_scale", torch.ones(len(self.continuous)))
+        lower = [-torch.inf if c.lower is None else c.lower for c in schema.outputs]
+        upper = [torch.inf if c.upper is None else c.upper for c in schema.outputs]
+        self.register_buffer("lower", torch.tensor(lower), persistent=False)
+        self.register_buffer("upper", torch.tensor(upper), persistent=False)
+
+    @classmethod
+    def of(cls, harvest: Harvest) -> Self:
+        """Means and scales of a harvest, over all its anchors."""
+        conditions = np.concatenate([np.asarray(x, np.float64) for x in harvest.conditions])
+        outputs = np.concatenate([np.asarray(y, np.float64) for y in harvest.outputs])
+        categorical = [i for i, flag in enumerate(harvest.categorical) if flag]
+        scaling = cls(harvest.schema, [np.unique(conditions[:, i]).tolist() for i in categorical])
+        scaling.output_mean.copy_(torch.from_numpy(outputs.mean(0)))
+        scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, harvest.schema)))
+        values = conditions[:, scaling.continuous]
+        scaling.condition_mean.copy_(torch.from_numpy(values.mean(0)))
+        scaling.condition_scale.copy_(torch.from_numpy(_positive(values.std(0), np.abs(values).max(0, initial=0.0))))
+        return scaling
+
+    @property
+    def shape(self) -> ConditionShape:
+        """What conditions look like to the networks."""
+        return ConditionShape(len(self.continuous), tuple(len(c) for c in self.codes))
+
+    def condition(self, conditions: Tensor) -> Condition:
+        """Encode conditions (N, C); DataError for a code that the harvest does not hold."""
+        values = (conditions[:, self.continuous] - self.condition_mean) / self.condition_scale
+        indices = []
+        for i, known in zip(self.categorical, self.codes, strict=True):
+            table = torch.tensor(known, dtype=torch.float64, device=conditions.device)
+            column = conditions[:, i].double()
+            index = torch.searchsorted(table, column.contiguous()).clamp_max(len(known) - 1)
+            if bool((wrong := table[index] != column).any()):
+                name = self.schema.conditions[i].name
+                raise DataError(
+                    f"conditions: column {name!r} holds the code {column[wrong][0].item():g}, "
+                    f"which no anchor's sample has; known codes are {known}"
+                )
+            indices.append(index)
+        codes = torch.stack(indices, -1) if indices else torch.zeros(len(conditions), 0, dtype=torch.long)
+        return Condition(values.float(), codes.to(conditions.device))
+
+    def standardise(self, outputs: Tensor) -> Tensor:
+        """Outputs (…, D) in their own units → standardised."""
+        return (outputs - self.output_mean) / self.output_scale
+
+    def restore(self, outputs: Tensor) -> Tensor:
+        """Standardised outputs (…, D) → their own units, within their bounds."""
+        return (outputs * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
+
+    def document(self) -> dict[str, Any]:
+        """What `state_dict` does not hold, for JSON."""
+        return {"codes": self.codes}
+
+
+def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
+    """1 where a column does not vary beyond rounding."""
+    return np.where(scale > 1e-6 * np.maximum(magnitude, 1e-30), scale, 1.0)
+
+
+def _output_scale(outputs: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]:
+    spread = _positive(outputs.std(0), np.abs(outputs).max(0))
+    varies = outputs.std(0) > 0
+    one_unit = len({c.units for c in schema.outputs}) == 1
+    alike = not varies.any() or spread[varies].max() <= ANISOTROPY * spread[varies].min()
+    if one_unit and alike:
+        pooled = np.sqrt(np.mean(spread[varies] ** 2)) if varies.any() else 1.0
+        return np.full_like(spread, pooled)
+    return spread
