@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, with the pictures beside it as PNGs."""
+"""The report: one HTML file that needs nothing else, with its pictures beside it as PNGs, in a folder of their own."""
 
 import base64
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 REPORT_FILE = "report.html"
+PICTURES = "pictures"
 TEMPLATE = "report.html.jinja"
 
 COMPARISONS = {
@@ -37,8 +38,9 @@ def write_report(
 ) -> Path:
     """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path."""
     with atomic_folder(folder) as temporary:
-        pictures = draw_pictures(surrogate, score, evaluation, temporary)
-        html = render(evaluation, decision, facts, pictures, temporary, score.schema.outputs[0].units)
+        (temporary / PICTURES).mkdir()
+        pictures = draw_pictures(surrogate, score, evaluation, temporary / PICTURES)
+        html = render(evaluation, decision, facts, pictures, temporary / PICTURES, score.schema.outputs[0].units)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
