@@ -23,14 +23,14 @@ class _LogMixture(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, log_weights: Tensor, support: Tensor, bandwidth: float) -> Tensor:
-        """points (B, T, D), log_weights (B, n), support (n, D) or (B, n, D) → (B, T)."""
+        """points (B, T, D), log_weights (B, n) or (1, n), support (n, D) → (B, T)."""
         precision = 1.0 / bandwidth**2
-        transposed = support.transpose(-1, -2)
-        exponent = torch.matmul(points * precision, transposed)
+        exponent = torch.matmul(points * precision, support.T)
         offset = log_weights - 0.5 * precision * support.square().sum(-1)
         exponent += offset.unsqueeze(-2)
         largest = exponent.amax(-1, keepdim=True)
-        exponent = torch.exp_(exponent.sub_(largest))
+        # exp is ten times slower where its result is denormal; e^-80 of the largest term is nothing already.
+        exponent = torch.exp_(exponent.sub_(largest).clamp_min_(-80.0))
         total = exponent.sum(-1, keepdim=True)
         mean = torch.matmul(exponent, support) / total
         ctx.save_for_backward((mean - points) * precision)
@@ -97,31 +97,31 @@ class Density(nn.Module):
         agreement = (condition.codes.unsqueeze(1) == self.categories.unsqueeze(0)).sum(-1)
         return agreement.argmax(-1)
 
-    def weights(self, condition: Condition) -> tuple[Tensor, Tensor]:
-        """log of the normalised kernel weights (B, n) of the samples, and the samples (n, D) or (B, n, D)."""
-        groups = self.groups(condition)
-        single = len(self.support) == 1
-        if self.values.shape[-1]:
-            values = self.values[0] if single else self.values[groups]
-            squares = _squared_distances(condition.values, values)
-            raw = self.log_counts[groups] - 0.5 * squares / self.condition_bandwidth**2
-        else:
-            raw = self.log_counts[groups]
-        return torch.log_softmax(raw, dim=-1), (self.support[0] if single else self.support[groups])
-
     def log_density(self, points: Tensor, condition: Condition) -> Tensor:
         """log p̂(q | x): points (B, T, D), condition of B rows → (B, T)."""
-        log_weights, support = self.weights(condition)
         constant = points.shape[-1] * (math.log(self.output_bandwidth) + 0.5 * math.log(2 * math.pi))
-        mixture: Tensor = _LogMixture.apply(points, log_weights, support, self.output_bandwidth)  # type: ignore[no-untyped-call]
-        return mixture - constant
+        if len(self.categories) == 1:
+            return self._mixture(0, points, condition.values) - constant
+        # One dense product a category is much faster than one small product a row.
+        groups = self.groups(condition)
+        order = torch.argsort(groups)
+        present, sizes = torch.unique_consecutive(groups[order], return_counts=True)
+        blocks = order.split(sizes.tolist())
+        parts = [
+            self._mixture(g, points[rows], condition.values[rows])
+            for g, rows in zip(present.tolist(), blocks, strict=True)
+        ]
+        return torch.cat(parts)[torch.argsort(order)] - constant
 
-
-def _squared_distances(left: Tensor, right: Tensor) -> Tensor:
-    """(B, C) against (n, C) or (B, n, C) → (B, n)."""
-    cross = torch.matmul(right, left.unsqueeze(-1)).squeeze(-1)
-    squares = left.square().sum(-1, keepdim=True) - 2 * cross + right.square().sum(-1)
-    return squares.clamp_min(0.0)
+    def _mixture(self, category: int, points: Tensor, values: Tensor) -> Tensor:
+        """log Σ_i w_i(x) exp(−|q − y_i|² / 2h²) over the samples of one category: (B, T)."""
+        raw = self.log_counts[category].unsqueeze(0)
+        if values.shape[1]:
+            squares = torch.cdist(values, self.values[category]).square()
+            raw = raw - 0.5 * squares / self.condition_bandwidth**2
+        log_weights = torch.log_softmax(raw, dim=-1)
+        mixture: Tensor = _LogMixture.apply(points, log_weights, self.support[category], self.output_bandwidth)  # type: ignore[no-untyped-call]
+        return mixture
 
 
 class KernelPotential(nn.Module):
