@@ -47,7 +47,9 @@ def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
         raise DataError(f"{field} has dtype {array.dtype}; real numbers are needed")
     if not len(array):
         raise DataError(f"{field} is empty (shape {array.shape}); at least one row is needed")
-    if array.dtype not in (np.float32, np.float64):
+    if not array.shape[1]:
+        array = array.astype(np.float32)  # the type that no column can keep on disk
+    elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]

@@ -38,8 +38,9 @@ class Data:
 
     def save(self, folder: Path) -> None:
         """Write arrays and attributes into an existing folder."""
-        # Without any entry, safetensors writes a header of metadata that it cannot read back.
-        save_file(self.arrays, folder / ARRAYS_FILE, metadata=self.attributes or None)
+        # Safetensors writes strided arrays in the wrong order, and for empty metadata a header that it cannot read.
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
+        save_file(arrays, folder / ARRAYS_FILE, metadata=self.attributes or None)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

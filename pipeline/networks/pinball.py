@@ -18,7 +18,7 @@ from pipeline.atomic import write_json
 from pipeline.bundles import read_arrays, read_json
 from pipeline.config import explain
 from pipeline.errors import BundleError, DataError, FitError
-from pipeline.networks.quantile_forecaster import FAMILY, ForecasterSettings
+from pipeline.networks.forecaster_settings import FAMILY, ForecasterSettings
 
 NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
 

@@ -5,46 +5,22 @@ trained on train and stop early on validation. The surrogate is fitted on contex
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.config import IngestSection
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.networks.base import Data, Split
+from pipeline.networks.forecaster_settings import ForecasterSettings
 from pipeline.schema import Column, Schema
 
 if TYPE_CHECKING:
     from pipeline.networks.pinball import ForecastNetwork
 
-FAMILY = "quantile_forecaster"
 TRAIN_END, VALIDATION_END = 0.70, 0.85
 """Ends of the train and validation splits, as fractions of the series."""
-
-
-class ForecasterSettings(BaseModel):
-    """Sizes and training of one forecaster.
-
-    history, horizon: rows in and out. hidden: widths of the hidden layers. patience: epochs without a better validation
-    loss after which training stops; the best epoch's weights are kept.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    history: int = Field(default=12, ge=1)
-    horizon: int = Field(default=3, ge=1)
-    hidden: tuple[Annotated[int, Field(ge=1)], ...] = (256, 128)
-    learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    batch_size: int = Field(default=256, ge=1)
-    max_epochs: int = Field(default=60, ge=1)
-    patience: int = Field(default=8, ge=1)
-
-    @property
-    def window(self) -> int:
-        """Rows of one window: history, then horizon."""
-        return self.history + self.horizon
 
 
 class QuantileForecaster:

@@ -1,0 +1,108 @@
+"""Processes that are killed (SIGKILL, which no handler sees) while they write."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline.harvest import Harvest
+from tests.sweeps import line_harvest, sweep_text, write_source
+
+CHECKOUT = Path(__file__).parents[2]
+
+# The writers say so when they are in the middle, and wait there to be killed.
+FILE = """
+import sys, time
+from pathlib import Path
+from pipeline.atomic import atomic_file
+with atomic_file(Path("target")) as temporary, temporary.open("w") as file:
+    file.write("half"); file.flush()
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+FOLDER = """
+import sys, time
+from pathlib import Path
+from pipeline.atomic import atomic_folder
+with atomic_folder(Path("target")) as temporary:
+    (temporary / "half").write_text("half")
+    print("writing", flush=True)
+    time.sleep(60)
+"""
+TRAIN = """
+import time
+from pathlib import Path
+import pipeline.stages.train as stage
+from pipeline.config import load_config
+write_json = stage.write_json
+def slow(path, value):
+    print("writing", flush=True)  # the network is written, its metrics are not
+    time.sleep(60)
+stage.write_json = slow
+stage.run(load_config(), "0.1")
+"""
+HARVEST = """
+import time
+import pipeline.harvest
+from tests.sweeps import line_harvest
+write = pipeline.harvest.write_samples
+def slow(path, *arguments):
+    write(path, *arguments)
+    if path.name == "anchor-1.parquet":
+        print("writing", flush=True)
+        time.sleep(60)
+pipeline.harvest.write_samples = slow
+line_harvest(values=(0.0, 0.5, 2.0)).save("target")
+"""
+
+
+def kill_while_writing(script: str, folder: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", script], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "writing\n"
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+def visible(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if not path.name.endswith(".partial")}
+
+
+@pytest.mark.parametrize("script", [FILE, FOLDER], ids=["file", "folder"])
+def test_nothing_is_under_the_final_name(tmp_path, script):
+    kill_while_writing(script, tmp_path)
+    assert visible(tmp_path) == set()
+    assert len(list(tmp_path.iterdir())) == 1  # what was half-written, under a name that DVC and git ignore
+
+
+def test_the_former_file_is_still_there(tmp_path):
+    (tmp_path / "target").write_text("whole")
+    kill_while_writing(FILE, tmp_path)
+    assert (tmp_path / "target").read_text() == "whole"
+
+
+def test_the_former_harvest_is_still_there(tmp_path):
+    harvest = line_harvest()
+    harvest.save(tmp_path / "target")
+    kill_while_writing(HARVEST, tmp_path)
+    assert Harvest.load(tmp_path / "target").digest == harvest.digest
+
+
+def test_stage_leaves_no_half_network_and_runs_again(tmp_path):
+    (tmp_path / "params.yaml").write_text(sweep_text(), encoding="utf-8")
+    write_source(tmp_path)
+    command = [sys.executable, "-m", "pipeline"]
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT)}
+    subprocess.run([*command, "ingest"], cwd=tmp_path, env=environment, check=True)
+    kill_while_writing(TRAIN, tmp_path)
+    networks = tmp_path / "data" / "small" / "networks"
+    assert visible(networks) == set()
+    subprocess.run([*command, "train", "0.1"], cwd=tmp_path, env=environment, check=True)
+    assert visible(networks) == {"0.1"}
+    assert visible(networks / "0.1") == {"family.json", "metrics.json", "network.json", "weights.safetensors"}

@@ -1,0 +1,36 @@
+import pytest
+
+from pipeline.errors import BundleError, ConfigurationError
+from pipeline.harvest import Harvest
+from pipeline.stages import fit
+from pipeline.surrogate import Surrogate
+from tests.sweeps import sweep_config
+
+QUICK = {"variant": "K_I", "clock": "linear", "map_steps": 5, "seed": 0, "device": "cpu"}
+
+
+@pytest.mark.slow
+def test_surrogate_of_the_dataset_is_saved(swept):
+    config, root = swept
+    config = config.model_copy(update={"fit": type(config.fit)(**QUICK)})
+    fit.run(config, root)
+    surrogate = Surrogate.load(root / config.folder / "surrogate")
+    assert surrogate.anchors == config.sweep.anchors
+    assert surrogate.schema == Harvest.load(root / config.folder / "dataset" / "fit").schema
+    assert surrogate.config == config.fit.surrogate()
+    assert not list((root / config.folder).glob(".*"))
+
+
+def test_fit_before_dataset_is_refused(root):
+    with pytest.raises(BundleError, match="holds no complete harvest"):
+        fit.run(sweep_config(), root)
+
+
+def test_device_is_resolved(monkeypatch):
+    for available, device in ((False, "cpu"), (True, "cuda")):
+        monkeypatch.setattr("torch.cuda.is_available", lambda found=available: found)
+        assert fit.resolve_device("auto") == device
+        assert fit.resolve_device("cpu") == "cpu"
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ConfigurationError, match=r"fit\.device = 'cuda': torch sees no CUDA device"):
+        fit.resolve_device("cuda")

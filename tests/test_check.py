@@ -1,0 +1,57 @@
+import pytest
+
+from pipeline.check import check
+from pipeline.errors import BundleError, ConfigurationError, DataError
+from tests.sweeps import SWEEPS, line_harvest, sweep_config, write_source
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_source(tmp_path)
+    line_harvest((0.0, 0.5, 1.0)).save(tmp_path / "handed")
+    return tmp_path
+
+
+@pytest.mark.parametrize("kind", SWEEPS)
+def test_good_sweeps_pass_and_nothing_is_written(root, kind):
+    before = sorted(root.rglob("*"))
+    check(sweep_config(kind), root)
+    assert sorted(root.rglob("*")) == before
+
+
+def test_bundled_file_need_not_be_there_yet(tmp_path):
+    ingest = {"source": "data/raw/seattle-temps.csv", "column": "temp"}
+    check(sweep_config(raw={"bundled": ["seattle-temps.csv"]}, ingest=ingest), tmp_path)
+    with pytest.raises(DataError, match=r"ingest.column = 'tmp' is not in .*; its columns are \['date', 'temp'\]"):
+        check(sweep_config(raw={"bundled": ["seattle-temps.csv"]}, ingest=ingest | {"column": "tmp"}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "sections", "error", "message"),
+    [
+        ("quantile_forecaster", {"network": "forecaster"}, ConfigurationError, "network = 'forecaster' is no family"),
+        ("quantile_forecaster", {"train": {"depth": 3}}, ConfigurationError, "train.depth: unknown key"),
+        ("semicircles", {"train": {"seed": 0, "depth": 3}}, ConfigurationError, "train.depth: unknown key"),
+        ("harvest", {"train": {"depth": 3}}, ConfigurationError, r"train: \['depth'\] with network = null"),
+        (
+            "quantile_forecaster",
+            {"sweep": {"values": [0.5, 1.5], "anchors": [0.5, 1.5]}},
+            ConfigurationError,
+            "sweep.values: quantile 1.5",
+        ),
+        (
+            "quantile_forecaster",
+            {"ingest": {"source": "gone.csv"}},
+            DataError,
+            "ingest.source = gone.csv does not exist",
+        ),
+        ("quantile_forecaster", {"raw": {"bundled": ["gone.csv"]}}, ConfigurationError, "ships no file 'gone.csv'"),
+        ("quantile_forecaster", {"ingest": {"source": "series.csv", "column": "v"}}, DataError, "ingest.column = 'v'"),
+        ("harvest", {"ingest": {"source": "gone"}}, BundleError, "holds no complete harvest"),
+        ("harvest", {"sweep": {"values": [], "anchors": [0, 0.7]}}, DataError, r"\[0.7\] are not in the harvest"),
+        ("harvest", {"sweep": {"values": [], "anchors": [0, 0.5]}}, DataError, r"held-out \[1.0\] lie outside"),
+    ],
+)
+def test_what_a_stage_would_refuse_is_refused_before(root, kind, sections, error, message):
+    with pytest.raises(error, match=message):
+        check(sweep_config(kind, **sections), root)

@@ -1,0 +1,139 @@
+"""What holds the house together: the graph, the sections, and who may import whom."""
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.config import Config
+
+CHECKOUT = Path(__file__).parents[1]
+PACKAGE = CHECKOUT / "pipeline"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+STAGES = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+PRESETS = sorted((CHECKOUT / "sweeps").glob("*.yaml"))
+
+
+def _guarded(tree: ast.AST) -> set[ast.AST]:
+    """What stands under `if TYPE_CHECKING:` and never runs."""
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    return {node for block in blocks for statement in block.body for node in ast.walk(statement)}
+
+
+@cache
+def imported_names(path: Path) -> frozenset[str]:
+    """Dotted names that a module imports, inside its functions too."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guarded = _guarded(tree)
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        if node in guarded:
+            continue
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(names)
+
+
+def module_file(name: str) -> Path | None:
+    """The file of a dotted name, where it is a module of this project."""
+    path = CHECKOUT.joinpath(*name.split("."))
+    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+
+@cache
+def imports(path: Path) -> frozenset[Path]:
+    """Modules of pipeline that a module imports; packages that hold nothing but a docstring do not count."""
+    names = {name for name in imported_names(path) if name.split(".")[0] == "pipeline"}
+    files = {file for name in names if (file := module_file(name)) is not None}
+    return frozenset(f for f in files if f != path and not _only_docstring(f))
+
+
+def _only_docstring(path: Path) -> bool:
+    return all(isinstance(node, ast.Expr) for node in ast.parse(path.read_text(encoding="utf-8")).body)
+
+
+def closure(path: Path) -> set[Path]:
+    seen, waiting = {path}, [path]
+    while waiting:
+        new = imports(waiting.pop()) - seen
+        seen |= new
+        waiting += new
+    return seen
+
+
+def test_stages_are_modules_and_sections():
+    modules = [path.stem for path in (PACKAGE / "stages").glob("*.py") if path.stem != "__init__"]
+    assert sorted(STAGES) == sorted(modules)
+    sections = {field.alias or name for name, field in Config.model_fields.items()}
+    assert sections == set(STAGES) | {"name", "network", "sweep"}
+
+
+@pytest.mark.parametrize("path", [*PRESETS, CHECKOUT / "params.yaml"], ids=lambda path: path.stem)
+def test_params_hold_every_section(path):
+    # DVC refuses to run a stage whose section is missing, even where all of its settings have defaults.
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(STAGES) | {"name", "network", "sweep"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_depends_on_every_module_that_it_imports(stage):
+    declared = {CHECKOUT / dep for dep in STAGES[stage]["deps"]}
+    needed = closure(PACKAGE / "stages" / f"{stage}.py")
+    missing = {str(p.relative_to(CHECKOUT)) for p in needed if p not in declared and not declared & set(p.parents)}
+    assert not missing
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_declares_no_module_that_it_does_not_import(stage):
+    # Such a dependency makes DVC run the stage again for nothing.
+    needed = closure(PACKAGE / "stages" / f"{stage}.py")
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/")}
+    used = {str(q.relative_to(CHECKOUT)) for p in needed for q in (p, *p.parents) if q.is_relative_to(PACKAGE)}
+    assert declared - used <= {"pipeline/__init__.py"}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_stage_reads_its_own_section_and_says_its_pool(stage):
+    definition = STAGES[stage]
+    assert definition["meta"]["pool"] in {"cpu", "gpu"}
+    if stage != "raw":  # its file's name is all that it reads, and part of its command
+        assert {"name", stage} <= set(definition["params"])
+
+
+def test_prefect_dvc_and_mlflow_stay_outside():
+    for path in MODULES:
+        tools = {name.split(".")[0] for name in imported_names(path)} & {"prefect", "dvc", "mlflow"}
+        allowed = {"mlflow"} if path.is_relative_to(PACKAGE / "registry") else set()
+        assert tools <= allowed, f"{path} imports {tools}"
+
+
+def test_pipeline_imports_nothing_of_flows_tests_or_benchmarks():
+    for path in MODULES:
+        assert not {name.split(".")[0] for name in imported_names(path)} & {"flows", "tests", "benchmarks"}, path
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: ".".join(path.relative_to(CHECKOUT).with_suffix("").parts))
+def test_no_module_imports_itself_by_a_detour(path):
+    assert not any(path in closure(other) for other in imports(path))
+
+
+@pytest.mark.parametrize("module", ["pipeline.config", "pipeline.harvest", "pipeline.presets", "pipeline.__main__"])
+def test_configuration_harvest_and_command_line_do_not_load_torch(module):
+    heavy = {"torch", "mlflow", "prefect", "dvc", "pandas", "matplotlib"}
+    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_no_pickle_anywhere():
+    for path in [*MODULES, *(CHECKOUT / "flows").rglob("*.py")]:
+        assert not imported_names(path) & {"pickle", "cloudpickle", "joblib", "dill"}, path
+        text = path.read_text(encoding="utf-8")
+        assert "torch.load(" not in text, path
+        assert "allow_pickle=True" not in text, path
