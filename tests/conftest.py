@@ -1,0 +1,49 @@
+"""A small harvest and quickly fitted surrogates, for tests of what comes after the fit."""
+
+import numpy as np
+import pytest
+
+from pipeline.config import SurrogateConfig
+from pipeline.harvest import Harvest
+from pipeline.networks.semicircles import SemicircleNetwork
+from pipeline.schema import Column, Schema
+from pipeline.surrogate import Surrogate
+
+ANCHORS = (0.0, 0.5, 1.0)
+QUICK = SurrogateConfig(variant="K_I", clock="linear", map_steps=5)
+
+
+@pytest.fixture(scope="session")
+def small_harvest() -> Harvest:
+    """Semicircles at three anchors, with their networks: ten draws of four categories."""
+    categories = np.arange(4.0)[:, None]
+    networks = [SemicircleNetwork(s) for s in ANCHORS]
+    schema = Schema(
+        hyperparameter=Column(name="s"),
+        outputs=(Column(name="east", units="m"), Column(name="north", units="m")),
+        conditions=(Column(name="category", kind="categorical", lower=0, upper=3),),
+        deterministic=False,
+    )
+    return Harvest.from_arrays(
+        ANCHORS,
+        [n.outputs(categories, 10, 0).reshape(-1, 2) for n in networks],
+        [np.repeat(categories, 10, axis=0)] * len(ANCHORS),
+        networks=networks,
+        schema=schema,
+    )
+
+
+@pytest.fixture(scope="session")
+def fitted_surrogate(quick_fit) -> Surrogate:
+    """A surrogate of the small harvest, fitted for a moment: its answers are valid, not good."""
+    return quick_fit(0)
+
+
+@pytest.fixture(scope="session")
+def quick_fit(small_harvest):
+    """Fit a surrogate of the small harvest for a moment, with another seed for another digest."""
+
+    def fit(seed: int) -> Surrogate:
+        return Surrogate.fit(small_harvest, QUICK, seed=seed)
+
+    return fit

@@ -1,0 +1,89 @@
+"""A tracking server takes the place of the default store, and MLflow's own server answers predictions."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from contextlib import contextmanager
+
+import pytest
+
+from pipeline.registry.register import find_version, stands
+from pipeline.registry.tracking import open_store
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def server(arguments, health, log, **variables):
+    """Run `mlflow <arguments> --port <free port>` until `health` answers; yields its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "mlflow", *arguments, "--host", "127.0.0.1", "--port", str(port)]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", **variables}
+    with log.open("w") as output:
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, start_new_session=True)
+        try:
+            deadline = time.monotonic() + 120
+            while not answers(f"{address}{health}"):
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.2)
+            yield address
+        finally:
+            os.killpg(process.pid, 15)  # the session that was started above: the server and its workers
+            process.wait(timeout=30)
+
+
+def answers(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return response.status == 200
+    except OSError:
+        return False
+
+
+def test_registering_in_a_server(register_into, empty_store, tmp_path, monkeypatch):
+    backend = f"sqlite:///{tmp_path / 'server.db'}"
+    (tmp_path / "server.db").write_bytes(empty_store.read_bytes())
+    arguments = ["server", "--backend-store-uri", backend, "--artifacts-destination", str(tmp_path / "artifacts")]
+    with server([*arguments, "--workers", "1"], "/health", tmp_path / "server.log") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        checkout = tmp_path / "checkout"
+        checkout.mkdir()
+        store = open_store(checkout)
+        first = register_into(store)
+        assert register_into(store) == first
+        assert find_version(store, first.model, first.digest) == 1
+        assert stands(store, first)
+        assert list(checkout.iterdir()) == []  # everything went to the server
+        assert list((tmp_path / "artifacts").rglob("weights.safetensors"))
+
+
+def test_mlflow_models_serve(store, registering, tmp_path):
+    registering()
+    arguments = ["models", "serve", "-m", "models:/semicircles@champion", "--env-manager", "local"]
+    with server(arguments, "/ping", tmp_path / "serve.log", MLFLOW_TRACKING_URI=store.uri) as address:
+        params = {"hyperparameter": 0.3, "draws": 2, "seed": 1}
+        rows = invoke(address, {"dataframe_split": {"columns": ["category"], "data": [[0], [3]]}, "params": params})
+        assert [(r["row"], r["draw"]) for r in rows["predictions"]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
+        refused = invoke(address, {"dataframe_records": [{"category": 0}], "params": {"hyperparameter": 2.0}})
+        assert refused["error_code"] == "INVALID_PARAMETER_VALUE"
+        assert "s = 2.0 lies outside the anchors' range" in refused["message"]
+
+
+def invoke(address, body):
+    request = urllib.request.Request(
+        f"{address}/invocations", json.dumps(body).encode(), headers={"Content-Type": "application/json"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return json.load(response)
+    except urllib.error.HTTPError as error:
+        assert error.code == 400
+        return json.load(error)
