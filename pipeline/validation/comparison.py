@@ -61,9 +61,9 @@ class Comparison:
         several = all(np.bincount(g)[g].min() > 1 for g in groups)
         kind: Kind = "joint" if not shared else "paired" if deterministic else "conditional" if several else "joint"
         x, y = np.concatenate(harvest.conditions), np.concatenate(harvest.outputs)
-        deviation = x.std(axis=0, dtype=np.float64) / y.std(axis=0, dtype=np.float64).mean()
-        unit = np.where(deviation > 0, deviation, 1.0)
-        return cls(kind, np.array(harvest.categorical, dtype=bool), unit)
+        scale = y.std(axis=0, dtype=np.float64).mean() or 1.0
+        deviation = x.std(axis=0, dtype=np.float64) / scale
+        return cls(kind, np.array(harvest.categorical, dtype=bool), np.where(deviation > 0, deviation, 1.0))
 
     @cached_property
     def measure(self) -> str:
