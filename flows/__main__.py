@@ -34,7 +34,7 @@ def run(
     from flows.server import use_running_server
 
     use_running_server(Path.cwd())
-    typer.echo("Starting Prefect ...")
+    typer.echo("Starting Prefect ...", err=True)
     from flows.parameters import SweepRun
     from flows.sweep_to_surrogate import sweep_to_surrogate
     from flows.terminal import show, show_progress_only

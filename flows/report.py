@@ -1,6 +1,5 @@
 """What a run of the flow ends with: artifacts for Prefect's pages, and a summary for the terminal."""
 
-import csv
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -28,15 +27,14 @@ def read_registration(folder: Path) -> Registration:
 
 @dataclass(frozen=True)
 class Validation:
-    """The errors of the surrogate and of the plain methods: one row a method, one column a held-out value of λ."""
+    """The errors of the surrogate and of the plain methods: a row a method; a column a held-out value, and their mean.
 
-    values: tuple[str, ...]
+    measure: what the errors are, as validation calls it.
+    """
+
+    measure: str
+    columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The table's head."""
-        return ("method", *self.values)
 
 
 @dataclass(frozen=True)
@@ -49,14 +47,19 @@ class Summary:
     report: Path
 
 
-def read_validation(path: Path) -> Validation:
-    """Turn errors.csv (columns hyperparameter, method, error; one row a pair) into a table."""
-    with path.open(encoding="utf-8", newline="") as file:
-        errors = {(row["method"], row["hyperparameter"]): float(row["error"]) for row in csv.DictReader(file)}
-    values = tuple(dict.fromkeys(value for _, value in errors))
-    methods = dict.fromkeys(method for method, _ in errors)
-    rows = (tuple(f"{errors[m, v]:.4g}" if (m, v) in errors else "" for v in values) for m in methods)
-    return Validation(values, tuple((m, *row) for m, row in zip(methods, rows, strict=True)))
+def read_validation(folder: Path) -> Validation:
+    """The table of the held-out errors in metrics.json; without held-out values it has no rows."""
+    metrics = json.loads((folder / "validation" / "metrics.json").read_text(encoding="utf-8"))
+    errors: dict[str, dict[float, float]] = {}
+    for score in metrics["scores"]:
+        if score["role"] == "held_out":
+            errors.setdefault(score["method"], {})[score["hyperparameter"]] = score["error"]
+    values = sorted({value for row in errors.values() for value in row})
+    rows = (
+        (method, *(f"{row[value]:.4g}" for value in values), f"{metrics['mean'][method]:.4g}")
+        for method, row in errors.items()
+    )
+    return Validation(metrics["measure"], ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows))
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
@@ -64,7 +67,7 @@ def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
     return Summary(
         tuple(outcomes),
         read_registration(folder),
-        read_validation(folder / "validation" / "errors.csv"),
+        read_validation(folder),
         folder / "validation" / "report" / "report.html",
     )
 

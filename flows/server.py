@@ -18,6 +18,9 @@ from pipeline.errors import SweepError
 POOLS = {"cpu": None, "gpu": 1}
 """Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""
 
+CHECKOUT = "SWEEP_CHECKOUT"
+"""Tells a worker, not a deployment, where its checkout lies: the pull step of prefect.yaml goes there."""
+
 RECORD = STATE / "processes.json"
 PATIENCE = 120.0
 
@@ -58,14 +61,19 @@ def start(root: Path, port: int) -> str:
     url = f"http://127.0.0.1:{port}"
     if _answers(url):
         raise ServerError(f"port = {port}: something answers there already; choose another: make deploy PORT=4201")
-    environment = {**os.environ, "PREFECT_API_URL": f"{url}/api", "SWEEP_CHECKOUT": str(root)}
+    environment = {**os.environ, "PREFECT_API_URL": f"{url}/api"}
     processes: list[Started] = []
 
     def background(name: str, *arguments: str) -> None:
         with (root / STATE / f"{name}.log").open("ab") as log:
             command = [sys.executable, "-m", "prefect", *arguments]
             child = subprocess.Popen(
-                command, cwd=root, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                cwd=root,
+                env={**environment, CHECKOUT: str(root)},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
             )
         processes.append(Started(name, child.pid, psutil.Process(child.pid).create_time()))
         write_json(root / RECORD, asdict(Running(url, tuple(processes))))

@@ -1,8 +1,6 @@
 """The main flow: from params.yaml to a registered surrogate, by the stages of dvc.yaml."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,8 +15,9 @@ from flows.parameters import SweepRun
 from flows.report import Registration, Summary, publish, read_registration, summarise
 from flows.reproduce import LockedError, Outcome, StageError
 from flows.stage import LOCK_RETRIES, held_by_another, run_stage
-from pipeline.config import PARAMS, load_config
-from pipeline.errors import ConfigurationError
+from pipeline.check import check
+from pipeline.config import PARAMS, Config, load_config
+from pipeline.presets import select_harvest, select_preset
 
 REGISTER = "register"
 AS_IT_IS = SweepRun()
@@ -28,12 +27,11 @@ AS_IT_IS = SweepRun()
 def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
     """Train, harvest, fit, validate, register: whatever DVC calls out of date, in the order that its graph allows.
 
-    Runs in the root of the checkout. Raises ConfigurationError before anything is trained where params.yaml or the
-    preset does not fit, and StageError where a stage failed; what other stages finished until then is kept.
+    Runs in the root of the checkout. Raises a SweepError before anything is trained where params.yaml, the preset or
+    the source data do not fit, and StageError where a stage failed; what other stages finished until then is kept.
     """
     root = Path.cwd()
-    select(run)
-    folder = root / "data" / load_config(root / PARAMS).name
+    folder = root / "data" / select(run, root).name
     surveyed = look(root)
     outcomes = run_stages(surveyed, run)
     if outcomes[REGISTER].action == "unchanged" and not is_registered(root, read_registration(folder)):
@@ -44,21 +42,18 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
     return summary
 
 
-def select(run: SweepRun) -> None:
-    """Write the sweep that was asked for into params.yaml and check that; ConfigurationError says what is wrong."""
+def select(run: SweepRun, root: Path) -> Config:
+    """Write the sweep that was asked for into params.yaml, check all that can be checked before training, return it.
+
+    Raises what `pipeline.presets` and `pipeline.check` raise: SweepErrors that name field, value and remedy.
+    """
     if run.sweep:
-        _pipeline("sweep", run.sweep)
+        select_preset(run.sweep, root)
     elif run.harvest:
-        held_out = ["--held-out", ",".join(map(str, run.held_out))] if run.held_out else []
-        _pipeline("sweep", "--harvest", run.harvest, *held_out)
-    _pipeline("check")
-
-
-def _pipeline(*arguments: str) -> None:
-    command = [sys.executable, "-m", "pipeline", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    if done.returncode:
-        raise ConfigurationError((done.stderr or done.stdout).strip())
+        select_harvest(Path(run.harvest), run.held_out, root)
+    config = load_config(root / PARAMS)
+    check(config, root)
+    return config
 
 
 @task(

@@ -30,7 +30,7 @@ def show(summary: Summary) -> None:
     console = Console()
     counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
     console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))
-    table = Table(title="Error at the held-out values", title_justify="left")
+    table = Table(title=f"{summary.validation.measure} at the held-out values", title_justify="left")
     for column in summary.validation.columns:
         table.add_column(column, justify="left" if column == "method" else "right")
     for row in summary.validation.rows:
