@@ -1,31 +1,33 @@
-"""Stage validate: surrogate and score harvest in; metrics, errors and the report out."""
+"""Stage validate: the surrogate against networks of held-out λ; metrics, a table of errors and the report."""
 
 import logging
 from pathlib import Path
 
 from pipeline.atomic import write_json, write_text
 from pipeline.config import Config
+from pipeline.harvest import Harvest
+from pipeline.surrogate import Surrogate
+from pipeline.validation.evaluate import evaluate
+from pipeline.validation.gates import decide
+from pipeline.validation.report import write_report
+from pipeline.validation.results import Facts, errors_csv, metrics
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 def run(config: Config, root: Path = Path()) -> None:
-    """Read data/NAME/{surrogate,dataset}, write data/NAME/validation/{metrics.json,errors.csv,report/}."""
-    from pipeline.harvest import Harvest
-    from pipeline.surrogate import Surrogate
-    from pipeline.validation.evaluate import evaluate
-    from pipeline.validation.gates import decide
-    from pipeline.validation.report import write_report
-    from pipeline.validation.results import Facts, errors_csv, metrics
+    """Judge data/NAME/surrogate on data/NAME/dataset/score; write data/NAME/validation/.
 
-    data = root / "data" / config.name
-    surrogate = Surrogate.load(data / "surrogate")
+    Written are metrics.json, errors.csv and report/ (report.html, pictures/).
+    """
+    data = root / config.folder
+    surrogate = Surrogate.load(data / "surrogate", device="auto")
     fit, score = Harvest.load(data / "dataset" / "fit"), Harvest.load(data / "dataset" / "score")
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
     decision = decide(evaluation)
     facts = Facts.of(config.name, surrogate, fit, score)
-    folder = data / "validation"
-    page = write_report(folder / "report", surrogate, score, evaluation, decision, facts)
-    write_text(folder / "errors.csv", errors_csv(evaluation))
-    write_json(folder / "metrics.json", metrics(evaluation, decision, facts))
-    log.info("%s Report: %s", decision.reason, page)
+    page = write_report(data / "validation" / "report", surrogate, score, evaluation, decision, facts)
+    write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
+    write_json(data / "validation" / "metrics.json", metrics(evaluation, decision, facts))
+    logger.info("validate: %s", decision.reason)
+    logger.info("validate: %s", page)

@@ -1,0 +1,62 @@
+import csv
+import json
+
+import pytest
+
+from pipeline.errors import BundleError
+from pipeline.harvest import Harvest
+from pipeline.stages import validate
+from pipeline.surrogate import Surrogate
+from tests.stages.test_fit import QUICK
+from tests.sweeps import sweep_config
+
+
+@pytest.fixture(scope="module")
+def validated(swept):
+    config, root = swept
+    config = config.model_copy(update={"fit": type(config.fit)(**QUICK)})
+    folder = root / config.folder
+    Surrogate.fit(Harvest.load(folder / "dataset" / "fit"), config.fit.surrogate()).save(folder / "surrogate")
+    validate.run(config, root)
+    return config, folder
+
+
+@pytest.mark.slow
+def test_metrics_errors_and_report_are_written(validated):
+    config, folder = validated
+    document = json.loads((folder / "validation" / "metrics.json").read_text())
+    assert [float(value) for value in document["surrogate"]] == list(config.sweep.held_out)
+    assert {d["of"]: d["sha256"] for d in document["digests"]} == {
+        "surrogate": Surrogate.load(folder / "surrogate").digest,
+        "fit": Harvest.load(folder / "dataset" / "fit").digest,
+        "score": Harvest.load(folder / "dataset" / "score").digest,
+    }
+    with (folder / "validation" / "errors.csv").open() as file:
+        held_out = [line for line in csv.DictReader(file) if line["role"] == "held_out"]
+    assert {float(line["hyperparameter"]) for line in held_out} == set(config.sweep.held_out)
+    assert document["decision"]["reason"] in (folder / "validation/report/report.html").read_text().replace(
+        "&#39;", "'"
+    )
+    assert (folder / "validation" / "report" / "pictures" / "paths.png").is_file()
+
+
+@pytest.mark.slow
+def test_deterministic_and_stochastic_networks_are_told_apart(validated):
+    config, folder = validated
+    document = json.loads((folder / "validation" / "metrics.json").read_text())
+    stochastic = config.network == "semicircles"
+    assert document["measure"] == ("W₂²" if stochastic else "MSE")
+    assert ("floor" in document["mean"]) is stochastic
+
+
+@pytest.mark.slow
+def test_validating_twice_writes_the_same(validated, swept):
+    config, folder = validated
+    before = {p: p.read_bytes() for p in (folder / "validation").rglob("*") if p.is_file()}
+    validate.run(config, swept[1])
+    assert {p: p.read_bytes() for p in (folder / "validation").rglob("*") if p.is_file()} == before
+
+
+def test_validation_before_the_fit_is_refused(root):
+    with pytest.raises(BundleError, match="surrogate"):
+        validate.run(sweep_config(), root)
