@@ -1,0 +1,122 @@
+"""The graph under the real DVC: what runs, what does not, and what a killed stage leaves behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.sweeps import SWEEPS, line_harvest, sweep_text, write_source
+
+CHECKOUT = Path(__file__).parents[2]
+SWEEP = {"values": [0.0, 0.5, 1.0], "anchors": [0.0, 1.0]}
+STAGES = ["ingest", *(f"{stage}@{value}" for stage in ("train", "harvest") for value in SWEEP["values"]), "dataset"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory) -> Path:
+    """A repository of its own with the project's graph and code, and the semicircles up to their dataset."""
+    root = tmp_path_factory.mktemp("workspace")
+    shutil.copytree(CHECKOUT / "pipeline", root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / ".dvc").mkdir()
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore"):
+        shutil.copy(CHECKOUT / name, root / name)
+    write_source(root)
+    line_harvest().save(root / "handed")
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)
+    select(root)
+    assert ran(repro(root)) == STAGES
+    return root
+
+
+def select(root: Path, kind: str = "semicircles", **sections) -> None:
+    swept = {"sweep": SWEEP} if kind == "semicircles" else {}
+    (root / "params.yaml").write_text(sweep_text(kind, **(swept | sections)), encoding="utf-8")
+
+
+def command(target: str) -> list[str]:
+    return [sys.executable, "-m", "dvc", "repro", target]
+
+
+def environment() -> dict[str, str]:
+    # The graph's commands say `python`: the one that runs the tests.
+    return os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "DVC_NO_ANALYTICS": "1",
+    }
+
+
+def repro(root: Path, target: str = "dataset") -> str:
+    done = subprocess.run(command(target), cwd=root, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def ran(output: str) -> list[str]:
+    return re.findall(r"Running stage '(.+?)':", output)
+
+
+def test_second_repro_does_nothing(workspace):
+    output = repro(workspace)
+    assert ran(output) == []
+    assert "Data and pipelines are up to date." in output
+
+
+def test_another_sweep_and_back_recomputes_nothing(workspace):
+    select(workspace, "harvest")
+    assert ran(repro(workspace)) == ["ingest", "dataset"]
+    select(workspace)
+    assert ran(repro(workspace)) == []
+
+
+def test_change_of_one_setting_redoes_what_depends_on_it(workspace):
+    select(workspace, harvest=SWEEPS["semicircles"]["harvest"] | {"draws": 6})
+    assert ran(repro(workspace)) == [f"harvest@{v}" for v in SWEEP["values"]] + ["dataset"]
+    select(workspace, fit={"variant": "K_I"})
+    assert ran(repro(workspace)) == []  # the fit is beyond the dataset, and the former harvests are in the cache
+
+
+def test_new_value_trains_one_network(workspace):
+    select(workspace, sweep=SWEEP | {"values": [0.0, 0.25, 0.5, 1.0]})
+    assert ran(repro(workspace)) == ["train@0.25", "harvest@0.25", "dataset"]
+    select(workspace)
+    repro(workspace)
+
+
+def test_killed_stage_leaves_nothing_and_runs_again(workspace):
+    # A family that never ends, killed with its whole process group while DVC waits for it.
+    (workspace / "endless.py").write_text(
+        "import pathlib, time\n"
+        "from pipeline.networks.semicircles import Semicircles, SemicircleNetwork\n"
+        "class Slow(SemicircleNetwork):\n"
+        "    def save(self, folder):\n"
+        "        super().save(folder)\n"
+        "        if not pathlib.Path('go').exists():\n"
+        "            pathlib.Path('writing').touch()\n"
+        "            time.sleep(120)\n"
+        "class Endless(Semicircles):\n"
+        "    def train(self, data, hyperparameter, seed):\n"
+        "        return Slow(hyperparameter), {}\n"
+    )
+    select(workspace, network="endless:Endless", name="endless", dataset={"source": "data/endless/harvest"})
+    process = subprocess.Popen(command("train@0.0"), cwd=workspace, env=environment(), start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (workspace / "writing").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    networks = workspace / "data" / "endless" / "networks"
+    assert [path.name for path in networks.iterdir() if not path.name.endswith(".partial")] == []
+    (workspace / "go").touch()
+    assert ran(repro(workspace, "train@0.0")) == ["train@0.0"]
+    assert (networks / "0.0" / "metrics.json").is_file()
+    select(workspace)
