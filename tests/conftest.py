@@ -1,4 +1,6 @@
-"""A small harvest and quickly fitted surrogates, for tests of what comes after the fit."""
+"""A small harvest, quickly fitted surrogates and an empty MLflow store, for tests of what comes after the fit."""
+
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ import pytest
 from pipeline.config import SurrogateConfig
 from pipeline.harvest import Harvest
 from pipeline.networks.semicircles import SemicircleNetwork
+from pipeline.registry.tracking import open_store
 from pipeline.schema import Column, Schema
 from pipeline.surrogate import Surrogate
 
@@ -47,3 +50,13 @@ def quick_fit(small_harvest):
         return Surrogate.fit(small_harvest, QUICK, seed=seed)
 
     return fit
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory) -> Path:
+    """A database with MLflow's tables: making them takes seconds, copying them none."""
+    root = tmp_path_factory.mktemp("empty_store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        open_store(root).client().search_registered_models()
+    return root / "mlflow.db"

@@ -19,16 +19,6 @@ from pipeline.validation.gates import Decision
 MODEL = "semicircles"
 
 
-@pytest.fixture(scope="session")
-def empty_store(tmp_path_factory) -> Path:
-    """A database with MLflow's tables: making them takes seconds, copying them none."""
-    root = tmp_path_factory.mktemp("empty_store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        open_store(root).client().search_registered_models()
-    return root / "mlflow.db"
-
-
 @pytest.fixture
 def store(tmp_path, empty_store, monkeypatch) -> Store:
     """The default store of a fresh checkout."""

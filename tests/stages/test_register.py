@@ -1,0 +1,132 @@
+import json
+import shutil
+
+import pytest
+from typer.testing import CliRunner
+
+from pipeline.__main__ import app
+from pipeline.config import parse_config
+from pipeline.errors import BundleError, RegistryError
+from pipeline.stages.register import rollback, run
+from pipeline.validation.evaluate import Evaluation, Score
+from pipeline.validation.gates import decide
+from pipeline.validation.results import Facts, errors_csv, metrics
+
+CONFIG = """
+name: small
+network: semicircles
+sweep: {values: [0.0, 0.25, 0.5, 1.0], anchors: [0.0, 0.5, 1.0]}
+ingest: {source: pipeline/networks/semicircles.py}
+harvest: {fit_conditions: 4, score_conditions: 4}
+dataset: {source: data/small/harvest}
+register: {model: semicircles}
+"""
+ERRORS = {"surrogate": 0.1, "straight_line": 0.2, "nearest_anchor": 0.4, "left_anchor": 0.5}
+
+
+@pytest.fixture
+def config():
+    return parse_config(CONFIG, "params.yaml")
+
+
+@pytest.fixture
+def validate(tmp_path, fitted_surrogate, small_harvest):
+    """Write a validation in which the methods have these errors."""
+
+    def write(**errors):
+        scores = tuple(Score(0.25, method, error, error, 1.0, 1.0) for method, error in (ERRORS | errors).items())
+        evaluation = Evaluation("conditional", "W2", 1, scores, ())
+        facts = Facts.of("small", fitted_surrogate, small_harvest, small_harvest)
+        folder = tmp_path / "data" / "small" / "validation"
+        (folder / "report").mkdir(parents=True, exist_ok=True)
+        (folder / "report" / "report.html").write_text("<p>")
+        (folder / "errors.csv").write_text(errors_csv(evaluation))
+        (folder / "metrics.json").write_text(json.dumps(metrics(evaluation, decide(evaluation), facts)))
+        return folder / "metrics.json"
+
+    return write
+
+
+@pytest.fixture
+def sweep(tmp_path, monkeypatch, empty_store, fitted_surrogate, small_harvest, validate):
+    """A checkout in which everything before registration is done."""
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    shutil.copy(empty_store, tmp_path / "mlflow.db")
+    fitted_surrogate.save(tmp_path / "data" / "small" / "surrogate")
+    small_harvest.save(tmp_path / "data" / "small" / "dataset" / "fit")
+    validate()
+    (tmp_path / "params.yaml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_the_champion_is_registered_and_written_down(sweep, config, fitted_surrogate, small_harvest):
+    from pipeline.registry.tracking import open_store
+
+    registration = run(config, [sweep / "params.yaml"], sweep)
+    written = json.loads((sweep / "data" / "small" / "registration.json").read_text())
+    assert written == {
+        "model": "semicircles",
+        "version": 1,
+        "uri": "models:/semicircles@champion",
+        "digest": fitted_surrogate.digest,
+        "champion": True,
+        "reason": registration.reason,
+    }
+    client = open_store(sweep).client()
+    version = client.get_model_version_by_alias("semicircles", "champion")
+    recorded = client.get_run(version.run_id)
+    assert recorded.data.metrics["error/surrogate/0.25"] == 0.1
+    assert recorded.data.metrics["mean_error/left_anchor"] == 0.5
+    assert recorded.data.params["sweep.anchors"] == "[0.0, 0.5, 1.0]"
+    assert recorded.data.tags["data.fit"] == small_harvest.digest
+    listed = {
+        file.path for folder in ("validation", "recorded") for file in client.list_artifacts(version.run_id, folder)
+    }
+    assert listed == {"recorded/params.yaml", *(f"validation/{n}" for n in ("errors.csv", "metrics.json", "report"))}
+
+
+def test_where_a_baseline_is_better_the_reason_is_written_down(sweep, config, validate):
+    validate(straight_line=0.05)
+    run(config, [], sweep)
+    written = json.loads((sweep / "data" / "small" / "registration.json").read_text())
+    assert written["uri"] == "models:/semicircles/1"
+    assert written["champion"] is False
+    assert written["reason"].startswith("Not promoted: ")
+
+
+def test_rollback_without_a_champion_before(sweep, config):
+    run(config, [], sweep)
+    with pytest.raises(RegistryError, match="no champion before version 1"):
+        rollback(config, sweep)
+
+
+def test_the_commands(sweep, monkeypatch):
+    monkeypatch.chdir(sweep)
+    done = CliRunner().invoke(app, ["register", "--record", "params.yaml"])
+    assert done.exit_code == 0, done.output
+    assert (sweep / "data" / "small" / "registration.json").is_file()
+    refused = CliRunner().invoke(app, ["rollback"])
+    assert refused.exit_code == 1
+    assert "no champion before version 1" in refused.output
+
+
+def test_figures_of_another_surrogate_are_refused(sweep, config, quick_fit):
+    quick_fit(5).save(sweep / "data" / "small" / "surrogate")
+    with pytest.raises(RegistryError, match=r"holds the validation of surrogate .* validate again"):
+        run(config, [], sweep)
+    assert not (sweep / "data" / "small" / "registration.json").exists()
+
+
+def test_metrics_that_are_missing_or_no_validation(sweep, config):
+    path = sweep / "data" / "small" / "validation" / "metrics.json"
+    path.write_text('{"mean": {}}')
+    with pytest.raises(BundleError, match=r"metrics\.json is no validation's metrics; run the stage validate again"):
+        run(config, [], sweep)
+    path.unlink()
+    with pytest.raises(BundleError, match=r"metrics\.json is missing"):
+        run(config, [], sweep)
+
+
+def test_a_file_to_record_that_is_missing(sweep, config):
+    with pytest.raises(RegistryError, match=r"dvc\.lock'\] do not exist"):
+        run(config, [sweep / "dvc.lock"], sweep)
