@@ -115,11 +115,14 @@ def _digest(document: dict[str, Any], weights: bytes) -> str:
 
 
 def _weights(surrogate: "Surrogate") -> bytes:
-    tensors: dict[str, Tensor] = {k: v.detach().cpu().contiguous() for k, v in surrogate._parts.state_dict().items()}
+    # Clones, because safetensors refuses shared memory: of the density in two modules, of anchors with one condition array.
+    tensors: dict[str, Tensor] = {
+        k: v.detach().cpu().clone().contiguous() for k, v in surrogate._parts.state_dict().items()
+    }
     if surrogate.networks is None:
         for k, (outputs, conditions) in enumerate(surrogate.samples):
-            tensors[f"samples.{k}.outputs"] = outputs.contiguous()
-            tensors[f"samples.{k}.conditions"] = conditions.contiguous()
+            tensors[f"samples.{k}.outputs"] = outputs.clone().contiguous()
+            tensors[f"samples.{k}.conditions"] = conditions.clone().contiguous()
     return safetensors.torch.save(tensors)
 
 

@@ -38,7 +38,7 @@ def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
             same_scale(ax, schema.outputs[:2])
         for ax in axes[-1]:
             ax.set_xlabel(label(schema.outputs[0]))
-        legend(figure, axes[0, 0])
+        legend(figure, axes[0, 0], markerscale=1.8)
     return Picture(
         "movement.png",
         f"Where outputs are as {schema.hyperparameter.name} moves",

@@ -49,7 +49,7 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
                     *view[:, 0].T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="samples at an anchor"
                 )
             _truth(ax, surrogate, score, panel, flat)
-            if not flat:
+            if not flat and schema.picture == "scatter":
                 same_scale(ax, (schema.outputs[0], schema.outputs[-1]))
             ax.set_title(panel.title)
             ax.grid(visible=False)

@@ -76,7 +76,7 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
         for ax in (errors, spreads):
             _mark_anchors(ax, surrogate.anchors)
             ax.set_xlabel(label(schema.hyperparameter))
-        legend(figure, spreads, columns=3, markerscale=1.0)
+        legend(figure, spreads, columns=3)
     return Picture(
         "errors.png",
         "Errors at the held-out values",

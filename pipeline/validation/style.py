@@ -101,7 +101,7 @@ def spaced(count: int, most: int) -> NDArray[np.intp]:
     return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
 
 
-def legend(figure: Figure, axes: Axes, columns: int = 5, markerscale: float = 1.6) -> None:
+def legend(figure: Figure, axes: Axes, columns: int = 5, markerscale: float = 1.0) -> None:
     """One legend for the whole figure, above the panels, from the handles of one panel, each name once."""
     handles, names = axes.get_legend_handles_labels()
     kept = dict(zip(names, handles, strict=True))
@@ -117,7 +117,7 @@ def legend(figure: Figure, axes: Axes, columns: int = 5, markerscale: float = 1.
 def same_scale(ax: Axes, columns: Sequence[Column]) -> None:
     """Equal lengths for equal steps of two outputs, so that circles look round, unless units or ranges forbid it."""
     (x_low, x_high), (y_low, y_high) = ax.get_xlim(), ax.get_ylim()
-    if columns[0].units == columns[-1].units and 1 / 3 < (y_high - y_low) / (x_high - x_low) < 3:
+    if columns[0].units == columns[-1].units and 0.6 < (y_high - y_low) / (x_high - x_low) < 1.7:
         ax.set_aspect("equal")
 
 
