@@ -115,7 +115,7 @@ def _digest(document: dict[str, Any], weights: bytes) -> str:
 
 
 def _weights(surrogate: "Surrogate") -> bytes:
-    # Clones, because safetensors refuses shared memory: of the density in two modules, of anchors with one condition array.
+    # Clones, because safetensors refuses shared memory: the density is in two modules, anchors may share conditions.
     tensors: dict[str, Tensor] = {
         k: v.detach().cpu().clone().contiguous() for k, v in surrogate._parts.state_dict().items()
     }
