@@ -119,6 +119,9 @@ class SurrogateConfig(Section):
     variant: Variant = "K_theta-U"
     solver: Solver = "paired"
     clock: Clock = "auto"
+    # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
+    # it, dwelling where samples are dense.
+    speed: Literal["uniform", "action"] = "uniform"
     # The Lagrangian: weight of U, KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of G.
     alpha: float = Field(default=0.05, ge=0)
     output_bandwidth: float | Literal["auto"] = "auto"

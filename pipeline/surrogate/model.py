@@ -157,6 +157,8 @@ class Surrogate:
     def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
         if self.config.variant == "K_I":
             return start.unsqueeze(1) + times[:, None] * (end - start).unsqueeze(1)
+        if self.config.speed == "uniform":
+            return self._parts.paths.at_places(start, end, x, times)
         points: Tensor = self._parts.paths(start, end, x, times)[0]
         return points
 

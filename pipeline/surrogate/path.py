@@ -8,6 +8,10 @@ from torch import Tensor, nn
 from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
 
 
+LENGTH_TABLE = 32
+"""Pieces in which a path's length is measured."""
+
+
 class SplineBasis(nn.Module):
     """J cubic B-splines on uniform knots that vanish at both ends of [0, 1]."""
 
@@ -69,6 +73,28 @@ class PathNetwork(nn.Module):
         """Points and velocities (B, T, D) at times (T,), the same for all rows, or (B, T)."""
         coefficients = self.coefficients(start, end, condition)
         return evaluate_spline(start, end, coefficients, self.basis, times)
+
+
+    def at_places(self, start: Tensor, end: Tensor, condition: Condition, places: Tensor) -> Tensor:
+        """Points (B, M, D) after the shares `places` (M,) of each path's Euclidean length: uniform speed.
+
+        The ends come back exactly: place 0 is `start`, place 1 is `end`.
+        """
+        coefficients = self.coefficients(start, end, condition)
+        table = torch.linspace(0, 1, LENGTH_TABLE + 1, device=start.device)
+        knots, _ = evaluate_spline(start, end, coefficients, self.basis, table)
+        lengths = torch.cumsum((knots[:, 1:] - knots[:, :-1]).norm(dim=-1), dim=1)
+        total = lengths[:, -1:].clamp_min(1e-12)
+        share = torch.cat([torch.zeros_like(total), lengths / total], dim=1)
+        wanted = places.expand(len(start), -1).contiguous()
+        right = torch.searchsorted(share, wanted).clamp(1, LENGTH_TABLE)
+        before, after = share.gather(1, right - 1), share.gather(1, right)
+        inside = ((wanted - before) / (after - before).clamp_min(1e-12)).clamp(0, 1)
+        times = (right - 1 + inside) / LENGTH_TABLE
+        # A path of no length has no shares; nor must rounding move its ends.
+        times = torch.where((total <= 1e-12) | (wanted <= 0) | (wanted >= 1), wanted, times)
+        points, _ = evaluate_spline(start, end, coefficients, self.basis, times)
+        return points
 
 
 def evaluate_spline(

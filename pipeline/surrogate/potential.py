@@ -77,8 +77,9 @@ class Density(nn.Module):
     ) -> Self:
         """The estimate over standardised outputs (n, D) at n conditions, its samples laid out by category."""
         codes, rows = condition.codes, len(condition)
-        categories, group = torch.unique(codes, dim=0, return_inverse=True)
-        if codes.shape[1] == 0:
+        if codes.shape[1]:
+            categories, group = torch.unique(codes, dim=0, return_inverse=True)
+        else:
             categories, group = codes[:1], torch.zeros(rows, dtype=torch.long, device=outputs.device)
         sizes = torch.bincount(group)
         slots = torch.zeros(len(sizes), int(sizes.max()), dtype=torch.long, device=outputs.device)
