@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
-from pathlib import Path
 from typing import Self
 
 HOME_POOL = "cpu"
@@ -62,8 +61,8 @@ class Survey:
     stale: frozenset[str]
 
 
-def survey(root: Path) -> Survey:
-    """Read the graph and what is out of date from the DVC repository at `root`.
+def survey() -> Survey:
+    """Read the graph and what is out of date from the DVC repository whose root is the working directory.
 
     A stage downstream of a stale one is not in `stale` as long as its own inputs have not changed: see
     `Graph.affected`. Tracked data files (``*.dvc``) have nothing to run and are left out. Raises DVC's own exceptions:
@@ -71,7 +70,7 @@ def survey(root: Path) -> Survey:
     """
     from dvc.repo import Repo
 
-    with Repo(str(root)) as repo:
+    with Repo() as repo:
         graph = repo.index.graph
         runnable = {stage.addressing: stage for stage in graph if stage.cmd}
         stages = [

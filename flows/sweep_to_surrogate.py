@@ -32,7 +32,7 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
     """
     root = Path.cwd()
     folder = root / "data" / select(run, root).name
-    surveyed = look(root)
+    surveyed = look()
     outcomes = run_stages(surveyed, run)
     if outcomes[REGISTER].action == "unchanged" and not is_registered(root, read_registration(folder)):
         # A new MLflow store is empty while DVC is up to date.
@@ -62,12 +62,12 @@ def select(run: SweepRun, root: Path) -> Config:
     retry_delay_seconds=exponential_backoff(backoff_factor=1),
     retry_condition_fn=held_by_another,
 )
-def look(root: Path) -> Survey:
+def look() -> Survey:
     """Read DVC's graph, and what is out of date."""
     from dvc.lock import LockError
 
     try:
-        return survey(root)
+        return survey()
     except LockError as error:
         raise LockedError(str(error)) from error
 

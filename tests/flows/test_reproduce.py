@@ -1,0 +1,76 @@
+import json
+import os
+import re
+
+import pytest
+
+from flows.reproduce import LockedError, StageError, reproduce
+
+
+def runs(toy) -> list[str]:
+    return (toy / "ran.log").read_text().split()
+
+
+def test_a_stage_runs_once(toy):
+    outcome = reproduce("part@a", toy)
+    assert (outcome.address, outcome.action) == ("part@a", "ran")
+    assert reproduce("part@a", toy).action == "unchanged"
+    assert runs(toy) == ["a"]
+
+
+def test_force_runs_it_again(toy):
+    reproduce("part@a", toy)
+    assert reproduce("part@a", toy, force=True).action == "ran"
+    assert runs(toy) == ["a", "a"]
+
+
+def test_an_equal_earlier_run_is_restored(toy):
+    reproduce("part@a", toy)
+    (toy / "part-a").unlink()
+    assert reproduce("part@a", toy).action == "restored"
+    assert (toy / "part-a").read_text() == "1\n"
+    assert runs(toy) == ["a"]
+
+
+def test_output_and_threads_are_handed_on(toy):
+    lines: list[str] = []
+    reproduce("part@a", toy, threads=3, say=lines.append)
+    assert "OMP_NUM_THREADS=3" in lines
+
+
+def test_a_failure_ends_with_the_stages_own_words(toy):
+    with pytest.raises(StageError, match=r"^stage broken failed:\n  said to stdout\n  said to stderr$") as caught:
+        reproduce("broken", toy)
+    assert not isinstance(caught.value, LockedError)
+
+
+def test_a_stage_that_said_nothing_fails_with_dvcs_words(toy):
+    with pytest.raises(StageError, match="ERROR: .*part-a"):
+        reproduce("whole", toy)
+
+
+def test_the_repository_held_by_another(toy):
+    from dvc.repo import Repo
+
+    with Repo(str(toy)) as repo, repo.lock, pytest.raises(LockedError, match="Unable to acquire lock"):
+        reproduce("part@a", toy)
+    assert reproduce("part@a", toy).action == "ran"
+
+
+def test_a_path_held_by_another(toy):
+    holder = {"pid": os.getpid(), "cmd": "dvc repro"}
+    (toy / ".dvc" / "tmp").mkdir()
+    held = toy / ".dvc" / "tmp" / "rwlock"
+    held.write_text(json.dumps({"write": {str(toy / "part-a"): holder}, "read": {}}))
+    with pytest.raises(LockedError, match=re.escape("is busy, it is being blocked by")):
+        reproduce("part@a", toy)
+    held.unlink()
+    assert reproduce("part@a", toy).action == "ran"
+
+
+def test_a_stage_that_speaks_of_locks_is_not_locked(toy):
+    definition = (toy / "dvc.yaml").read_text().replace("said to stderr", "Unable to acquire lock")
+    (toy / "dvc.yaml").write_text(definition)
+    with pytest.raises(StageError, match="Unable to acquire lock") as caught:
+        reproduce("broken", toy)
+    assert not isinstance(caught.value, LockedError)

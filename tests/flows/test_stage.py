@@ -1,0 +1,84 @@
+"""Retries and skipping, by a real Prefect server and real locks."""
+
+import threading
+import time
+
+import pytest
+
+from flows.graph import Stage
+from flows.reproduce import Outcome, StageError
+
+pytestmark = pytest.mark.slow
+PART = Stage("part@a", "cpu", ())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def prefect_server():
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+def runs(toy) -> list[str]:
+    log = toy / "ran.log"
+    return log.read_text().split() if log.exists() else []
+
+
+def test_a_stage_waits_for_dvcs_lock(toy):
+    from dvc.repo import Repo
+
+    from flows.stage import run_stage
+
+    with Repo() as repo:
+        lock = repo.lock
+        lock.lock()
+        # Longer than DVC itself waits (3 s), so that only another try can succeed.
+        release = threading.Timer(6, lock.unlock)
+        release.start()
+        start = time.monotonic()
+        state = run_stage(PART, return_state=True)
+        release.join()
+    assert state.is_completed()
+    assert time.monotonic() - start > 6
+    assert state.result().action == "ran"
+    assert runs(toy) == ["a"]
+
+
+def test_a_failing_stage_is_not_tried_again(toy):
+    from flows.stage import run_stage
+
+    with pytest.raises(StageError, match="said to stderr"):
+        run_stage(Stage("broken", "cpu", ()))
+    assert runs(toy) == ["broken"]
+
+
+@pytest.mark.parametrize(
+    ("stale", "upstream", "action"),
+    [(False, "unchanged", "unchanged"), (False, "ran", "ran"), (False, "restored", "ran"), (True, "unchanged", "ran")],
+)
+def test_dvc_is_asked_only_where_something_may_have_changed(toy, stale, upstream, action):
+    from flows.stage import run_stage
+
+    assert run_stage(PART, stale=stale, upstream=[Outcome("before", upstream, 0.0)]).action == action
+    assert runs(toy) == (["a"] if action == "ran" else [])
+
+
+def test_the_stage_flow_says_what_became_of_it(toy):
+    from flows.stage import stage
+
+    messages = [stage("part@a", return_state=True).message for _ in range(2)]
+    assert messages == ["ran", "unchanged"]
+
+
+def test_what_ran_beside_a_failure_is_kept(toy):
+    from prefect import flow
+
+    from flows.graph import survey
+    from flows.parameters import SweepRun
+    from flows.sweep_to_surrogate import run_stages
+
+    with pytest.raises(StageError, match="stage broken failed:\n  said to stdout"):
+        flow(lambda: run_stages(survey(), SweepRun(max_parallel=2)), name="toy")()
+    assert (toy / "whole").read_text() == "1\n1\n1\n"
+    assert survey().stale == {"broken"}

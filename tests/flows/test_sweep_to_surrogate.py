@@ -1,0 +1,88 @@
+"""The flow on a tiny sweep, as a person runs it: a process in a checkout, no server started by hand."""
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_flow_ends_with_a_model_and_a_clean_status(finished):
+    shown = finished.first_run.stdout
+    assert "11 ran, 0 restored, 0 unchanged" in shown
+    assert re.search(r"^Model   models:/tiny/1$", shown, re.MULTILINE)
+    report = re.search(r"^Report  (.*)$", shown, re.MULTILINE)
+    assert report is not None
+    assert (finished.root / report[1]).is_file()
+    assert {"surrogate", "straight_line", "nearest_anchor", "left_anchor"} <= set(shown.split())
+    assert finished.is_clean()
+
+
+def test_progress_is_one_line_a_stage(finished):
+    lines = finished.first_run.stderr.splitlines()
+    stages = [line.split() for line in lines if re.match(r"\S+ +(ran|restored|unchanged) +\d+\.\d s$", line)]
+    assert sorted(words[0] for words in stages) == sorted(
+        ["ingest", "dataset", "fit", "validate", "register"]
+        + [f"{name}@{value}" for name in ("train", "harvest") for value in ("0.0", "0.25", "1.0")]
+    )
+    assert len(lines) <= len(stages) + 3
+
+
+def test_after_dvc_repro_the_flow_runs_nothing(finished):
+    finished.call("dvc", "repro")
+    assert "0 ran, 0 restored, 11 unchanged" in finished.flow().stdout
+
+
+def test_an_empty_store_gets_its_version_back(finished):
+    for path in finished.root.glob("mlflow.db*"):
+        path.unlink()
+    done = finished.flow()
+    assert "1 ran, 0 restored, 10 unchanged" in done.stdout
+    assert "Model   models:/tiny/1" in done.stdout
+    assert (finished.root / "mlflow.db").is_file()
+    assert finished.is_clean()
+
+
+def test_a_failing_stage_says_why_and_what_was_done_is_kept(finished):
+    broken = finished.root / "pipeline" / "stages" / "validate.py"
+    text = broken.read_text()
+    try:
+        broken.write_text(text + "\n\ndef run(config: object) -> None:\n    raise SystemExit('the scale is off')\n")
+        finished.params(fit={"variant": "K_I", "clock": "linear", "map_steps": 21})
+        done = finished.flow(check=False)
+        assert done.returncode == 1
+        assert re.search(r"^Error: stage validate failed:\n  the scale is off$", done.stderr, re.MULTILINE)
+        assert "Traceback" not in done.stderr
+        assert re.search(r"^fit +ran", done.stderr, re.MULTILINE)
+    finally:
+        broken.write_text(text)
+        finished.params()
+    assert re.search(r"^fit +(ran|restored)", finished.flow().stderr, re.MULTILINE)
+    assert finished.is_clean()
+
+
+def test_bad_configuration_ends_before_anything_is_trained(new_checkout):
+    checkout = new_checkout()
+    checkout.params(sweep={"values": [0.0, 0.25, 1.0], "anchors": [1.0, 0.0]})
+    done = checkout.flow(check=False)
+    assert done.returncode == 1
+    assert "sweep.anchors = [1.0, 0.0]: 1.0 comes before 0.0; sort them ascending" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (checkout.root / "data").exists()
+
+
+def test_an_unknown_preset_leaves_params_alone(new_checkout):
+    checkout = new_checkout()
+    before = (checkout.root / "params.yaml").read_text()
+    done = checkout.flow("--sweep", "nowhere", check=False)
+    assert done.returncode == 1
+    assert "'nowhere' is not under sweeps/" in done.stderr
+    assert (checkout.root / "params.yaml").read_text() == before
+
+
+def test_outside_a_checkout(tmp_path, new_checkout):
+    checkout = new_checkout()
+    (checkout.root / "dvc.yaml").unlink()
+    done = checkout.flow(check=False)
+    assert done.returncode != 0
+    assert "holds no dvc.yaml" in done.stderr
