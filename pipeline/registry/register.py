@@ -88,7 +88,7 @@ def register(
     back. A version that was rolled back is not promoted again, whatever the gate says; deleting its tag `rolled_back`
     lifts that.
 
-    example: conditions (n, C) shown to consumers. Raises RegistryError where a file to record is missing.
+    example: conditions (n, C) shown to consumers. Raises RegistryError where the store cannot be opened.
     """
     client = store.client()
     version = _oldest(client, model, surrogate.digest)

@@ -75,7 +75,7 @@ class Evidence:
 
     params: settings, nested as in params.yaml. metrics: figures, nested; what is no number is left to the artifacts.
     data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that say
-    how the surrogate came about (params.yaml, a lock file).
+    how the surrogate came about (params.yaml, a lock file). Raises RegistryError where one of them is missing.
     """
 
     params: Mapping[str, Any]
@@ -83,6 +83,10 @@ class Evidence:
     data: Mapping[str, str]
     artifacts: tuple[Path, ...] = ()
     recorded: tuple[Path, ...] = ()
+
+    def __post_init__(self) -> None:
+        if missing := [str(path) for path in (*self.artifacts, *self.recorded) if not path.exists()]:
+            raise RegistryError(f"{missing} do not exist; a run records files that are there")
 
     @property
     def digest(self) -> str:
@@ -137,8 +141,6 @@ def evidence_run(client: "MlflowClient", store: Store, experiment: str, evidence
     """Open a run, record `evidence` in it, and yield its id; the run ends FINISHED, or FAILED on an exception."""
     from mlflow.entities import Metric, Param, RunTag
 
-    if missing := [str(path) for path in (*evidence.artifacts, *evidence.recorded) if not path.exists()]:
-        raise RegistryError(f"{missing} do not exist; a run records files that are there")
     run_id = client.create_run(experiment_id(client, experiment, store)).info.run_id
     status = "FAILED"
     try:
