@@ -16,7 +16,8 @@ Action = Literal["ran", "restored", "unchanged"]
 """ran: its command was executed; restored: outputs of an equal earlier run came from DVC's cache."""
 
 LOCKED = re.compile(
-    r"^ERROR: (?:failed to reproduce '[^']*': )?(?:Unable to acquire lock|'[^']*' is busy, it is (?:being )?blocked by)",
+    r"^ERROR: (?:failed to reproduce '[^']*': )?"
+    r"(?:Unable to acquire lock|'[^']*' is busy, it is (?:being )?blocked by)",
     re.MULTILINE,
 )
 """DVC's words for the repository, or for one path in it, being held by another process: both pass by themselves."""

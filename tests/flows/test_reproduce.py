@@ -45,7 +45,7 @@ def test_a_failure_ends_with_the_stages_own_words(toy):
 
 
 def test_a_stage_that_said_nothing_fails_with_dvcs_words(toy):
-    with pytest.raises(StageError, match="ERROR: .*part-a"):
+    with pytest.raises(StageError, match=r"ERROR: .*part-a"):
         reproduce("whole", toy)
 
 
