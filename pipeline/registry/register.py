@@ -57,8 +57,8 @@ def find_version(store: Store, model: str, digest: str) -> int | None:
 def stands(store: Store, registration: Registration) -> bool:
     """Whether the registry still says what was written down: it holds the version, and the alias is where it was.
 
-    False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since; registering
-    again writes down what holds then.
+    False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since;
+    registering again writes down what holds then.
     """
     client = store.client()
     found = _oldest(client, registration.model, registration.digest)
