@@ -140,6 +140,13 @@ class SurrogateConfig(Section):
     coupling_pairs: int = Field(default=200_000, ge=1)
     path_steps: int = Field(default=250, ge=1)
     map_steps: int = Field(default=1500, ge=1)
+    # The semi-dual solver alone: dual potentials, outer steps, quasi-Newton steps of the c-transform, and how many outer
+    # steps pass between two of the metric.
+    dual_widths: tuple[int, ...] = (64, 64, 64)
+    outer_steps: int = Field(default=600, ge=1)
+    conjugate_iterations: int = Field(default=3, ge=1)
+    metric_every: int = Field(default=2, ge=1)
+    dual_learning_rate: float = Field(default=1e-3, gt=0)
     path_learning_rate: float = Field(default=2e-3, gt=0)
     metric_learning_rate: float = Field(default=2e-3, gt=0)
     map_learning_rate: float = Field(default=3e-3, gt=0)

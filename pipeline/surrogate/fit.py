@@ -3,6 +3,7 @@
 import logging
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -16,11 +17,14 @@ from pipeline.surrogate.clock import Clock, choose_clock
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.metric import EuclideanMetric, GivensMetric
 from pipeline.surrogate.modules import Condition
-from pipeline.surrogate.paired import History, fit_paired
+from pipeline.surrogate.paired import fit_paired, paired_path_steps
+from pipeline.surrogate.pairs import Interval
 from pipeline.surrogate.path import PathNetwork
 from pipeline.surrogate.potential import Density, KernelPotential
 from pipeline.surrogate.samples import AnchorSamples, anchor_samples, is_deterministic
 from pipeline.surrogate.scaling import Standardiser
+from pipeline.surrogate.semidual import fit_semidual
+from pipeline.surrogate.training import History, PathTrainer
 
 logger = logging.getLogger(__name__)
 
@@ -88,12 +92,28 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     samples = anchor_samples(harvest, scaling, where)
     density = make_density(samples, config, seed)
     parts = Parts(scaling, density, len(anchors) - 1, config, seed).to(where)
-    history = fit_paired(samples, deterministic, parts.lagrangian, parts.paths, parts.maps, config, seed)
+    history = _solve(parts, samples, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
             raise FitError(f"{field} ended at {curve[-1]}; lower the learning rates, or look at the harvest's outliers")
     parts.requires_grad_(False)
     return Fit(parts, clock, errors, deterministic, history)
+
+
+def _solve(
+    parts: Parts, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
+) -> History:
+    """Run the solver of the configuration on the parts, in place."""
+    if config.solver == "semidual":
+        trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
+        generator = torch.Generator().manual_seed(seed)
+        return fit_semidual(samples, parts.maps, trainer, config, generator)
+    intervals = [Interval(left, right) for left, right in pairwise(samples)]
+    known = deterministic and all(interval.shared for interval in intervals)
+    curved = config.variant != "K_I"
+    steps = paired_path_steps(config, known)
+    trainer_or_none = PathTrainer(parts.lagrangian, parts.paths, config, steps) if curved else None
+    return fit_paired(intervals, known, parts.maps, trainer_or_none, config, seed)
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

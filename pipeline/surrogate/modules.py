@@ -76,6 +76,7 @@ class ConditionalMLP(nn.Module):
         copies: int = 1,
     ) -> None:
         super().__init__()
+        self.condition_shape = condition
         sizes = [inputs, *widths]
         embedded = [min(8, codes) for codes in condition.codes]
         self.embeddings = nn.ParameterList(

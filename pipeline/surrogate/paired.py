@@ -5,112 +5,77 @@ and that of a stochastic one is a small transport problem a condition. It is fou
 action between two samples), in turns with the metric and the paths: Euclidean pairs squeeze what moves on a curve.
 """
 
-import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.config import SurrogateConfig
-from pipeline.surrogate.action import Lagrangian
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.modules import Condition
-from pipeline.surrogate.pairs import Interval, Pairs, euclidean_cost
-from pipeline.surrogate.path import PathNetwork
+from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.surrogate.samples import AnchorSamples
+from pipeline.surrogate.training import History, PathTrainer
 
-logger = logging.getLogger(__name__)
 
-History = dict[str, list[float]]
+def paired_path_steps(config: SurrogateConfig, known: bool) -> int:
+    """How many steps the path network is trained in all."""
+    return config.path_steps * (1 if known else config.coupling_rounds)
 
 
 def fit_paired(
-    anchors: Sequence[AnchorSamples],
-    deterministic: bool,
-    lagrangian: Lagrangian,
-    paths: PathNetwork,
+    intervals: Sequence[Interval],
+    known: bool,
     maps: TransportMaps,
+    trainer: PathTrainer | None,
     config: SurrogateConfig,
     seed: int,
 ) -> History:
-    """Fit metric, paths and maps in place; returns the training curves (path action, map loss)."""
+    """Fit maps, and by the trainer metric and paths, in place; returns the training curves (path action, map loss).
+
+    known: the coupling is known outright, and found once. trainer None: paths are straight, the cost is Euclidean.
+    """
     generator = torch.Generator().manual_seed(seed)
     numpy_generator = np.random.default_rng(seed)
-    intervals = [Interval(a, b) for a, b in zip(anchors[:-1], anchors[1:], strict=True)]
 
-    def couple(cost: object) -> list[Pairs]:
-        return [i.pairs(i.couple(cost, config.coupling_pairs, numpy_generator)) for i in intervals]  # type: ignore[arg-type]
+    def couple(cost: Cost) -> list[Pairs]:
+        return [i.pairs(i.couple(cost, config.coupling_pairs, numpy_generator)) for i in intervals]
 
-    history: History = {"path_action": [], "map_loss": []}
     pairs = couple(euclidean_cost)
-    curved = config.variant != "K_I"
-    known = deterministic and all(i.shared for i in intervals)
-    if curved:
-        rounds = 1 if known else config.coupling_rounds
-        trainer = PathTrainer(lagrangian, paths, config, rounds * config.path_steps, generator)
-        for _ in range(rounds):
-            trainer.run(intervals, pairs, config.path_steps, explore=not known)
+    curve: list[float] = []
+    if trainer is not None:
+        for _ in range(1 if known else config.coupling_rounds):
+            curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known)
             if not known:
-                pairs = couple(trainer.cost)
-        history["path_action"] = trainer.curve
-    history["map_loss"] = fit_maps(maps, pairs, config, generator)
-    return history
+                pairs = couple(trainer.action)
+    return {"path_action": curve, "map_loss": fit_maps(maps, pairs, config, generator)}
 
 
-class PathTrainer:
-    """Minimises the action of paths, and over the metric the action along the observed moves."""
+def train_paths(
+    trainer: PathTrainer,
+    intervals: Sequence[Interval],
+    pairs: Sequence[Pairs],
+    config: SurrogateConfig,
+    generator: torch.Generator,
+    explore: bool,
+) -> list[float]:
+    """Train on coupled pairs; with `explore` as much on random ones, which move the paths alone. Returns the actions.
 
-    def __init__(
-        self,
-        lagrangian: Lagrangian,
-        paths: PathNetwork,
-        config: SurrogateConfig,
-        total_steps: int,
-        generator: torch.Generator,
-    ) -> None:
-        self.lagrangian, self.paths, self.config, self.generator = lagrangian, paths, config, generator
-        self.curve: list[float] = []
-        groups = [{"params": list(paths.parameters()), "lr": config.path_learning_rate}]
-        self.metric_parameters = list(lagrangian.metric.parameters())
-        if self.metric_parameters:
-            groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
-        rates = [group["lr"] for group in groups]
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser, rates, total_steps=total_steps, pct_start=0.1, cycle_momentum=False
-        )
-        tables = paths.basis(lagrangian.nodes)
-        self.tables: tuple[Tensor, Tensor] = tables
-
-    def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
-        """Actions (B,) of the network's paths."""
-        points, velocities = self.paths(start, end, condition, self.lagrangian.nodes)
-        return self.lagrangian.action(points, velocities, condition)
-
-    @torch.no_grad()
-    def cost(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
-        """The learnt transport cost c(y0, y1 | x), (B,)."""
-        return self.action(start, end, condition)
-
-    def run(self, intervals: Sequence[Interval], pairs: Sequence[Pairs], steps: int, explore: bool) -> None:
-        """Train for `steps` steps on coupled pairs; with `explore` as much on random ones, which move the paths alone."""
-        share = -(-self.config.batch_size // len(pairs))
-        for _ in range(steps):
-            observed = _join([p.draw(share, self.generator) for p in pairs])
-            loss = self.action(observed.start, observed.end, observed.condition).mean()
-            self.curve.append(loss.item())
-            if explore:
-                drawn = _join([i.random_pairs(share, self.generator) for i in intervals])
-                for parameter in self.metric_parameters:
-                    parameter.requires_grad_(False)
-                loss = loss + self.action(drawn.start, drawn.end, drawn.condition).mean()
-                for parameter in self.metric_parameters:
-                    parameter.requires_grad_(True)
-            self.optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            self.optimiser.step()
-            self.schedule.step()
+    Without random pairs the network would not know the cost of a pair that is not coupled yet.
+    """
+    share = -(-config.batch_size // len(pairs))
+    curve = []
+    for _ in range(config.path_steps):
+        observed = _join([p.draw(share, generator) for p in pairs])
+        loss = trainer.action(observed.start, observed.end, observed.condition).mean()
+        curve.append(loss.item())
+        if explore:
+            drawn = _join([i.random_pairs(share, generator) for i in intervals])
+            with trainer.frozen_metric():
+                loss = loss + trainer.action(drawn.start, drawn.end, drawn.condition).mean()
+        trainer.descend(loss)
+    return curve
 
 
 def fit_maps(
@@ -136,19 +101,17 @@ def fit_maps(
     return curve
 
 
-def _combine(batches: Sequence[Pairs], combine: object) -> Pairs:
-    function = combine
-    return Pairs(
-        function([b.start for b in batches]),  # type: ignore[operator]
-        function([b.end for b in batches]),  # type: ignore[operator]
-        Condition(function([b.condition.values for b in batches]), function([b.condition.codes for b in batches])),  # type: ignore[operator]
-        function([b.weight for b in batches]),  # type: ignore[operator]
-    )
-
-
 def _join(batches: Sequence[Pairs]) -> Pairs:
     return _combine(batches, torch.cat)
 
 
 def _stack(batches: Sequence[Pairs]) -> Pairs:
     return _combine(batches, torch.stack)
+
+
+def _combine(batches: Sequence[Pairs], combine: Callable[[list[Tensor]], Tensor]) -> Pairs:
+    condition = Condition(
+        combine([b.condition.values for b in batches]), combine([b.condition.codes for b in batches])
+    )
+    start, end, weight = (combine([getattr(b, name) for b in batches]) for name in ("start", "end", "weight"))
+    return Pairs(start, end, condition, weight)

@@ -37,6 +37,9 @@ class Pairs:
         return Pairs(self.start[rows], self.end[rows], self.condition[rows], self.weight[rows])
 
 
+# So many costs are computed at once.
+CHUNK = 8192
+
 Cost = Callable[[Tensor, Tensor, Condition], Tensor]
 """Costs (P,) of moving starts (P, D) to ends (P, D) at P conditions."""
 
@@ -110,6 +113,7 @@ class Interval:
             tasks += list(zip(split0, split1, strict=True))
         return tasks
 
+    @torch.no_grad()
     def _costs(self, cost: Cost, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
         device = self.left.outputs.device
         results = []
@@ -122,9 +126,6 @@ class Interval:
                 block = block + _condition_penalty(condition, self.right.condition[rows1])
             results.append(block.cpu())
         return torch.cat(results).double().numpy()
-
-
-CHUNK = 8192
 
 
 def euclidean_cost(start: Tensor, end: Tensor, condition: Condition) -> Tensor:

@@ -1,0 +1,60 @@
+"""Training of paths and metric: both descend the action, the metric along observed moves alone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from pipeline.config import SurrogateConfig
+from pipeline.surrogate.action import Lagrangian
+from pipeline.surrogate.modules import Condition
+from pipeline.surrogate.path import PathNetwork
+
+History = dict[str, list[float]]
+"""Training curves by name."""
+
+
+class PathTrainer:
+    """Minimises the action of the network's paths, and over the metric the action along the observed moves."""
+
+    def __init__(
+        self, lagrangian: Lagrangian, paths: PathNetwork, config: SurrogateConfig, total_steps: int
+    ) -> None:
+        self.lagrangian, self.paths = lagrangian, paths
+        self.curve: list[float] = []
+        groups = [{"params": list(paths.parameters()), "lr": config.path_learning_rate}]
+        self.metric_parameters = list(lagrangian.metric.parameters())
+        if self.metric_parameters:
+            groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
+        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self.optimiser,
+            [group["lr"] for group in groups],
+            total_steps=total_steps,
+            pct_start=0.1,
+            cycle_momentum=False,
+        )
+
+    def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
+        """Actions of the network's paths, the learnt cost c(y0, y1 | x): start, end (B, D) → (B,)."""
+        points, velocities = self.paths(start, end, condition, self.lagrangian.nodes)
+        return self.lagrangian.action(points, velocities, condition)
+
+    @contextmanager
+    def frozen_metric(self) -> Iterator[None]:
+        """Actions computed within have no gradient in the metric."""
+        for parameter in self.metric_parameters:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in self.metric_parameters:
+                parameter.requires_grad_(True)
+
+    def descend(self, loss: Tensor) -> None:
+        """One optimiser step on a loss made of actions."""
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+        self.schedule.step()
