@@ -89,7 +89,7 @@ def finished(new_checkout) -> Checkout:
 
 @pytest.fixture
 def toy(tmp_path, monkeypatch) -> Path:
-    """The working directory, a DVC repository: three stages side by side, one that follows from them, one that fails."""
+    """The working directory, a DVC repository: stages side by side, one that follows from them, one that fails."""
     (tmp_path / "dvc.yaml").write_text(
         """
 stages:
