@@ -27,11 +27,13 @@ class Lagrangian(nn.Module):
 
     def forward(self, points: Tensor, velocities: Tensor, condition: Condition) -> Tensor:
         """L at points (B, T, D) with velocities (B, T, D) → (B, T)."""
-        kinetic = self.metric.kinetic(points, velocities, condition)
+        kinetic: Tensor = self.metric.kinetic(points, velocities, condition)
         if self.potential is None:
             return kinetic
-        return kinetic - self.potential(points, condition)
+        potential: Tensor = self.potential(points, condition)
+        return kinetic - potential
 
     def action(self, points: Tensor, velocities: Tensor, condition: Condition) -> Tensor:
         """Actions (B,) of paths given at the quadrature nodes."""
-        return self(points, velocities, condition) @ self.node_weights
+        values: Tensor = self(points, velocities, condition)
+        return values @ self.node_weights

@@ -7,18 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import safetensors
 import safetensors.torch
-import torch
 from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.atomic import atomic_folder, write_json
+from pipeline.bundles import read_json
 from pipeline.config import SurrogateConfig
 from pipeline.errors import BundleError, SweepError
-from pipeline.harvest import read_json
 from pipeline.schema import Schema
 from pipeline.surrogate.clock import Clock
 from pipeline.surrogate.fit import Parts, resolve_device
-from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.potential import Density
 from pipeline.surrogate.scaling import Standardiser
 
@@ -131,8 +129,14 @@ def _parts(
 ) -> Parts:
     scaling = Standardiser(schema, document["codes"])
     output_bandwidth, condition_bandwidth = document["bandwidths"]
-    stored = [tensors[f"density.{name}"] for name in ("support", "values", "log_counts", "categories")]
-    density = Density(*stored, output_bandwidth, condition_bandwidth)
+    density = Density(
+        tensors["density.support"],
+        tensors["density.values"],
+        tensors["density.log_counts"],
+        tensors["density.categories"],
+        output_bandwidth,
+        condition_bandwidth,
+    )
     parts = Parts(scaling, density, intervals, config, seed=0)
     parts.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("samples.")})
     return parts.requires_grad_(False)

@@ -44,13 +44,13 @@ class Clock:
             )
 
     def place(self, interval: int, value: float) -> float:
-        """s in [0, 1] of λ = value within the interval [λ_k, λ_{k+1}]."""
+        """The place s in [0, 1] of λ = value within the interval [λ_k, λ_{k+1}]."""
         left, right = self.anchors[interval : interval + 2]
         return place(self.name, left, right, value)
 
 
 def place(name: str, left: float, right: float, value: float) -> float:
-    """s in [0, 1] of λ = value between the anchors left and right, by the named clock."""
+    """The place s in [0, 1] of λ = value between the anchors left and right, by the named clock."""
     start, end, now = (CLOCKS[name](v) for v in (left, right, min(max(value, left), right)))
     return min(max((now - start) / (end - start), 0.0), 1.0)
 

@@ -42,7 +42,7 @@ def squared_distances(y0: NDArray[np.floating], y1: NDArray[np.floating]) -> NDA
     return np.asarray(ot.dist(np.asarray(y0, np.float64), np.asarray(y1, np.float64), metric="sqeuclidean"))
 
 
-def group_rows(*conditions: NDArray[np.floating]) -> list[NDArray[np.intp]]:
+def group_rows(*conditions: NDArray[np.number]) -> list[NDArray[np.intp]]:
     """Number the distinct conditions over several arrays (N_k, C): one array of group numbers (N_k,) each."""
     stacked = np.concatenate([np.asarray(x, np.float64) for x in conditions])
     if stacked.shape[1] == 0:
@@ -53,7 +53,7 @@ def group_rows(*conditions: NDArray[np.floating]) -> list[NDArray[np.intp]]:
 
 
 def conditional_coupling(
-    y0: NDArray[np.floating], x0: NDArray[np.floating], y1: NDArray[np.floating], x1: NDArray[np.floating]
+    y0: NDArray[np.floating], x0: NDArray[np.number], y1: NDArray[np.floating], x1: NDArray[np.number]
 ) -> Coupling:
     """Exact squared-Euclidean transport within every group of equal conditions, groups weighted by their rows in x0.
 

@@ -56,4 +56,5 @@ class TransportMaps(nn.Module):
     def _move(self, start: Tensor, condition: Condition, intervals: slice) -> Tensor:
         features = torch.cat([start, condition.values], -1)
         moved = start + torch.baddbmm(self.offset[intervals], features, self.affine[intervals])
-        return moved + self.residual_scale[intervals] * self.network(start, condition, intervals)
+        rest: Tensor = self.network(start, condition, intervals)
+        return moved + self.residual_scale[intervals] * rest

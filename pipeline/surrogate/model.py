@@ -57,9 +57,7 @@ class Surrogate:
         self.clock_errors = clock_errors
 
     @classmethod
-    def fit(
-        cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu"
-    ) -> Self:
+    def fit(cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu") -> Self:
         """Fit a surrogate to a harvest.
 
         config None is the shipped default, for every harvest. device: "cpu", "cuda" or "auto". Deterministic for a
@@ -196,8 +194,8 @@ class Surrogate:
         if self.networks is not None:
             return self.networks[anchor].outputs(conditions.cpu().numpy(), draws, seed)
         warnings.warn(
-            f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = {self.anchors[anchor]:g} "
-            "are the harvest's samples of the nearest condition",
+            f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = "
+            f"{self.anchors[anchor]:g} are the harvest's samples of the nearest condition",
             UserWarning,
             stacklevel=3,
         )
@@ -211,7 +209,7 @@ class Surrogate:
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
-        """log p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
+        """The log of p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
         y, x = self._tensors(outputs, conditions)
         scaling = self._parts.scaling
         value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
@@ -269,7 +267,9 @@ class Surrogate:
         tensor = torch.as_tensor(conditions)
         if tensor.ndim != 2 or tensor.shape[1] != len(self.schema.conditions):
             names = [c.name for c in self.schema.conditions]
-            raise DataError(f"conditions have shape {tuple(tensor.shape)}; (N, {len(names)}) is needed, columns {names}")
+            raise DataError(
+                f"conditions have shape {tuple(tensor.shape)}; (N, {len(names)}) is needed, columns {names}"
+            )
         tensor = tensor.to(dtype=torch.float32)
         if not bool(torch.isfinite(tensor).all()):
             raise DataError("conditions hold NaN or Inf; remove such rows")

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-
 
 ALL = slice(None)
 
@@ -22,7 +22,7 @@ class StackedLinear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(copies, 1, outputs))
 
     def forward(self, inputs: Tensor, copies: slice = ALL) -> Tensor:
-        """inputs (K, B, inputs) for the chosen copies → (K, B, outputs)."""
+        """Maps inputs (K, B, inputs) for the chosen copies → (K, B, outputs)."""
         return torch.baddbmm(self.bias[copies], inputs, self.weight[copies])
 
 
@@ -84,8 +84,7 @@ class ConditionalMLP(nn.Module):
         )
         features = condition.continuous + sum(embedded)
         self.layers = nn.ModuleList(
-            StackedLinear(copies, a, b, generator, gain=math.sqrt(3.0))
-            for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+            StackedLinear(copies, a, b, generator, gain=math.sqrt(3.0)) for a, b in pairwise(sizes)
         )
         self.film_hidden = StackedLinear(copies, features, max(widths) // 4, generator, gain=math.sqrt(3.0))
         self.film = nn.ModuleList(
@@ -102,7 +101,7 @@ class ConditionalMLP(nn.Module):
         return [(scale, shift) for scale, shift in pairs]
 
     def forward(self, inputs: Tensor, condition: Condition, copies: slice = ALL) -> Tensor:
-        """inputs (K, B, inputs), condition with leading dimensions (K, B) → (K, B, outputs), for the chosen copies."""
+        """Maps inputs (K, B, inputs), condition with leading dimensions (K, B) → (K, B, outputs), chosen copies."""
         hidden = inputs
         for layer, (scale, shift) in zip(self.layers, self.modulation(condition, copies), strict=True):
             hidden = functional.silu(layer(hidden, copies) * (1 + scale) + shift)
@@ -117,4 +116,5 @@ class ConditionalMLP(nn.Module):
             product = layer(hidden).reshape(rows, points, -1)
             modulated = product * (1 + scale[0].unsqueeze(1)) + shift[0].unsqueeze(1)
             hidden = functional.silu(modulated).reshape(1, rows * points, -1)
-        return self.last(hidden).reshape(rows, points, -1)
+        outputs: Tensor = self.last(hidden)
+        return outputs.reshape(rows, points, -1)

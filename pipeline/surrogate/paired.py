@@ -15,7 +15,6 @@ from pipeline.config import SurrogateConfig
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
-from pipeline.surrogate.samples import AnchorSamples
 from pipeline.surrogate.training import History, PathTrainer
 
 
@@ -94,7 +93,7 @@ def fit_maps(
         batch = _stack([p.draw(config.batch_size, generator) for p in pairs])
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         schedule.step()
         curve.append(loss.item())
@@ -110,8 +109,6 @@ def _stack(batches: Sequence[Pairs]) -> Pairs:
 
 
 def _combine(batches: Sequence[Pairs], combine: Callable[[list[Tensor]], Tensor]) -> Pairs:
-    condition = Condition(
-        combine([b.condition.values for b in batches]), combine([b.condition.codes for b in batches])
-    )
+    condition = Condition(combine([b.condition.values for b in batches]), combine([b.condition.codes for b in batches]))
     start, end, weight = (combine([getattr(b, name) for b in batches]) for name in ("start", "end", "weight"))
     return Pairs(start, end, condition, weight)

@@ -84,7 +84,7 @@ class Interval:
         return Pairs(self.left.outputs[left], self.right.outputs[right], self.left.condition[left], weight)
 
     def couple(self, cost: Cost, most_pairs: int, generator: np.random.Generator) -> Coupling:
-        """Optimal coupling under `cost`, block by block; blocks too large for `most_pairs` costs are split at random."""
+        """Optimal coupling under `cost`, block by block; blocks beyond `most_pairs` costs are split at random."""
         tasks = self._split(most_pairs, generator)
         left = np.concatenate([np.repeat(rows0, len(rows1)) for rows0, rows1 in tasks])
         right = np.concatenate([np.tile(rows1, len(rows0)) for rows0, rows1 in tasks])

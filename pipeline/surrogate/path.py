@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
 
-
 LENGTH_TABLE = 32
 """Pieces in which a path's length is measured."""
 
@@ -67,13 +66,13 @@ class PathNetwork(nn.Module):
         raw = self.network(inputs.unsqueeze(0), condition.unsqueeze(0))[0]
         # Differentiable where the ends agree, unlike the norm.
         distance = (difference.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        return (distance * raw).reshape(len(start), self.basis.functions, -1)
+        coefficients: Tensor = distance * raw
+        return coefficients.reshape(len(start), self.basis.functions, -1)
 
     def forward(self, start: Tensor, end: Tensor, condition: Condition, times: Tensor) -> tuple[Tensor, Tensor]:
         """Points and velocities (B, T, D) at times (T,), the same for all rows, or (B, T)."""
         coefficients = self.coefficients(start, end, condition)
         return evaluate_spline(start, end, coefficients, self.basis, times)
-
 
     def at_places(self, start: Tensor, end: Tensor, condition: Condition, places: Tensor) -> Tensor:
         """Points (B, M, D) after the shares `places` (M,) of each path's Euclidean length: uniform speed.

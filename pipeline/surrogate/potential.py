@@ -23,7 +23,7 @@ class _LogMixture(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, log_weights: Tensor, support: Tensor, bandwidth: float) -> Tensor:
-        """points (B, T, D), log_weights (B, n) or (1, n), support (n, D) → (B, T)."""
+        """Logs at points (B, T, D), log_weights (B, n) or (1, n), support (n, D) → (B, T)."""
         precision = 1.0 / bandwidth**2
         exponent = torch.matmul(points * precision, support.T)
         offset = log_weights - 0.5 * precision * support.square().sum(-1)
@@ -72,9 +72,7 @@ class Density(nn.Module):
         self.register_buffer("categories", categories)
 
     @classmethod
-    def of(
-        cls, outputs: Tensor, condition: Condition, output_bandwidth: float, condition_bandwidth: float
-    ) -> Self:
+    def of(cls, outputs: Tensor, condition: Condition, output_bandwidth: float, condition_bandwidth: float) -> Self:
         """The estimate over standardised outputs (n, D) at n conditions, its samples laid out by category."""
         codes, rows = condition.codes, len(condition)
         if codes.shape[1]:
@@ -99,7 +97,7 @@ class Density(nn.Module):
         return agreement.argmax(-1)
 
     def log_density(self, points: Tensor, condition: Condition) -> Tensor:
-        """log p̂(q | x): points (B, T, D), condition of B rows → (B, T)."""
+        """The log of p̂(q | x): points (B, T, D), condition of B rows → (B, T)."""
         constant = points.shape[-1] * (math.log(self.output_bandwidth) + 0.5 * math.log(2 * math.pi))
         if len(self.categories) == 1:
             return self._mixture(0, points, condition.values) - constant
@@ -107,7 +105,7 @@ class Density(nn.Module):
         groups = self.groups(condition)
         order = torch.argsort(groups)
         present, sizes = torch.unique_consecutive(groups[order], return_counts=True)
-        blocks = order.split(sizes.tolist())
+        blocks = torch.split(order, sizes.tolist())
         parts = [
             self._mixture(g, points[rows], condition.values[rows])
             for g, rows in zip(present.tolist(), blocks, strict=True)
@@ -115,7 +113,7 @@ class Density(nn.Module):
         return torch.cat(parts)[torch.argsort(order)] - constant
 
     def _mixture(self, category: int, points: Tensor, values: Tensor) -> Tensor:
-        """log Σ_i w_i(x) exp(−|q − y_i|² / 2h²) over the samples of one category: (B, T)."""
+        """The log of Σ_i w_i(x) exp(−|q − y_i|² / 2h²) over the samples of one category: (B, T)."""
         raw = self.log_counts[category].unsqueeze(0)
         if values.shape[1]:
             squares = torch.cdist(values, self.values[category]).square()
@@ -134,6 +132,6 @@ class KernelPotential(nn.Module):
         self.alpha = alpha
 
     def forward(self, points: Tensor, condition: Condition) -> Tensor:
-        """points (B, T, D) → (B, T)."""
+        """U at points (B, T, D), condition of B rows → (B, T)."""
         log_density = self.density.log_density(points, condition)
         return self.alpha * torch.logaddexp(log_density, torch.full_like(log_density, LOG_EPSILON))

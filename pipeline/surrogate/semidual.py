@@ -36,9 +36,9 @@ class SemidualSolver:
         dimension = anchors[0].outputs.shape[1]
         device = anchors[0].outputs.device
         shape = maps.network.condition_shape
-        self.dual = ConditionalMLP(
-            dimension, 1, config.dual_widths, shape, generator, copies=len(anchors) - 1
-        ).to(device)
+        self.dual = ConditionalMLP(dimension, 1, config.dual_widths, shape, generator, copies=len(anchors) - 1).to(
+            device
+        )
         self.dual_optimiser = torch.optim.AdamW(self.dual.parameters(), config.dual_learning_rate, betas=(0.5, 0.9))
         self.map_optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate)
 
@@ -84,11 +84,8 @@ class SemidualSolver:
                 self._learn_cost(start, image, condition)
         return (minimum.values.mean() + at_end.detach().mean()).item(), map_loss.item()
 
-
     def _learn_cost(self, start: Tensor, image: Tensor, condition: Condition) -> None:
-        self.trainer.descend(
-            self.trainer.action(start.flatten(0, 1), image.flatten(0, 1), _flatten(condition)).mean()
-        )
+        self.trainer.descend(self.trainer.action(start.flatten(0, 1), image.flatten(0, 1), _flatten(condition)).mean())
 
 
 def fit_semidual(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,12 +19,10 @@ History = dict[str, list[float]]
 class PathTrainer:
     """Minimises the action of the network's paths, and over the metric the action along the observed moves."""
 
-    def __init__(
-        self, lagrangian: Lagrangian, paths: PathNetwork, config: SurrogateConfig, total_steps: int
-    ) -> None:
+    def __init__(self, lagrangian: Lagrangian, paths: PathNetwork, config: SurrogateConfig, total_steps: int) -> None:
         self.lagrangian, self.paths = lagrangian, paths
         self.curve: list[float] = []
-        groups = [{"params": list(paths.parameters()), "lr": config.path_learning_rate}]
+        groups: list[dict[str, Any]] = [{"params": list(paths.parameters()), "lr": config.path_learning_rate}]
         self.metric_parameters = list(lagrangian.metric.parameters())
         if self.metric_parameters:
             groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
