@@ -135,7 +135,7 @@ class SurrogateConfig(Section):
     spline_functions: int = Field(default=8, ge=2)
     quadrature_points: int = Field(default=12, ge=2)
     # Optimisation.
-    batch_size: int = Field(default=256, ge=1)
+    batch_size: int = Field(default=128, ge=1)
     coupling_rounds: int = Field(default=4, ge=1)
     coupling_pairs: int = Field(default=200_000, ge=1)
     path_steps: int = Field(default=250, ge=1)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import safetensors
@@ -31,21 +32,18 @@ WEIGHTS = "weights.safetensors"
 
 def save_surrogate(surrogate: "Surrogate", path: Path) -> None:
     """Write the bundle atomically, replacing what was there."""
-    from pipeline.networks.registry import save_network
-
+    files, document = _files(surrogate), _document(surrogate)
+    checksums = _checksums(files)
     with atomic_folder(path) as folder:
-        (folder / WEIGHTS).write_bytes(_weights(surrogate))
-        for k, network in enumerate(surrogate.networks or ()):
-            save_network(network, folder / "networks" / str(k))
-        files = sorted(p for p in folder.rglob("*") if p.is_file())
-        checksums = {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
-        document = _document(surrogate)
+        for name, content in files.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(content)
         write_json(
             folder / DOCUMENT,
             {
                 **document,
                 "history": surrogate.history,
-                "digest": _digest(document, (folder / WEIGHTS).read_bytes()),
+                "digest": _digest(document, checksums),
                 "sha256": checksums,
             },
         )
@@ -78,6 +76,8 @@ def load_surrogate(kind: "type[Surrogate]", path: Path, device: str) -> Any:
             history=document["history"],
             clock_errors=document["clock_errors"],
         )
+        if _digest(_document(surrogate), document["sha256"]) != document["digest"]:
+            raise BundleError(f"{path / DOCUMENT} was changed (its digest differs); write the surrogate anew")
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         if isinstance(error, SweepError):
             raise
@@ -86,8 +86,8 @@ def load_surrogate(kind: "type[Surrogate]", path: Path, device: str) -> Any:
 
 
 def surrogate_digest(surrogate: "Surrogate") -> str:
-    """SHA-256 of everything that decides what the surrogate answers, but for the networks' files."""
-    return _digest(_document(surrogate), _weights(surrogate))
+    """SHA-256 of everything that decides what the surrogate answers, its networks included."""
+    return _digest(_document(surrogate), _checksums(_files(surrogate)))
 
 
 def _document(surrogate: "Surrogate") -> dict[str, Any]:
@@ -106,10 +106,25 @@ def _document(surrogate: "Surrogate") -> dict[str, Any]:
     }
 
 
-def _digest(document: dict[str, Any], weights: bytes) -> str:
-    digest = hashlib.sha256(json.dumps(document, sort_keys=True).encode())
-    digest.update(weights)
-    return digest.hexdigest()
+def _digest(document: dict[str, Any], checksums: dict[str, str]) -> str:
+    return hashlib.sha256(json.dumps([document, checksums], sort_keys=True).encode()).hexdigest()
+
+
+def _checksums(files: dict[str, bytes]) -> dict[str, str]:
+    return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
+
+
+def _files(surrogate: "Surrogate") -> dict[str, bytes]:
+    """The content of every file of the bundle but the document, by name."""
+    from pipeline.networks.registry import save_network
+
+    files = {WEIGHTS: _weights(surrogate)}
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        for k, network in enumerate(surrogate.networks or ()):
+            save_network(network, folder / "networks" / str(k))
+        files |= {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+    return files
 
 
 def _weights(surrogate: "Surrogate") -> bytes:
