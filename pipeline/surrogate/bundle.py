@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import safetensors
 import safetensors.torch
@@ -24,6 +24,8 @@ from pipeline.surrogate.scaling import Standardiser
 if TYPE_CHECKING:
     from pipeline.networks.base import Network
     from pipeline.surrogate.model import Surrogate
+
+SurrogateT = TypeVar("SurrogateT", bound="Surrogate")
 
 FORMAT = 1
 DOCUMENT = "surrogate.json"
@@ -49,7 +51,7 @@ def save_surrogate(surrogate: "Surrogate", path: Path) -> None:
         )
 
 
-def load_surrogate(kind: "type[Surrogate]", path: Path, device: str) -> Any:
+def load_surrogate(kind: "type[SurrogateT]", path: Path, device: str) -> "SurrogateT":
     """Read a bundle; BundleError names the file that is missing, changed or of another version."""
     document = read_json(path / DOCUMENT, "surrogate")
     if not isinstance(document, dict) or document.get("format") != FORMAT:

@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.config import SurrogateConfig
-from pipeline.errors import DataError, HyperparameterError
+from pipeline.errors import DataError
 from pipeline.harvest import Harvest
 from pipeline.schema import Schema
 from pipeline.shapes import ArrayT
+from pipeline.surrogate.arrays import as_given, check_finite, to_tensor
+from pipeline.surrogate.axis import Axis
 from pipeline.surrogate.clock import Clock
 from pipeline.surrogate.fit import Parts, fit_parts
 from pipeline.surrogate.modules import Condition
+from pipeline.surrogate.samples import draw_nearest
 
 if TYPE_CHECKING:
     from pipeline.networks.base import Network
-
-TOLERANCE = 1e-6
-"""λ within this distance of an anchor is that anchor: float32 0.99 is in range."""
 
 
 class Surrogate:
@@ -47,7 +47,7 @@ class Surrogate:
         clock_errors: dict[str, float],
     ) -> None:
         self._parts = parts.eval()
-        self._clock = clock
+        self._axis = Axis(clock, schema.hyperparameter.name)
         self.schema = schema
         self.config = config
         self.deterministic = deterministic
@@ -67,7 +67,7 @@ class Surrogate:
         config = config or SurrogateConfig()
         fitted = fit_parts(harvest, config, seed, device)
         samples = tuple(
-            (torch.as_tensor(y, dtype=torch.float32), torch.as_tensor(x, dtype=torch.float32))
+            (torch.tensor(y, dtype=torch.float32), torch.tensor(x, dtype=torch.float64))
             for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
         )
         return cls(
@@ -85,12 +85,12 @@ class Surrogate:
     @property
     def anchors(self) -> tuple[float, ...]:
         """λ_0 < … < λ_K."""
-        return self._clock.anchors
+        return self._axis.clock.anchors
 
     @property
     def clock(self) -> str:
         """The name of the clock in use."""
-        return self._clock.name
+        return self._axis.clock.name
 
     @property
     def device(self) -> torch.device:
@@ -119,20 +119,20 @@ class Surrogate:
 
         Arguments and errors as `transport`.
         """
-        first = self._anchor(source)
-        places = self._places(first, targets)
+        first = self._axis.anchor(source)
+        places = self._axis.places(first, targets)
         y, x = self._tensors(outputs, conditions)
         results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float32, device=self.device)
-        if len(y):
+        if len(y) and places:
             moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
             results = self._parts.scaling.restore(moved)
         for m, (interval, s) in enumerate(places):
             if interval == first and s == 0.0:
                 results[:, m] = y
-        result = _as_given(results, outputs)
+        result = as_given(results, outputs)
         for m, (interval, s) in enumerate(places):
             if interval == first and s == 0.0:
-                result[:, m] = outputs  # type: ignore[index]  # the very values, not their float32 roundings
+                result[:, m] = outputs  # the very values, not their float32 roundings
         return result
 
     def _walk(self, y: Tensor, x: Condition, first: int, places: Sequence[tuple[int, float]]) -> Tensor:
@@ -153,8 +153,9 @@ class Surrogate:
         return torch.cat(pieces, dim=1)
 
     def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
+        """Paths from start to end (B, D) at places (M,), the same for all rows, or (B, M): (B, M, D)."""
         if self.config.variant == "K_I":
-            return start.unsqueeze(1) + times[:, None] * (end - start).unsqueeze(1)
+            return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), times.unsqueeze(-1))
         if self.config.speed == "uniform":
             return self._parts.paths.at_places(start, end, x, times)
         points: Tensor = self._parts.paths(start, end, x, times)[0]
@@ -173,26 +174,27 @@ class Surrogate:
         if draws < 1:
             raise DataError(f"draws = {draws}; at least 1 is needed")
         x = self._conditions(conditions)
-        values = np.broadcast_to(_to_numpy(hyperparameter).astype(np.float64), (len(x),)) if len(x) else np.zeros(0)
-        if len(x) == 0:
-            self._places(0, np.unique(_to_numpy(hyperparameter)).tolist())
-        result = torch.empty(len(x), draws, len(self.schema.outputs), dtype=torch.float32)
-        for value in np.unique(values):
-            rows = np.flatnonzero(values == value)
-            interval, s = self._places(0, [float(value)])[0]
-            chosen = x[torch.as_tensor(rows, device=x.device)]
-            start = torch.as_tensor(self._draw(interval, chosen, draws, seed), dtype=torch.float32)
-            if s > 0.0:
-                repeated = chosen.repeat_interleave(draws, 0).to(self.device)
-                flat = start.reshape(-1, start.shape[-1]).to(self.device)
-                start = self.transport(flat, repeated, self.anchors[interval], float(value)).reshape(start.shape)
-            result[torch.as_tensor(rows)] = start.cpu()
-        return _as_given(result, conditions)
+        values = hyperparameter.cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
+        intervals, shares = self._axis.place_rows(np.asarray(values, np.float64), len(x))
+        result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)
+        # All rows of an interval at once: draws of one call are independent of each other, those of two are not.
+        for interval in np.unique(intervals).tolist():
+            rows = torch.as_tensor(intervals == interval, device=self.device)
+            chosen, s = x[rows], torch.as_tensor(shares[intervals == interval], device=self.device)
+            start = self._draw(interval, chosen, draws, seed)
+            moving = s > 0
+            if bool(moving.any()):
+                repeated, times = (v[moving].repeat_interleave(draws, 0) for v in (chosen, s))
+                moved = self._move(start[moving].flatten(0, 1), repeated, interval, times.unsqueeze(1))
+                start[moving] = moved.reshape(-1, *start.shape[1:])
+            result[rows] = start
+        return as_given(result, conditions)
 
-    def _draw(self, anchor: int, conditions: Tensor, draws: int, seed: int) -> NDArray[np.float32]:
+    def _draw(self, anchor: int, conditions: Tensor, draws: int, seed: int) -> Tensor:
         """Outputs (N, draws, D) of an anchor, from its network or from the harvest's nearest conditions."""
         if self.networks is not None:
-            return self.networks[anchor].outputs(conditions.cpu().numpy(), draws, seed)
+            drawn = self.networks[anchor].outputs(conditions.cpu().numpy().astype(np.float32), draws, seed)
+            return torch.tensor(drawn, dtype=torch.float32, device=self.device)
         warnings.warn(
             f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = "
             f"{self.anchors[anchor]:g} are the harvest's samples of the nearest condition",
@@ -200,12 +202,15 @@ class Surrogate:
             stacklevel=3,
         )
         outputs, known = self.samples[anchor]
-        scaling = self._parts.scaling
-        distances = scaling.condition(conditions.to(self.device)).distances(scaling.condition(known.to(self.device)))
-        generator = np.random.default_rng(seed)
-        ties = (distances <= distances.amin(1, keepdim=True) + 1e-9).cpu().numpy()
-        rows = np.stack([generator.choice(np.flatnonzero(tie), draws) for tie in ties])
-        return outputs.numpy()[rows]
+        return draw_nearest(outputs, known, conditions, self._parts.scaling, draws, seed)
+
+    @torch.no_grad()
+    def _move(self, outputs: Tensor, conditions: Tensor, interval: int, times: Tensor) -> Tensor:
+        """Outputs (N, D) of an interval's left anchor, moved to places `times` (N, 1) within it."""
+        y, x = self._tensors(outputs, conditions)
+        start, condition = self._parts.scaling.standardise(y), self._parts.scaling.condition(x)
+        end = self._parts.maps(start, condition, interval)
+        return self._parts.scaling.restore(self._between(start, end, condition, times)[:, 0])
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
@@ -213,7 +218,7 @@ class Surrogate:
         y, x = self._tensors(outputs, conditions)
         scaling = self._parts.scaling
         value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
-        return _as_given(value[:, 0], outputs)
+        return as_given(value[:, 0], outputs)
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` atomically: JSON, safetensors, and the anchors' networks. Never a pickle."""
@@ -235,66 +240,24 @@ class Surrogate:
 
         return surrogate_digest(self)
 
-    def _anchor(self, source: float) -> int:
-        differences = np.abs(np.asarray(self.anchors) - float(source))
-        if not differences.min() <= TOLERANCE:
-            raise HyperparameterError(f"source = {source} is no anchor; anchors are {list(self.anchors)}")
-        return int(differences.argmin())
-
-    def _places(self, first: int, targets: Sequence[float]) -> list[tuple[int, float]]:
-        """(interval, s) of every target: the end of an interval is the start of the next, but for the last anchor."""
-        places: list[tuple[int, float]] = []
-        low, high = self.anchors[first], self.anchors[-1]
-        name = self.schema.hyperparameter.name
-        for i, target in enumerate(float(t) for t in targets):
-            if not low - TOLERANCE <= target <= high + TOLERANCE:
-                what = "below its source" if self.anchors[0] <= target < low else "outside the anchors' range"
-                raise HyperparameterError(
-                    f"{name} = {target} lies {what}; anywhere in [{low}, {high}] will do (nothing is extrapolated)"
-                )
-            if i and target < float(targets[i - 1]):
-                raise HyperparameterError(f"targets must ascend, but {targets[i - 1]} comes before {target}")
-            near = [k for k, anchor in enumerate(self.anchors) if abs(anchor - target) <= TOLERANCE]
-            if near:
-                interval, s = near[0], 0.0
-            else:
-                interval = int(np.searchsorted(self.anchors, target)) - 1
-                s = self._clock.place(interval, target)
-            places.append((interval, s))
-        return places
-
     def _conditions(self, conditions: ArrayT) -> Tensor:
-        tensor = torch.as_tensor(conditions)
-        if tensor.ndim != 2 or tensor.shape[1] != len(self.schema.conditions):
+        """Conditions (N, C) as float64: codes may exceed what float32 tells apart."""
+        tensor = to_tensor(conditions, "conditions")
+        if tensor.shape[1] != len(self.schema.conditions):
             names = [c.name for c in self.schema.conditions]
             raise DataError(
                 f"conditions have shape {tuple(tensor.shape)}; (N, {len(names)}) is needed, columns {names}"
             )
-        tensor = tensor.to(dtype=torch.float32)
-        if not bool(torch.isfinite(tensor).all()):
-            raise DataError("conditions hold NaN or Inf; remove such rows")
-        return tensor
+        check_finite(tensor, "conditions")
+        return tensor.to(self.device, torch.float64)
 
     def _tensors(self, outputs: ArrayT, conditions: ArrayT) -> tuple[Tensor, Tensor]:
-        y, x = torch.as_tensor(outputs), self._conditions(conditions)
-        if y.ndim != 2 or y.shape[1] != len(self.schema.outputs):
+        y, x = to_tensor(outputs, "outputs"), self._conditions(conditions)
+        if y.shape[1] != len(self.schema.outputs):
             names = [c.name for c in self.schema.outputs]
             raise DataError(f"outputs have shape {tuple(y.shape)}; (N, {len(names)}) is needed, columns {names}")
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
-        if not bool(torch.isfinite(y).all()):
-            raise DataError("outputs hold NaN or Inf; remove such rows")
-        return y.to(self.device, torch.float32), x.to(self.device)
-
-
-def _to_numpy(values: object) -> NDArray[np.floating]:
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values)
-
-
-def _as_given(result: Tensor, given: ArrayT) -> ArrayT:
-    """The result as NumPy or torch, in the float dtype and on the device of what was given (float32 for integers)."""
-    if isinstance(given, Tensor):
-        dtype = given.dtype if given.dtype.is_floating_point else torch.float32
-        return result.to(given.device, dtype)
-    kind = np.asarray(given).dtype
-    return result.cpu().numpy().astype(kind if np.issubdtype(kind, np.floating) else np.float32)  # type: ignore[return-value]
+        y = y.to(self.device, torch.float32)
+        check_finite(y, "outputs")
+        return y, x

@@ -53,7 +53,8 @@ class Condition:
 
     def distances(self, other: "Condition") -> Tensor:
         """Squared distances (B, n) to n other conditions; a differing category counts more than any distance."""
-        squares = torch.cdist(self.values, other.values).square()
+        # By a matrix product, equal conditions would not be at distance 0.
+        squares = torch.cdist(self.values, other.values, compute_mode="donot_use_mm_for_euclid_dist").square()
         differing = (self.codes.unsqueeze(1) != other.codes.unsqueeze(0)).sum(-1)
         return squares + 1e6 * differing
 

@@ -27,7 +27,7 @@ def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device
     return [
         AnchorSamples(
             scaling.standardise(torch.as_tensor(y, dtype=torch.float32, device=device)),
-            scaling.condition(torch.as_tensor(x, dtype=torch.float32, device=device)),
+            scaling.condition(torch.as_tensor(x, dtype=torch.float64, device=device)),
             torch.as_tensor(g, device=device),
         )
         for y, x, g in zip(harvest.outputs, harvest.conditions, groups, strict=True)
@@ -53,3 +53,20 @@ def is_deterministic(harvest: Harvest) -> bool:
         if np.abs(y - y[representative[group]]).max() > 1e-5 * (1e-30 + np.abs(y).max()):
             return False
     return all(np.array_equal(np.unique(groups[0]), np.unique(group)) for group in groups[1:])
+
+
+def draw_nearest(
+    outputs: Tensor, conditions: Tensor, wanted: Tensor, scaling: Standardiser, draws: int, seed: int
+) -> Tensor:
+    """Draws (N, draws, D), with replacement, from the samples of the condition nearest to each of `wanted` (N, C).
+
+    outputs (n, D) at conditions (n, C); on the device of `wanted`.
+    """
+    (group,) = group_rows(conditions.numpy())
+    order, counts = np.argsort(group, kind="stable"), np.bincount(group)
+    starts = np.cumsum(counts) - counts
+    known = scaling.condition(conditions[order[starts]].to(wanted.device))
+    nearest = scaling.condition(wanted).distances(known).argmin(1).cpu().numpy()
+    share = np.random.default_rng(seed).random((len(nearest), draws))
+    picked = starts[nearest, None] + (share * counts[nearest, None]).astype(np.intp)
+    return outputs[order[picked]].to(wanted.device)

@@ -1,0 +1,74 @@
+"""Where a λ stands among the anchors: its interval, and by the clock its place s within it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import HyperparameterError
+from pipeline.surrogate.clock import Clock
+
+TOLERANCE = 1e-6
+"""λ within this distance of an anchor, relative to it where it exceeds 1, is that anchor: float32 0.99 is in range."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The axis of λ, called `name`: the clock with its anchors."""
+
+    clock: Clock
+    name: str
+
+    def near(self, value: float) -> int | None:
+        """The number of the anchor that λ = value is within the tolerance, or None."""
+        anchors = np.asarray(self.clock.anchors)
+        differences = np.abs(anchors - value)
+        nearest = int(differences.argmin())
+        # Never so wide that two anchors become one.
+        tolerance = min(TOLERANCE * max(1.0, abs(anchors[nearest])), 0.01 * float(np.diff(anchors).min()))
+        return nearest if differences[nearest] <= tolerance else None
+
+    def anchor(self, source: float) -> int:
+        """The number of the anchor `source`; HyperparameterError where it is none."""
+        number = self.near(float(source))
+        if number is None:
+            raise HyperparameterError(f"source = {source} is no anchor; anchors are {list(self.clock.anchors)}")
+        return number
+
+    def places(self, first: int, targets: Sequence[float]) -> list[tuple[int, float]]:
+        """(interval, s) of every target, reached from anchor number `first`; an anchor starts its own interval.
+
+        Raises HyperparameterError for targets that do not ascend, lie below that anchor or outside the range.
+        """
+        anchors = self.clock.anchors
+        low, high = anchors[first], anchors[-1]
+        places: list[tuple[int, float]] = []
+        values = [float(target) for target in targets]
+        for i, target in enumerate(values):
+            number = self.near(target)
+            if not low < target < high and (number is None or number < first):
+                what = "below its source" if anchors[0] <= target < low else "outside the anchors' range"
+                raise HyperparameterError(
+                    f"{self.name} = {target} lies {what}; anywhere in [{low}, {high}] will do (nothing is extrapolated)"
+                )
+            if i and target < values[i - 1]:
+                raise HyperparameterError(f"targets must ascend, but {values[i - 1]} comes before {target}")
+            if number is None:
+                interval = int(np.searchsorted(anchors, target)) - 1
+                places.append((interval, self.clock.place(interval, target)))
+            else:
+                places.append((number, 0.0))
+        return places
+
+    def place_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """Interval and s of each of `count` rows, from one λ or one a row; HyperparameterError as `places`."""
+        if values.shape not in ((), (1,), (count,)):
+            raise HyperparameterError(
+                f"{self.name} has shape {values.shape}; one value, or one a row ({count},), is needed"
+            )
+        distinct, inverse = np.unique(values, return_inverse=True)
+        places = self.places(0, distinct.tolist())
+        of_row = np.broadcast_to(inverse.reshape(values.shape), (count,))
+        intervals = np.array([interval for interval, _ in places], np.intp)
+        return intervals[of_row], np.array([s for _, s in places], np.float32)[of_row]
