@@ -31,7 +31,12 @@ def exact_coupling(cost: NDArray[np.floating]) -> Coupling:
     if n0 == n1:
         left, right = linear_sum_assignment(cost)
         return Coupling(left, right, np.full(n0, 1.0 / n0))
-    plan = ot.emd(np.full(n0, 1.0 / n0), np.full(n1, 1.0 / n1), np.ascontiguousarray(cost, dtype=np.float64))
+    plan = ot.emd(
+        np.full(n0, 1.0 / n0),
+        np.full(n1, 1.0 / n1),
+        np.ascontiguousarray(cost, dtype=np.float64),
+        numItermax=10_000_000,
+    )
     left, right = np.nonzero(plan > 1e-12)
     weight = plan[left, right]
     return Coupling(left, right, weight / weight.sum())

@@ -15,7 +15,7 @@ from pipeline.config import SurrogateConfig
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
-from pipeline.surrogate.training import History, PathTrainer
+from pipeline.surrogate.training import History, PathTrainer, one_cycle
 
 
 def paired_path_steps(config: SurrogateConfig, known: bool) -> int:
@@ -84,9 +84,7 @@ def fit_maps(
     for k, pair in enumerate(pairs):
         maps.solve_affine(k, pair.start, pair.condition, pair.end, pair.weight)
     optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, config.map_learning_rate, total_steps=config.map_steps, pct_start=0.1, cycle_momentum=False
-    )
+    schedule = one_cycle(optimiser, config.map_steps)
     size = maps.residual_scale.square()
     curve = []
     for _ in range(config.map_steps):

@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.errors import FitError
 from pipeline.surrogate.coupling import Coupling, exact_coupling
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.samples import AnchorSamples
@@ -125,7 +126,10 @@ class Interval:
             if not self.shared:
                 block = block + _condition_penalty(condition, self.right.condition[rows1])
             results.append(block.cpu())
-        return torch.cat(results).double().numpy()
+        costs = torch.cat(results).double().numpy()
+        if not np.isfinite(costs).all():
+            raise FitError("costs of moves are not finite; lower the learning rates, or look at the harvest's outliers")
+        return costs
 
 
 def euclidean_cost(start: Tensor, end: Tensor, condition: Condition) -> Tensor:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from scipy.interpolate import BSpline, PPoly
+from scipy.interpolate import BPoly, BSpline, PPoly
 from torch import Tensor, nn
 
 from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
@@ -24,20 +24,22 @@ class SplineBasis(nn.Module):
         polynomials = np.zeros((self.pieces, 4, functions))
         for j in range(functions):
             spline = BSpline(knots, np.eye(functions + 2)[j + 1], 3)
-            piecewise = PPoly.from_spline(spline)
-            inner = piecewise.c[:, 3 : 3 + self.pieces]  # the clamped knots give empty pieces at both sides
-            polynomials[:, :, j] = inner[::-1].T
+            piecewise = BPoly.from_power_basis(PPoly.from_spline(spline))
+            polynomials[:, :, j] = piecewise.c[:, 3 : 3 + self.pieces].T  # the clamped knots give empty pieces
+        # In Bernstein's basis an end is one coefficient, which is 0: no rounding moves the path's ends.
+        polynomials[np.abs(polynomials) < 1e-12] = 0.0
         self.register_buffer("polynomials", torch.tensor(polynomials, dtype=torch.float32), persistent=False)
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Values and derivatives (…, J) at times (…) in [0, 1]."""
         piece = (times * self.pieces).long().clamp(0, self.pieces - 1)
-        u = times - piece / self.pieces
-        one, zero = torch.ones_like(u), torch.zeros_like(u)
-        powers = torch.stack([one, u, u * u, u**3], dim=-1)
-        slopes = torch.stack([zero, one, 2 * u, 3 * u * u], dim=-1)
+        u = times * self.pieces - piece
+        v = 1 - u
+        cubics = torch.stack([v**3, 3 * u * v * v, 3 * u * u * v, u**3], dim=-1)
+        squares = 3 * self.pieces * torch.stack([v * v, 2 * u * v, u * u], dim=-1)
         local = self.polynomials[piece]
-        return torch.einsum("...p,...pj->...j", powers, local), torch.einsum("...p,...pj->...j", slopes, local)
+        slopes = torch.einsum("...p,...pj->...j", squares, local[..., 1:, :] - local[..., :-1, :])
+        return torch.einsum("...p,...pj->...j", cubics, local), slopes
 
 
 class PathNetwork(nn.Module):
@@ -101,6 +103,6 @@ def evaluate_spline(
 ) -> tuple[Tensor, Tensor]:
     """Points and velocities (B, T, D) of paths with coefficients (B, J, D) at times (T,) or (B, T)."""
     values, slopes = basis(times)
-    difference = (end - start).unsqueeze(-2)
-    points = start.unsqueeze(-2) + times.unsqueeze(-1) * difference + torch.matmul(values, coefficients)
-    return points, difference + torch.matmul(slopes, coefficients)
+    first, last = start.unsqueeze(-2), end.unsqueeze(-2)
+    line = torch.lerp(first, last, times.unsqueeze(-1))  # exact at both ends
+    return line + torch.matmul(values, coefficients), last - first + torch.matmul(slopes, coefficients)

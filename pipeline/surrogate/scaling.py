@@ -41,10 +41,8 @@ class Standardiser(nn.Module):
         self.register_buffer("output_scale", torch.ones(len(schema.outputs)))
         self.register_buffer("condition_mean", torch.zeros(len(self.continuous)))
         self.register_buffer("condition_scale", torch.ones(len(self.continuous)))
-        lower = [-torch.inf if c.lower is None else c.lower for c in schema.outputs]
-        upper = [torch.inf if c.upper is None else c.upper for c in schema.outputs]
-        self.register_buffer("lower", torch.tensor(lower), persistent=False)
-        self.register_buffer("upper", torch.tensor(upper), persistent=False)
+        self.register_buffer("lower", _bounds([c.lower for c in schema.outputs], -np.inf), persistent=False)
+        self.register_buffer("upper", _bounds([c.upper for c in schema.outputs], np.inf), persistent=False)
 
     @classmethod
     def of(cls, harvest: Harvest) -> Self:
@@ -97,13 +95,26 @@ class Standardiser(nn.Module):
 
 
 def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 where a column does not vary beyond rounding."""
-    return np.where(scale > 1e-6 * np.maximum(magnitude, 1e-30), scale, 1.0)
+    """The scale, but 1 where a column does not vary."""
+    return np.where(_varies(scale, magnitude), scale, 1.0)
+
+
+def _varies(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether columns vary beyond rounding."""
+    return scale > 1e-6 * np.maximum(magnitude, 1e-30)
+
+
+def _bounds(bounds: list[float | None], none: float) -> Tensor:
+    """Bounds in float32, never outside what they are in float64."""
+    exact = np.array([none if bound is None else bound for bound in bounds], np.float64)
+    rounded = exact.astype(np.float32)
+    outside = rounded > exact if none > 0 else rounded < exact
+    return torch.from_numpy(np.where(outside, np.nextafter(rounded, np.float32(-none)), rounded))
 
 
 def _output_scale(outputs: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]:
-    spread = _positive(outputs.std(0), np.abs(outputs).max(0))
-    varies = outputs.std(0) > 0
+    deviation, magnitude = outputs.std(0), np.abs(outputs).max(0)
+    spread, varies = _positive(deviation, magnitude), _varies(deviation, magnitude)
     one_unit = len({c.units for c in schema.outputs}) == 1
     alike = not varies.any() or spread[varies].max() <= ANISOTROPY * spread[varies].min()
     if one_unit and alike:

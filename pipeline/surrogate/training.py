@@ -16,6 +16,18 @@ History = dict[str, list[float]]
 """Training curves by name."""
 
 
+def one_cycle(optimiser: torch.optim.Optimizer, total_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
+    """Learning rates that rise over the first tenth of the steps, and then fall to nothing along a cosine."""
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimiser,
+        [group["lr"] for group in optimiser.param_groups],
+        total_steps=total_steps,
+        # In 10 steps a tenth is the very first one, over which torch's schedule divides by zero.
+        pct_start=0.1 if total_steps > 10 else 0.5 / total_steps,
+        cycle_momentum=False,
+    )
+
+
 class PathTrainer:
     """Minimises the action of the network's paths, and over the metric the action along the observed moves."""
 
@@ -27,13 +39,7 @@ class PathTrainer:
         if self.metric_parameters:
             groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
         self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self.optimiser,
-            [group["lr"] for group in groups],
-            total_steps=total_steps,
-            pct_start=0.1,
-            cycle_momentum=False,
-        )
+        self.schedule = one_cycle(self.optimiser, total_steps)
 
     def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """Actions of the network's paths, the learnt cost c(y0, y1 | x): start, end (B, D) → (B,)."""
