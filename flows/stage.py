@@ -6,8 +6,10 @@ from time import perf_counter
 
 from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.deployments import run_deployment
+from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
 from prefect.tasks import exponential_backoff
 
@@ -46,17 +48,29 @@ def run_stage(
 
     stale: DVC called it changed before the flow began. upstream: what became of the stages that it depends on; where
     none of them did anything and it was not stale, DVC need not be asked again. threads: see `reproduce`. dispatch: a
-    stage of another pool goes to that pool's workers. Raises StageError with the command's last lines.
+    stage of another pool goes to that pool's workers, where the server knows them. Raises StageError with the command's
+    last lines.
     """
     logger = get_run_logger()
     if not (stale or force or any(outcome.action != "unchanged" for outcome in upstream)):
         return Outcome(stage.address, "unchanged", 0.0)
-    if dispatch and stage.pool != HOME_POOL:
+    if dispatch and stage.pool != HOME_POOL and _is_deployed(stage.pool):
         outcome = _on_pool(stage, force)
     else:
         outcome = reproduce(stage.address, Path.cwd(), force=force, threads=threads, say=logger.info)
     logger.info("%-24s %-10s %6.1f s", outcome.address, outcome.action, outcome.seconds, extra=PROGRESS)
     return outcome
+
+
+def _is_deployed(pool: str) -> bool:
+    """Whether the server knows the deployment ``stage/POOL``; else the stage runs here, which is said."""
+    with get_client(sync_client=True) as client:
+        try:
+            client.read_deployment_by_name(f"stage/{pool}")
+        except ObjectNotFound:
+            get_run_logger().warning("no deployment stage/%s: the stage runs here", pool, extra=PROGRESS)
+            return False
+    return True
 
 
 def _on_pool(stage: Stage, force: bool) -> Outcome:

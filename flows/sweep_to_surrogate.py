@@ -34,8 +34,8 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
     folder = root / "data" / select(run, root).name
     surveyed = look()
     outcomes = run_stages(surveyed, run)
-    if outcomes[REGISTER].action == "unchanged" and not is_registered(root, read_registration(folder)):
-        # A new MLflow store is empty while DVC is up to date.
+    if outcomes[REGISTER].action != "ran" and not is_registered(root, read_registration(folder)):
+        # A new MLflow store is empty while DVC is up to date, or has the registration's file in its cache.
         outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
     summary = summarise(folder, outcomes.values())
     publish(summary)

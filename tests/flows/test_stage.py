@@ -71,6 +71,12 @@ def test_the_stage_flow_says_what_became_of_it(toy):
     assert messages == ["ran", "unchanged"]
 
 
+def test_without_workers_a_stage_of_another_pool_runs_here(toy):
+    from flows.stage import run_stage
+
+    assert run_stage(Stage("part@a", "gpu", ()), dispatch=True).action == "ran"
+
+
 def test_what_ran_beside_a_failure_is_kept(toy):
     from prefect import flow
 
