@@ -7,7 +7,7 @@ refused before anything runs, with the field, the value and what would do.
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -17,6 +17,8 @@ Variant = Literal["K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
 Solver = Literal["paired", "semidual"]
 Clock = Literal["auto", "linear", "probit"]
 Device = Literal["auto", "cpu", "cuda"]
+Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
+Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 PARAMS = Path("params.yaml")
 
@@ -116,6 +118,8 @@ class DatasetSection(Section):
 class SurrogateConfig(Section):
     """Settings of the surrogate. Lengths are in units of the standardised outputs and conditions."""
 
+    model_config = ConfigDict(allow_inf_nan=False)
+
     variant: Variant = "K_theta-U"
     solver: Solver = "paired"
     clock: Clock = "auto"
@@ -124,14 +128,14 @@ class SurrogateConfig(Section):
     speed: Literal["uniform", "action"] = "uniform"
     # The Lagrangian: weight of U, KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of G.
     alpha: float = Field(default=0.05, ge=0)
-    output_bandwidth: float | Literal["auto"] = "auto"
-    condition_bandwidth: float | Literal["auto"] = "auto"
+    output_bandwidth: Bandwidth = "auto"
+    condition_bandwidth: Bandwidth = "auto"
     density_samples: int = Field(default=2048, ge=1)
     eigenvalues: tuple[float, float] = (0.1, 1.0)
     # Networks.
-    map_widths: tuple[int, ...] = (64, 64, 64)
-    path_widths: tuple[int, ...] = (128, 128)
-    metric_widths: tuple[int, ...] = (64, 64)
+    map_widths: Widths = (64, 64, 64)
+    path_widths: Widths = (128, 128)
+    metric_widths: Widths = (64, 64)
     spline_functions: int = Field(default=8, ge=2)
     quadrature_points: int = Field(default=12, ge=2)
     # Optimisation.
@@ -140,9 +144,9 @@ class SurrogateConfig(Section):
     coupling_pairs: int = Field(default=200_000, ge=1)
     path_steps: int = Field(default=250, ge=1)
     map_steps: int = Field(default=1500, ge=1)
-    # The semi-dual solver alone: dual potentials, outer steps, quasi-Newton steps of the c-transform, and how many outer
-    # steps pass between two of the metric.
-    dual_widths: tuple[int, ...] = (64, 64, 64)
+    # The semi-dual solver alone: dual potentials, outer steps, quasi-Newton steps of the c-transform, and how many
+    # outer steps pass between two of the metric.
+    dual_widths: Widths = (64, 64, 64)
     outer_steps: int = Field(default=600, ge=1)
     conjugate_iterations: int = Field(default=3, ge=1)
     metric_every: int = Field(default=2, ge=1)
@@ -150,6 +154,16 @@ class SurrogateConfig(Section):
     path_learning_rate: float = Field(default=2e-3, gt=0)
     metric_learning_rate: float = Field(default=2e-3, gt=0)
     map_learning_rate: float = Field(default=3e-3, gt=0)
+
+    @model_validator(mode="after")
+    def _metric_is_positive(self) -> Self:
+        smallest, largest = self.eigenvalues
+        if not 0 < smallest <= largest:
+            raise ValueError(
+                f"eigenvalues = {list(self.eigenvalues)}: the smallest comes first, and both are positive; "
+                "the metric is none otherwise"
+            )
+        return self
 
 
 class FitSection(SurrogateConfig):

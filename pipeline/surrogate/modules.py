@@ -87,10 +87,9 @@ class ConditionalMLP(nn.Module):
         self.layers = nn.ModuleList(
             StackedLinear(copies, a, b, generator, gain=math.sqrt(3.0)) for a, b in pairwise(sizes)
         )
-        self.film_hidden = StackedLinear(copies, features, max(widths) // 4, generator, gain=math.sqrt(3.0))
-        self.film = nn.ModuleList(
-            StackedLinear(copies, max(widths) // 4, 2 * width, generator, gain=0.5) for width in widths
-        )
+        film_width = max(1, max(widths) // 4)
+        self.film_hidden = StackedLinear(copies, features, film_width, generator, gain=math.sqrt(3.0))
+        self.film = nn.ModuleList(StackedLinear(copies, film_width, 2 * width, generator, gain=0.5) for width in widths)
         self.last = StackedLinear(copies, sizes[-1], outputs, generator, gain=0.0)
 
     def modulation(self, condition: Condition, copies: slice = ALL) -> list[tuple[Tensor, Tensor]]:
