@@ -66,7 +66,7 @@ def test_a_failing_stage_says_why_and_what_was_done_is_kept(finished):
         assert re.search(r"^Error: stage validate failed:\n  the scale is off$", done.stderr, re.MULTILINE)
         assert "Traceback" not in done.stderr
         assert re.search(r"^fit +ran", done.stderr, re.MULTILINE)
-        assert set(json.loads(finished.call("dvc", "status", "--json").stdout)) == {"validate"}
+        assert set(json.loads(finished.call("dvc", "status", "--json").stdout)) == {"validate", "register"}
     finally:
         broken.write_text(text)
         finished.params()
