@@ -11,6 +11,7 @@ Objective = Callable[[Tensor], Tensor]
 
 ARMIJO = 1e-4
 BACKTRACKS = 4
+SHRINK = 0.01
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +26,9 @@ def minimise_batched(objective: Objective, start: Tensor, iterations: int) -> Mi
     """BFGS on B independent problems of D variables at once, from `start` (B, D).
 
     Every row has its own inverse Hessian (B, D, D), starting as the identity (exact for c = ½|y' − y|² and g = 0), and
-    its own step, halved until the Armijo condition holds; a row where no step does stays where it is. A value never
-    rises. Everything is detached: the envelope theorem needs the minimiser only.
+    its own step, shortened until the Armijo condition holds; a row where no step does stays where it is, and tries
+    shorter ones in the next iteration. A value never rises. Everything is detached: the envelope theorem needs the
+    minimiser only.
     """
     rows, dimension = start.shape
     point = start.detach()
@@ -39,7 +41,9 @@ def minimise_batched(objective: Objective, start: Tensor, iterations: int) -> Mi
         direction = torch.where(uphill.unsqueeze(-1), -gradient, direction)
         slope = torch.where(uphill, -gradient.square().sum(-1), slope)
         step = _step(objective, point, value, direction, slope)
-        moved = point + step.unsqueeze(-1) * direction
+        stuck = (step == 0).unsqueeze(-1)
+        moved = torch.where(stuck, point, point + step.unsqueeze(-1) * direction)
+        inverse = torch.where(stuck.unsqueeze(-1), SHRINK * inverse, inverse)
         new_value, new_gradient = _value_and_gradient(objective, moved)
         inverse = _update(inverse, moved - point, new_gradient - gradient)
         point, value, gradient = moved, new_value, new_gradient
@@ -63,7 +67,9 @@ def _step(objective: Objective, point: Tensor, value: Tensor, direction: Tensor,
         accepted |= trial <= value + ARMIJO * step * slope
         if bool(accepted.all()):
             return step
-        step = torch.where(accepted, step, 0.5 * step)
+        # The parabola through value, slope and trial has its minimum there; a trial of NaN or Inf has none.
+        fitted = (-0.5 * slope * step.square() / (trial - value - step * slope)).nan_to_num(0.0)
+        step = torch.where(accepted, step, torch.clamp(fitted, 0.1 * step, 0.5 * step))
     return torch.where(accepted, step, torch.zeros_like(step))
 
 
