@@ -56,7 +56,7 @@ def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
         raise DataError(
             f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
         )
-    return array
+    return np.ascontiguousarray(array)  # torch takes no reversed views
 
 
 def check_samples(

@@ -26,8 +26,8 @@ def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device
     groups = group_rows(*harvest.conditions)
     return [
         AnchorSamples(
-            scaling.standardise(torch.as_tensor(y, dtype=torch.float32, device=device)),
-            scaling.condition(torch.as_tensor(x, dtype=torch.float64, device=device)),
+            scaling.standardise(torch.tensor(y, dtype=torch.float32, device=device)),
+            scaling.condition(torch.tensor(x, dtype=torch.float64, device=device)),
             torch.as_tensor(g, device=device),
         )
         for y, x, g in zip(harvest.outputs, harvest.conditions, groups, strict=True)

@@ -45,7 +45,7 @@ def draw_fans(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folde
         names = [c.name for c in (*schema.conditions[-history:], *schema.outputs)]
         ticks = spaced(len(names), 10)
         for ax in axes[-1]:
-            ax.set_xticks(ticks, [names[i] for i in ticks])
+            ax.set_xticks(ticks, [names[i] for i in ticks], rotation=45, ha="right")
             ax.set_xlabel("time step")
         _legend(figure, schema.hyperparameter.name, values, colours)
     name = schema.hyperparameter.name

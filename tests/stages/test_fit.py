@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import BundleError, ConfigurationError
+from pipeline.errors import BundleError
 from pipeline.harvest import Harvest
 from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
@@ -24,13 +24,3 @@ def test_surrogate_of_the_dataset_is_saved(swept):
 def test_fit_before_dataset_is_refused(root):
     with pytest.raises(BundleError, match="holds no complete harvest"):
         fit.run(sweep_config(), root)
-
-
-def test_device_is_resolved(monkeypatch):
-    for available, device in ((False, "cpu"), (True, "cuda")):
-        monkeypatch.setattr("torch.cuda.is_available", lambda found=available: found)
-        assert fit.resolve_device("auto") == device
-        assert fit.resolve_device("cpu") == "cpu"
-    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with pytest.raises(ConfigurationError, match=r"fit\.device = 'cuda': torch sees no CUDA device"):
-        fit.resolve_device("cuda")
