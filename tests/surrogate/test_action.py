@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ def test_quadrature_converges_faster_than_any_power():
     reference = 0.0
     reference = error(40)
     errors = [error(points) for points in (2, 4, 8, 16)]
-    orders = [math.log2(coarse / fine) for coarse, fine in zip(errors[:-1], errors[1:], strict=True)]
+    orders = [math.log2(coarse / fine) for coarse, fine in pairwise(errors)]
     assert orders[0] > 2
     assert orders[1] > orders[0]
     assert orders[2] > orders[1]

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -52,7 +54,7 @@ def test_more_steps_end_no_higher():
 
     start = starts(50, 2)
     values = [minimise_batched(valley, start, steps).values for steps in (0, 1, 2, 4, 8, 60)]
-    for fewer, more in zip(values[:-1], values[1:], strict=True):
+    for fewer, more in pairwise(values):
         assert (more <= fewer + 1e-12).all()
     assert values[-1].median() < 1e-6
 
