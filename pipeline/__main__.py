@@ -4,7 +4,6 @@ Stages are imported inside their commands: a command loads what it needs and no 
 """
 
 import logging
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +13,6 @@ from typer.core import TyperGroup
 
 from pipeline.config import load_config
 from pipeline.errors import ConfigurationError, SweepError
-
-# Threads that spin while they wait stop each other where cores are shared: beside another process a fit on two threads
-# took 4.4 times as long as on one, and as long as on one with this. It has to stand before torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
 

@@ -14,7 +14,7 @@ from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_ve
 from pipeline.registry.champion import rollback as _rollback
 from pipeline.registry.packaging import save_model
 from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run
-from pipeline.validation.gates import Decision
+from pipeline.validation.decision import Decision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

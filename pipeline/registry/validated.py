@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.bundles import read_json
 from pipeline.errors import BundleError
-from pipeline.validation.gates import Decision
+from pipeline.validation.decision import Decision
 
 
 class Digest(BaseModel):

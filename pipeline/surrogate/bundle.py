@@ -14,7 +14,7 @@ from torch import Tensor
 from pipeline.atomic import atomic_folder, write_json
 from pipeline.bundles import read_json
 from pipeline.config import SurrogateConfig
-from pipeline.errors import BundleError, SweepError
+from pipeline.errors import BundleError, ConfigurationError, SweepError
 from pipeline.schema import Schema
 from pipeline.surrogate.clock import Clock
 from pipeline.surrogate.fit import Parts, resolve_device
@@ -58,9 +58,12 @@ def load_surrogate(kind: "type[SurrogateT]", path: Path, device: str) -> "Surrog
         raise BundleError(f"{path / DOCUMENT} is no surrogate of format {FORMAT}; save it anew with this version")
     try:
         _check_files(path, document["sha256"])
+        content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
+        if _digest(content, document["sha256"]) != document["digest"]:
+            raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate anew")
         schema = Schema.model_validate(document["schema"])
         config = SurrogateConfig.model_validate(document["config"])
-        clock = Clock(document["clock"], tuple(document["anchors"]))
+        clock = _clock(document)
         tensors = safetensors.torch.load_file(path / WEIGHTS)
         parts = _parts(document, schema, config, tensors, len(clock.anchors) - 1)
         surrogate = kind(
@@ -78,8 +81,6 @@ def load_surrogate(kind: "type[SurrogateT]", path: Path, device: str) -> "Surrog
             history=document["history"],
             clock_errors=document["clock_errors"],
         )
-        if _digest(_document(surrogate), document["sha256"]) != document["digest"]:
-            raise BundleError(f"{path / DOCUMENT} was changed (its digest differs); write the surrogate anew")
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         if isinstance(error, SweepError):
             raise
@@ -157,6 +158,13 @@ def _parts(
     parts = Parts(scaling, density, intervals, config, seed=0)
     parts.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("samples.")})
     return parts.requires_grad_(False)
+
+
+def _clock(document: dict[str, Any]) -> Clock:
+    try:
+        return Clock(document["clock"], tuple(document["anchors"]))
+    except ConfigurationError as error:  # nobody configured this
+        raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate anew") from error
 
 
 def _networks(path: Path, count: int) -> "tuple[Network, ...]":

@@ -72,6 +72,8 @@ def conditional_coupling(
     if not counts1.all():
         missing = x0[groups0 == names[np.argmin(counts1)]][0]
         raise DataError(f"condition {missing.tolist()} has samples at the one anchor only; both need it for a coupling")
+    if len(names) == len(y0) == len(y1):  # one draw a condition leaves nothing to choose
+        return Coupling(order0, order1, np.full(len(y0), 1.0 / len(y0)))
     parts = []
     for start0, count0, start1, count1 in zip(starts0, counts0, starts1, counts1, strict=True):
         rows0, rows1 = order0[start0 : start0 + count0], order1[start1 : start1 + count1]

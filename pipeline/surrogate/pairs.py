@@ -41,6 +41,12 @@ class Pairs:
 # So many costs are computed at once.
 CHUNK = 8192
 
+# Transport between random halves of a sample is noisier the smaller they are.
+SMALLEST_BLOCK = 64
+
+Block = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows of the left and of the right anchor that may be coupled with one another."""
+
 Cost = Callable[[Tensor, Tensor, Condition], Tensor]
 """Costs (P,) of moving starts (P, D) to ends (P, D) at P conditions."""
 
@@ -58,7 +64,7 @@ class Interval:
         self.shared = bool(np.array_equal(np.unique(groups0), np.unique(groups1)))
         if not self.shared:
             groups0, groups1 = np.zeros_like(groups0), np.zeros_like(groups1)
-        self.blocks = list(zip(_rows_by_group(groups0), _rows_by_group(groups1), strict=True))
+        self.blocks: list[Block] = list(zip(_rows_by_group(groups0), _rows_by_group(groups1), strict=True))
         order1 = np.concatenate([rows1 for _, rows1 in self.blocks])
         counts = np.array([len(rows1) for _, rows1 in self.blocks])
         _, block_of_row = np.unique(groups0, return_inverse=True)
@@ -85,25 +91,30 @@ class Interval:
         return Pairs(self.left.outputs[left], self.right.outputs[right], self.left.condition[left], weight)
 
     def couple(self, cost: Cost, most_pairs: int, generator: np.random.Generator) -> Coupling:
-        """Optimal coupling under `cost`, block by block; blocks beyond `most_pairs` costs are split at random."""
-        tasks = self._split(most_pairs, generator)
+        """Optimal coupling under `cost`, block by block.
+
+        Large blocks are split at random into blocks of SMALLEST_BLOCK rows or more; where even these need more than
+        `most_pairs` costs, as many of them as allowed are coupled, and the other rows are left out.
+        """
+        if len(self.blocks) == len(self.left.outputs) == len(self.right.outputs):
+            rows = [np.concatenate(column) for column in zip(*self.blocks, strict=True)]
+            return Coupling(rows[0], rows[1], np.full(len(rows[0]), 1.0 / len(rows[0])))
+        tasks = self._affordable(self._split(most_pairs, generator), most_pairs, generator)
         left = np.concatenate([np.repeat(rows0, len(rows1)) for rows0, rows1 in tasks])
         right = np.concatenate([np.tile(rows1, len(rows0)) for rows0, rows1 in tasks])
         costs = self._costs(cost, left, right)
         ends = np.cumsum([len(rows0) * len(rows1) for rows0, rows1 in tasks])[:-1]
+        total = sum(len(rows0) for rows0, _ in tasks)
         parts = []
         for (rows0, rows1), block in zip(tasks, np.split(costs, ends), strict=True):
             pair = exact_coupling(block.reshape(len(rows0), len(rows1)))
-            share = len(rows0) / len(self.left.outputs)
-            parts.append((rows0[pair.left], rows1[pair.right], pair.weight * share))
+            parts.append((rows0[pair.left], rows1[pair.right], pair.weight * len(rows0) / total))
         chosen = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return Coupling(chosen[0], chosen[1], chosen[2])
 
-    def _split(
-        self, most_pairs: int, generator: np.random.Generator
-    ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        size = max(8, most_pairs // max(len(self.left.outputs), len(self.right.outputs)))
-        tasks = []
+    def _split(self, most_pairs: int, generator: np.random.Generator) -> list[Block]:
+        size = max(SMALLEST_BLOCK, most_pairs // max(len(self.left.outputs), len(self.right.outputs)))
+        tasks: list[Block] = []
         for rows0, rows1 in self.blocks:
             parts = min(-(-max(len(rows0), len(rows1)) // size), len(rows0), len(rows1))
             if parts == 1:
@@ -113,6 +124,15 @@ class Interval:
             split1 = np.array_split(generator.permutation(rows1), parts)
             tasks += list(zip(split0, split1, strict=True))
         return tasks
+
+    @staticmethod
+    def _affordable(tasks: list[Block], most_pairs: int, generator: np.random.Generator) -> list[Block]:
+        sizes = np.array([len(rows0) * len(rows1) for rows0, rows1 in tasks])
+        if sizes.sum() <= most_pairs:
+            return tasks
+        order = generator.permutation(len(tasks))
+        count = max(1, int(np.searchsorted(np.cumsum(sizes[order]), most_pairs, side="right")))
+        return [tasks[i] for i in np.sort(order[:count])]
 
     @torch.no_grad()
     def _costs(self, cost: Cost, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:

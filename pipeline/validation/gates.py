@@ -1,16 +1,7 @@
 """The promotion gate: champion only where the surrogate beats every plain baseline in the mean over the held-out λ."""
 
-from dataclasses import dataclass
-
+from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import BASELINES, LABELS, SURROGATE, Evaluation
-
-
-@dataclass(frozen=True)
-class Decision:
-    """Whether a surrogate may become champion, and why in one sentence."""
-
-    promote: bool
-    reason: str
 
 
 def decide(evaluation: Evaluation) -> Decision:

@@ -9,8 +9,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.atomic import atomic_folder
 from pipeline.harvest import Harvest
+from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import FLOOR, LABELS, Evaluation
-from pipeline.validation.gates import Decision
 from pipeline.validation.pictures import draw_pictures
 from pipeline.validation.results import Facts
 from pipeline.validation.style import Picture, figure_text, number

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.harvest import Harvest
+from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import SURROGATE, Evaluation, Score
-from pipeline.validation.gates import Decision
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

@@ -14,7 +14,7 @@ import pytest
 from pipeline.registry.register import Registration, register
 from pipeline.registry.tracking import Evidence, Store, open_store
 from pipeline.surrogate import Surrogate
-from pipeline.validation.gates import Decision
+from pipeline.validation.decision import Decision
 
 MODEL = "semicircles"
 

@@ -7,8 +7,9 @@ import pytest
 
 from pipeline.harvest import Harvest
 from pipeline.validation.comparison import Comparison
+from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import LABELS, evaluate
-from pipeline.validation.gates import Decision, decide
+from pipeline.validation.gates import decide
 from pipeline.validation.panels import choose_panels
 from pipeline.validation.report import write_report
 from pipeline.validation.results import Facts
