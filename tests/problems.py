@@ -95,9 +95,11 @@ class ConformalMetric(nn.Module):
             return v, (0.5 * gradient * v.square().sum(-1, keepdim=True) - along * v) / f
 
         # Integrated from 0, wherever `times` begin.
-        grid = torch.cat([torch.zeros(1, dtype=times.dtype), times])
+        later = times[times > 0]
+        grid = torch.cat([torch.zeros(1, dtype=times.dtype), later])
         points, velocities = odeint(field, (start, velocity), grid, rtol=1e-9, atol=1e-10)
-        return points[1:].transpose(0, 1), velocities[1:].transpose(0, 1)
+        first = int(len(later) == len(times))
+        return points[first:].transpose(0, 1), velocities[first:].transpose(0, 1)
 
 
 class StereographicSphere(nn.Module):

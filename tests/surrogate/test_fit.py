@@ -1,0 +1,197 @@
+import numpy as np
+import pytest
+import torch
+
+from pipeline.config import SurrogateConfig
+from pipeline.errors import ConfigurationError, FitError
+from pipeline.harvest import Harvest
+from pipeline.surrogate import Surrogate
+from pipeline.surrogate.fit import fit_parts, make_density, resolve_device
+from pipeline.surrogate.metric import EuclideanMetric
+from pipeline.surrogate.samples import anchor_samples
+from pipeline.surrogate.scaling import Standardiser
+from tests.surrogate.conftest import MOMENT, circles_harvest, cloud_harvest, moment
+
+VARIANTS = ["K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
+
+
+def check(harvest: Harvest, config: SurrogateConfig = MOMENT) -> np.ndarray:
+    """Fit, and move the first anchor's samples through all of the range; returns the paths."""
+    surrogate = Surrogate.fit(harvest, config)
+    low, high = harvest.hyperparameter[[0, -1]]
+    targets = np.linspace(low, high, 7)
+    path = surrogate.path(harvest.outputs[0], harvest.conditions[0], low, targets)
+    assert path.shape == (len(harvest.outputs[0]), 7, harvest.output_dimension)
+    assert np.isfinite(path).all()
+    assert all(np.isfinite(curve).all() for curve in surrogate.history.values())
+    return path
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+def test_every_variant_is_solved_by_both_solvers(of_variant, cloud, variant, solver):
+    surrogate = of_variant(variant, solver)
+    path = surrogate.path(cloud.outputs[0], cloud.conditions[0], 0.0, [0.0, 0.3, 0.5, 0.9, 1.0])
+    assert np.isfinite(path).all()
+    parts = surrogate._parts
+    assert isinstance(parts.lagrangian.metric, EuclideanMetric) == variant.startswith("K_I")
+    assert (parts.lagrangian.potential is not None) == variant.endswith("-U")
+    if variant.startswith("NLOT"):
+        assert not parts.lagrangian.metric.learn_eigenvalues
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("dimension", [1, 2, 5])
+@pytest.mark.parametrize("conditions", [0, 3])
+def test_any_dimension(solver, dimension, conditions):
+    check(cloud_harvest(dimension=dimension, conditions=conditions), moment(solver=solver))
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("anchors", [(0.0, 1.0), (0.1, 0.2, 0.4, 0.9), (-5, 0, 1e3)])
+def test_any_number_of_anchors(solver, anchors):
+    check(cloud_harvest(anchors=anchors), moment(solver=solver))
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("kind", ["categorical", ["categorical", "continuous"], ["continuous", "categorical"]])
+def test_categorical_and_mixed_conditions(solver, kind):
+    rng = np.random.default_rng(0)
+    x = rng.integers(-1, 3, (40, 2)).astype(float)
+    ys = [rng.normal(size=(40, 2)) + a for a in (0, 1, 2)]
+    check(Harvest.from_arrays([0, 1, 2], ys, [x] * 3, kind), moment(solver=solver))
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+def test_numbers_of_rows_may_differ_and_conditions_need_not_be_shared(solver):
+    rng = np.random.default_rng(0)
+    rows = (30, 11, 47)
+    ys, xs = [rng.normal(size=(n, 2)) for n in rows], [rng.normal(size=(n, 2)) for n in rows]
+    check(Harvest.from_arrays([0, 1, 2], ys, xs), moment(solver=solver))
+    codes = [rng.integers(0, 3, (n, 1)) for n in rows]
+    check(Harvest.from_arrays([0, 1, 2], ys, codes, "categorical"), moment(solver=solver))
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("kind", ["continuous", "categorical"])
+def test_tiny_harvests(solver, rows, kind):
+    ys = [np.array([[0.0, 1], [2, 2]])[:rows] + a for a in (0, 1, 2)]
+    xs = [np.array([[0.0], [1.0]])[:rows]] * 3
+    check(Harvest.from_arrays([0, 1, 2], ys, xs, kind), moment(solver=solver))
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("what", ["conditions", "outputs", "duplicates", "column"])
+def test_what_does_not_vary(solver, what):
+    harvest = cloud_harvest(conditions=2)
+    ys, xs = list(harvest.outputs), list(harvest.conditions)
+    if what == "conditions":
+        xs = [np.full_like(x, 4.2) for x in xs]
+    elif what == "outputs":
+        ys = [np.full_like(y, 4.2) for y in ys]
+    elif what == "column":
+        ys = [np.stack([y[:, 0], np.full(len(y), 0.1)], 1) for y in ys]
+    else:
+        ys, xs = [np.repeat(y[:4], 10, 0) for y in ys], [np.repeat(x[:4], 10, 0) for x in xs]
+    path = check(Harvest.from_arrays(harvest.hyperparameter, ys, xs), moment(solver=solver))
+    if what == "outputs":
+        np.testing.assert_allclose(path, 4.2, atol=0.05)
+    if what == "column":
+        np.testing.assert_allclose(path[..., 1], 0.1, atol=0.1)
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+@pytest.mark.parametrize("scale", [1e-6, 1e6])
+def test_outputs_of_any_scale(solver, scale):
+    path = check(cloud_harvest(scale=scale), moment(solver=solver))
+    assert np.abs(path).max() < 100 * scale
+
+
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+def test_heavy_outliers(solver):
+    harvest = cloud_harvest(rows=80)
+    for y in harvest.outputs:
+        y[:2] *= 1e4
+    path = check(harvest, moment(solver=solver))
+    assert np.abs(path).max() < 1e6
+
+
+def test_symmetric_and_long_schedules():
+    for steps in (1, 2, 9, 10, 11):
+        check(cloud_harvest(rows=8), moment(path_steps=steps, map_steps=steps))
+
+
+def test_metric_is_learnt_but_not_by_the_euclidean_variants(of_variant):
+    learnt = of_variant("K_theta", "paired")._parts.lagrangian.metric
+    assert max(p.abs().max().item() for p in learnt.network.last.parameters()) > 0
+    assert not list(of_variant("K_I-U", "paired")._parts.lagrangian.metric.parameters())
+
+
+def test_default_configuration_is_the_full_method():
+    config = SurrogateConfig()
+    assert (config.variant, config.solver, config.clock) == ("K_theta-U", "paired", "auto")
+    assert config.eigenvalues == (0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"eigenvalues": (1.0, 0.1)}, r"eigenvalues = \[1.0, 0.1\]: the smallest comes first, and both are positive"),
+        ({"eigenvalues": (0.0, 1.0)}, "eigenvalues"),
+        ({"output_bandwidth": 0.0}, "output_bandwidth"),
+        ({"condition_bandwidth": -1.0}, "condition_bandwidth"),
+        ({"path_widths": ()}, "path_widths"),
+        ({"map_widths": (0,)}, "map_widths"),
+        ({"alpha": -0.1}, "alpha"),
+        ({"alpha": float("inf")}, "alpha"),
+        ({"variant": "K_J"}, "variant"),
+        ({"solver": "guess"}, "solver"),
+        ({"spline_functions": 1}, "spline_functions"),
+        ({"beta": 1}, "beta"),
+    ],
+)
+def test_settings_without_a_meaning_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        SurrogateConfig(**settings)
+
+
+def test_clock_that_the_anchors_do_not_allow_is_refused(cloud):
+    with pytest.raises(ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"):
+        Surrogate.fit(cloud, moment(clock="probit"))
+
+
+@pytest.mark.parametrize("device", ["cuda", "gpu", "cuda:99"])
+def test_device_that_is_not_there_is_refused(cloud, device):
+    if torch.cuda.is_available() and device != "gpu":
+        pytest.skip("there is one")
+    with pytest.raises(ConfigurationError, match=f"device = '{device}'.*use auto"):
+        Surrogate.fit(cloud, MOMENT, device=device)
+
+
+def test_auto_is_the_device_that_is_there():
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def test_fit_that_does_not_end_finite_is_refused(cloud):
+    with pytest.raises(FitError, match="lower the learning rates"):
+        Surrogate.fit(cloud, moment(map_learning_rate=1e30, path_learning_rate=1e30))
+
+
+def test_density_holds_all_anchors_but_no_more_than_it_may(cloud):
+    samples = anchor_samples(cloud, Standardiser.of(cloud), torch.device("cpu"))
+    assert make_density(samples, moment(density_samples=1000), 0).support.shape == (1, 120, 2)
+    assert make_density(samples, moment(density_samples=7), 0).support.shape == (1, 21, 2)
+
+
+def test_given_bandwidths_are_used(cloud):
+    fit = fit_parts(cloud, moment(output_bandwidth=0.33, condition_bandwidth=0.44), 0, "cpu")
+    assert (fit.parts.density.output_bandwidth, fit.parts.density.condition_bandwidth) == (0.33, 0.44)
+
+
+def test_parts_are_frozen_after_the_fit(cloud_surrogate):
+    assert not any(p.requires_grad for p in cloud_surrogate._parts.parameters())
+
+
+def test_categories_with_networks_carry_them(circles):
+    assert Surrogate.fit(circles_harvest(draws=3), MOMENT).networks == circles.networks
