@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
 from pipeline.surrogate.coupling import conditional_coupling, exact_coupling, group_rows, squared_distances
+from pipeline.surrogate.scaling import Standardiser
 
 CLOCKS: dict[str, Callable[[float], float]] = {
     "probit": lambda value: float(ndtri(value)),
@@ -22,6 +24,8 @@ CLOCKS: dict[str, Callable[[float], float]] = {
 """From the most specific to the most general: where the samples cannot tell, the first candidate is the prior. A probit
 is finite only where all anchors lie within (0, 1), a probability."""
 
+MOST_DRAWS = 256
+"""So many draws of a condition are compared: exact transport of more takes longer than it tells."""
 
 TIE = 1e-3
 """Errors within this relative distance of the best do not tell two clocks apart."""
@@ -69,9 +73,10 @@ def choose_clock(harvest: Harvest, deterministic: bool) -> tuple[str, dict[str, 
     """The clock that foretells left-out anchors best, and every candidate's error.
 
     Each interior anchor is left out in turn: its neighbours' samples, coupled within shared conditions, move on
-    straight lines to where the clock puts the anchor; the error is the mean squared error (deterministic) or the mean
-    W₂² per condition. Clocks that agree at the left-out anchors (all of them do at the middle of three symmetric ones),
-    two anchors, and conditions that the anchors do not share leave it open: then the most specific candidate is taken.
+    straight lines to where the clock puts the anchor; the error, in standardised units, is the mean squared error
+    (deterministic) or the mean W₂² per condition. Clocks that agree at the left-out anchors (all of them do at the
+    middle of three symmetric ones), two anchors, and conditions that the anchors do not share leave it open: then the
+    most specific candidate is taken.
     """
     anchors = tuple(harvest.hyperparameter.tolist())
     names = candidates(anchors)
@@ -80,17 +85,34 @@ def choose_clock(harvest: Harvest, deterministic: bool) -> tuple[str, dict[str, 
     if len(anchors) < 3 or len(names) == 1 or not shared:
         return names[0], {}
     errors = dict.fromkeys(names, 0.0)
+    scale = Standardiser.of(harvest).output_scale.numpy()
+    rows = _thin(groups)
+    outputs = [y[kept] / scale for y, kept in zip(harvest.outputs, rows, strict=True)]
+    groups = [group[kept] for group, kept in zip(groups, rows, strict=True)]
     for k in range(1, len(anchors) - 1):
-        left, right = harvest.outputs[k - 1], harvest.outputs[k + 1]
+        left, right = outputs[k - 1], outputs[k + 1]
         pairs = conditional_coupling(left, groups[k - 1][:, None], right, groups[k + 1][:, None])
         for name in names:
             s = place(name, anchors[k - 1], anchors[k + 1], anchors[k])
             moved = (1 - s) * left[pairs.left] + s * right[pairs.right]
-            errors[name] += _distance(
-                moved, groups[k - 1][pairs.left], harvest.outputs[k], groups[k], deterministic
-            ) / (len(anchors) - 2)
+            error = _distance(moved, groups[k - 1][pairs.left], outputs[k], groups[k], deterministic)
+            errors[name] += error / (len(anchors) - 2)
     best = min(errors.values())
     return next(name for name in names if errors[name] <= (1 + TIE) * best), errors
+
+
+def _thin(groups: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
+    """Rows of every anchor, drawn so that each condition has as many at all of them, at most MOST_DRAWS."""
+    counts = np.stack([np.bincount(group) for group in groups])
+    limit = np.minimum(counts.min(0), MOST_DRAWS)
+    generator = np.random.default_rng(0)
+    kept = []
+    for group, count in zip(groups, counts, strict=True):
+        shuffled = generator.permutation(len(group))
+        order = shuffled[np.argsort(group[shuffled], kind="stable")]
+        rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
+        kept.append(order[rank < limit[group[order]]])
+    return kept
 
 
 def _distance(

@@ -77,7 +77,9 @@ class SemidualSolver:
         _descend(self.dual_optimiser, loss)
         map_loss = (self.maps(start, condition) - image).square().sum(-1).mean()
         _descend(self.map_optimiser, map_loss)
-        if learn_metric:
+        if self.config.variant == "K_I":
+            pass  # its paths are the straight lines that they start as
+        elif learn_metric:
             self._learn_cost(start, image, condition)
         else:
             with self.trainer.frozen_metric():
