@@ -109,3 +109,31 @@ def test_samples_of_different_numbers_are_compared():
     chosen, errors = choose_clock(harvest, False)
     assert chosen == "linear"
     assert errors["linear"] < errors["probit"]
+
+
+def test_columns_of_other_units_do_not_outvote_the_rest():
+    anchors = (0.01, 0.2, 0.99)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 1))
+    noise = [1e6 * rng.normal(size=(40, 1)) for _ in anchors]  # says nothing, in a small unit
+    moved = [x + CLOCKS["probit"](a) * 100 for a in anchors]
+    ys = [np.concatenate(pair, 1) for pair in zip(moved, noise, strict=True)]
+    harvest = Harvest.from_arrays(anchors, ys, [x] * 3, units={"y0": "m", "y1": "µs"}, deterministic=True)
+    chosen, errors = choose_clock(harvest, True)
+    scaled = Harvest.from_arrays(
+        anchors, [y * [1, 1e-6] for y in ys], [x] * 3, units={"y0": "m", "y1": "s"}, deterministic=True
+    )
+    again, same = choose_clock(scaled, True)
+    assert chosen == again
+    assert errors == pytest.approx(same)
+
+
+def test_many_draws_are_judged_in_a_moment():
+    rng = np.random.default_rng(0)
+    anchors = (0.1, 0.2, 0.9)
+    ys = [
+        rng.normal(size=(n, 2)) + CLOCKS["linear"](a) * 30
+        for a, n in zip(anchors, (20_000, 5_000, 30_000), strict=True)
+    ]
+    harvest = Harvest.from_arrays(anchors, ys, [np.zeros((len(y), 0)) for y in ys])
+    assert choose_clock(harvest, False)[0] == "linear"
