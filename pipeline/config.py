@@ -141,7 +141,7 @@ class SurrogateConfig(Section):
     # Optimisation.
     batch_size: int = Field(default=128, ge=1)
     coupling_rounds: int = Field(default=4, ge=1)
-    coupling_pairs: int = Field(default=200_000, ge=1)
+    coupling_pairs: int = Field(default=60_000, ge=1)
     path_steps: int = Field(default=250, ge=1)
     map_steps: int = Field(default=1500, ge=1)
     # The semi-dual solver alone: dual potentials, outer steps, quasi-Newton steps of the c-transform, and how many

@@ -34,11 +34,11 @@ class GaussianMap:
         """A = S0^{-1/2} (S0^{1/2} S1 S0^{1/2})^{1/2} S0^{-1/2}."""
         root = np.real(sqrtm(self.covariance0))
         inverse = np.linalg.inv(root)
-        return inverse @ np.real(sqrtm(root @ self.covariance1 @ root)) @ inverse
+        return np.asarray(inverse @ np.real(sqrtm(root @ self.covariance1 @ root)) @ inverse)
 
     def transport(self, y: np.ndarray, s: float = 1.0) -> np.ndarray:
         """McCann's interpolation (1 − s) y + s T(y), (N, D)."""
-        return (1 - s) * y + s * (self.mean1 + (y - self.mean0) @ self.matrix.T)
+        return np.asarray((1 - s) * y + s * (self.mean1 + (y - self.mean0) @ self.matrix.T))
 
     @property
     def squared_distance(self) -> float:
@@ -134,8 +134,8 @@ class StereographicSphere(nn.Module):
             return self.project(turned / torch.sin(angle))
 
         t = times[None, :, None]
-        points, velocities = torch.func.jvp(at, (t,), (torch.ones_like(t),))
-        return points, velocities
+        result = torch.func.jvp(at, (t,), (torch.ones_like(t),))
+        return result[0], result[1]
 
 
 @dataclass(frozen=True)
@@ -166,4 +166,4 @@ class Semicircles:
         """Points (N, 2) of p_source turned to p_target."""
         angle = float(mean_angle(category, target) - mean_angle(category, source))
         rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
-        return CENTRES[category] + (y - CENTRES[category]) @ rotation.T
+        return np.asarray(CENTRES[category] + (y - CENTRES[category]) @ rotation.T)

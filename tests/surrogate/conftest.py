@@ -35,10 +35,9 @@ def cloud_harvest(
 ) -> Harvest:
     """Clouds that move along a bent line; four draws a condition, the same conditions at every anchor."""
     rng = np.random.default_rng(seed)
-    contexts = rng.integers(0, 3, (rows // 4, conditions)) if kind == "categorical" else None
-    if contexts is None:
-        contexts = rng.normal(size=(rows // 4, conditions))
-    x = np.repeat(contexts.astype(float), 4, axis=0)
+    shape = (rows // 4, conditions)
+    contexts = rng.integers(0, 3, shape).astype(float) if kind == "categorical" else rng.normal(size=shape)
+    x = np.repeat(contexts, 4, axis=0)
     ys = []
     for a in anchors:
         y = rng.normal(0, 0.3, (len(x), dimension))

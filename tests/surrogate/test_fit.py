@@ -19,7 +19,7 @@ def check(harvest: Harvest, config: SurrogateConfig = MOMENT) -> np.ndarray:
     """Fit, and move the first anchor's samples through all of the range; returns the paths."""
     surrogate = Surrogate.fit(harvest, config)
     low, high = harvest.hyperparameter[[0, -1]]
-    targets = np.linspace(low, high, 7)
+    targets = np.linspace(low, high, 7).tolist()
     path = surrogate.path(harvest.outputs[0], harvest.conditions[0], low, targets)
     assert path.shape == (len(harvest.outputs[0]), 7, harvest.output_dimension)
     assert np.isfinite(path).all()

@@ -56,6 +56,15 @@ def test_density_in_the_line_and_in_the_plane_integrates_to_one():
         assert mass.item() == pytest.approx(1, abs=1e-6)
 
 
+@pytest.mark.parametrize("width", [0.05, 2.0])
+def test_density_of_many_conditions_integrates_to_one(width):
+    outputs, condition = samples(1500, 1, 2)
+    density = Density.of(outputs, condition, H_Y, width).double()
+    grid = torch.linspace(-7, 7, 400, dtype=torch.float64)[None, :, None].expand(5, -1, -1)
+    mass = density.log_density(grid, condition[:5]).exp().sum(1) * 14 / 399
+    torch.testing.assert_close(mass, torch.ones(5, dtype=torch.float64), rtol=0, atol=1e-5)
+
+
 def test_other_categories_do_not_count():
     outputs, condition = samples(30, 2, 0, 1)
     density = Density.of(outputs, condition, H_Y, H_X).double()

@@ -49,8 +49,8 @@ def test_equal_conditions_have_equal_groups_across_anchors():
 def drawn(wanted, draws=200, x=X, y=Y, kind="continuous", seed=0) -> np.ndarray:
     made = harvest(x=x, y=y, kind=kind)
     scaling = Standardiser.of(made)
-    args = [torch.tensor(v, dtype=torch.float64) for v in (y, x, wanted)]
-    return draw_nearest(*args, scaling, draws, seed).numpy()
+    outputs, known, asked = (torch.tensor(v, dtype=torch.float64) for v in (y, x, wanted))
+    return draw_nearest(outputs, known, asked, scaling, draws, seed).numpy()
 
 
 def test_draws_are_those_of_the_nearest_condition_and_all_of_them():

@@ -31,7 +31,7 @@ def test_gaussian_map_is_recovered(dimension, tolerance):
     problem = gaussian_map(dimension)
     y0, y1 = problem.draw(1000, np.random.default_rng(0))
     harvest = Harvest.from_arrays([0, 1], [y0, y1], [NONE] * 2)
-    surrogate = Surrogate.fit(harvest, SurrogateConfig(variant="K_I", solver="semidual"))
+    surrogate = Surrogate.fit(harvest, SurrogateConfig(variant="K_I", solver="semidual", outer_steps=400))
     y, _ = problem.draw(1000, np.random.default_rng(1))
     for s in (0.5, 1.0):
         found = surrogate.transport(y, NONE, 0.0, s)
@@ -45,7 +45,7 @@ def test_conditions_that_are_not_shared_are_transported_each_for_itself():
     rng = np.random.default_rng(0)
     xs = [rng.uniform(-1, 1, (1500, 1)) for _ in (0, 1)]
     ys = [3 * k * x + rng.normal(0, 0.1, x.shape) for k, x in enumerate(xs)]
-    config = SurrogateConfig(variant="K_I", solver="semidual")
+    config = SurrogateConfig(variant="K_I", solver="semidual", outer_steps=400)
     surrogate = Surrogate.fit(Harvest.from_arrays([0, 1], ys, xs), config)
     x = rng.uniform(-0.9, 0.9, (500, 1))
     found = surrogate.transport(rng.normal(0, 0.1, x.shape), x, 0.0, 1.0)
