@@ -17,6 +17,9 @@ from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.surrogate.training import History, PathTrainer, one_cycle
 
+EXPLORED = 0.1
+"""How far beyond the samples, in standardised units, paths are trained: rows to be moved need not be the harvest's."""
+
 
 def paired_path_steps(config: SurrogateConfig, known: bool) -> int:
     """How many steps the path network is trained in all."""
@@ -70,11 +73,19 @@ def train_paths(
         loss = trainer.action(observed.start, observed.end, observed.condition).mean()
         curve.append(loss.item())
         if explore:
-            drawn = _join([i.random_pairs(share, generator) for i in intervals])
+            drawn = _blur(_join([i.random_pairs(share, generator) for i in intervals]), generator)
             with trainer.frozen_metric():
                 loss = loss + trainer.action(drawn.start, drawn.end, drawn.condition).mean()
         trainer.descend(loss)
     return curve
+
+
+def _blur(pairs: Pairs, generator: torch.Generator) -> Pairs:
+    """The pairs with both ends moved by noise of EXPLORED standard deviations."""
+    start, end = (
+        y + EXPLORED * torch.randn(y.shape, generator=generator).to(y.device) for y in (pairs.start, pairs.end)
+    )
+    return Pairs(start, end, pairs.condition, pairs.weight)
 
 
 def fit_maps(
