@@ -17,7 +17,7 @@ from pipeline.surrogate.conjugate import Minimum, minimise_batched
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.modules import Condition, ConditionalMLP
 from pipeline.surrogate.samples import AnchorSamples
-from pipeline.surrogate.training import History, PathTrainer
+from pipeline.surrogate.training import History, PathTrainer, one_cycle
 
 
 class SemidualSolver:
@@ -41,6 +41,8 @@ class SemidualSolver:
         )
         self.dual_optimiser = torch.optim.AdamW(self.dual.parameters(), config.dual_learning_rate, betas=(0.5, 0.9))
         self.map_optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate)
+        # At constant rates a saddle point is circled, not reached.
+        self.schedules = [one_cycle(o, config.outer_steps) for o in (self.dual_optimiser, self.map_optimiser)]
 
     def _draw(self, anchor: AnchorSamples) -> tuple[Tensor, Condition]:
         rows = torch.randint(len(anchor.outputs), (self.config.batch_size,), generator=self.generator)
@@ -84,6 +86,8 @@ class SemidualSolver:
         else:
             with self.trainer.frozen_metric():
                 self._learn_cost(start, image, condition)
+        for schedule in self.schedules:
+            schedule.step()
         return (minimum.values.mean() + at_end.detach().mean()).item(), map_loss.item()
 
     def _learn_cost(self, start: Tensor, image: Tensor, condition: Condition) -> None:
