@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,11 +19,9 @@ from pipeline.atomic import atomic_folder, write_json
 from pipeline.bundles import read_json
 from pipeline.config import check_anchors
 from pipeline.errors import BundleError, ConfigurationError, DataError
-from pipeline.samples import check_samples, matrix, read_samples, write_samples
+from pipeline.networks.base import Network
+from pipeline.samples import check_samples, matrix, plain, read_samples, write_samples
 from pipeline.schema import Column, Kind, Schema
-
-if TYPE_CHECKING:
-    from pipeline.networks.base import Network
 
 FORMAT = 1
 SCHEMA_FILE = "schema.json"
@@ -42,7 +40,7 @@ class Harvest:
     outputs: tuple[NDArray[np.floating], ...]
     conditions: tuple[NDArray[np.floating], ...]
     schema: Schema
-    networks: "tuple[Network, ...] | None" = None
+    networks: tuple[Network, ...] | None = None
 
     @classmethod
     def from_arrays(
@@ -55,7 +53,7 @@ class Harvest:
         names: dict[str, Sequence[str] | str] | None = None,
         units: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
-        networks: "Sequence[Network] | None" = None,
+        networks: Sequence[Network] | None = None,
         deterministic: bool | None = None,
         schema: Schema | None = None,
     ) -> Self:
@@ -67,11 +65,7 @@ class Harvest:
         units and bounds: by column name. deterministic: see `Schema`. schema: all of these at once, instead of them.
         Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
         """
-        anchors = np.asarray(hyperparameter, dtype=np.float64).reshape(-1)
-        try:
-            check_anchors(tuple(anchors.tolist()), "hyperparameter")
-        except ValueError as error:
-            raise DataError(str(error)) from error
+        anchors = _anchors(hyperparameter)
         ys = tuple(matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
         xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
         for field, arrays in (("outputs", ys), ("conditions", xs)):
@@ -91,9 +85,7 @@ class Harvest:
         if schema is None:
             schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
         check_samples(schema, ys, xs)
-        if networks is not None and len(networks) != len(anchors):
-            raise DataError(f"networks: {len(networks)} for {len(anchors)} anchors; one an anchor is needed")
-        return cls(anchors, ys, xs, schema, None if networks is None else tuple(networks))
+        return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)))
 
     @property
     def output_dimension(self) -> int:
@@ -120,12 +112,12 @@ class Harvest:
         return digest.hexdigest()
 
     def select(self, values: Sequence[float]) -> Self:
-        """The harvest at some of its hyperparameter values only; DataError where one is missing."""
-        if missing := [v for v in values if v not in self.hyperparameter]:
+        """The harvest at some of its values, two at least, ascending; DataError where one is missing."""
+        if missing := [float(v) for v in values if v not in self.hyperparameter]:
             raise DataError(f"hyperparameter {missing} not in the harvest; it holds {self.hyperparameter.tolist()}")
         keep = [int(np.flatnonzero(self.hyperparameter == v)[0]) for v in values]
         return type(self)(
-            self.hyperparameter[keep],
+            _anchors(self.hyperparameter[keep]),
             tuple(self.outputs[k] for k in keep),
             tuple(self.conditions[k] for k in keep),
             self.schema,
@@ -173,6 +165,25 @@ class Harvest:
         return cls.from_arrays(
             anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema
         )
+
+
+def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:
+    if len(networks) != count:
+        raise DataError(f"networks: {len(networks)} for {count} anchors; one an anchor is needed")
+    if strangers := [type(n).__name__ for n in networks if not isinstance(n, Network)]:
+        raise ConfigurationError(
+            f"networks: {strangers} are none; each needs family, outputs() and save() (pipeline.networks.base.Network)"
+        )
+    return tuple(networks)
+
+
+def _anchors(values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        anchors = np.array(plain(values, "hyperparameter"), dtype=np.float64).reshape(-1)
+        check_anchors(tuple(anchors.tolist()), "hyperparameter")
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error)) from error
+    return anchors
 
 
 def _describe(

@@ -1,7 +1,9 @@
 """Samples of one hyperparameter value: arrays that are checked, and the Parquet file that holds them."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +41,8 @@ def read_samples(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDAr
 
 
 def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
-    """A (rows, columns) float array of finite numbers; DataError names `field` and what is wrong with it."""
-    array = np.asarray(values)
+    """A (rows, columns) float array of finite numbers, a copy; DataError names `field` and what is wrong with it."""
+    array = plain(values, field)
     if array.ndim != 2:
         raise DataError(f"{field} has shape {array.shape}; (rows, columns) is needed")
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
@@ -56,7 +58,20 @@ def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
         raise DataError(
             f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
         )
-    return np.ascontiguousarray(array)  # torch takes no reversed views
+    return np.array(array, order="C")  # torch takes no reversed views, and the caller's memory may change
+
+
+def plain(values: ArrayLike, field: str) -> NDArray[Any]:
+    """A NumPy array of what may be a torch tensor, on any device and in any dtype; DataError where there is none."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{field} has masked values; fill them (numpy.ma.filled), or drop their rows")
+    if (torch := sys.modules.get("torch")) and isinstance(values, torch.Tensor):
+        narrow = values.is_floating_point() and values.element_size() <= 2  # NumPy has no bfloat16
+        return np.asarray((values.float() if narrow else values).numpy(force=True))
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{field} is no array: rows of one length are needed ({error})") from error
 
 
 def check_samples(

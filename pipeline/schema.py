@@ -1,8 +1,9 @@
 """Names, units, kinds and bounds of a harvest's columns: what travels from the networks to the consumer."""
 
-from typing import Literal, Self
+import math
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 Kind = Literal["continuous", "categorical"]
 
@@ -14,13 +15,23 @@ class Column(BaseModel):
     codes. lower, upper: bounds that a value never leaves (None: unbounded); transported outputs respect them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     units: str = ""
     kind: Kind = "continuous"
     lower: float | None = None
     upper: float | None = None
+
+    @field_validator("lower", mode="before")
+    @classmethod
+    def _no_lower(cls, value: Any) -> Any:
+        return None if value == -math.inf else value  # JSON knows no infinity
+
+    @field_validator("upper", mode="before")
+    @classmethod
+    def _no_upper(cls, value: Any) -> Any:
+        return None if value == math.inf else value
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -256,3 +257,62 @@ class TestBrokenFolders:
         document = json.loads((folder / "schema.json").read_text()) | {"hyperparameter": [1.0, 0.0]}
         (folder / "schema.json").write_text(json.dumps(document))
         self.refused(folder, DataError, "1.0 comes before 0.0")
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_torch_tensors_are_taken_with_their_gradients_left_behind(dtype):
+    values = torch.tensor([[0.5], [2.0]], dtype=dtype, requires_grad=True)
+    harvest = Harvest.from_arrays(torch.tensor([0.0, 1.0]), [values, values], [values, values])
+    np.testing.assert_array_equal(harvest.outputs[0], [[0.5], [2.0]])
+    assert harvest.outputs[0].dtype == (np.float64 if dtype == torch.float64 else np.float32)
+
+
+def test_callers_memory_is_not_kept():
+    y, anchors = np.zeros((3, 1)), np.array([0.0, 1.0])
+    harvest = Harvest.from_arrays(anchors, [y, y], [y, y])
+    before = harvest.digest
+    y[:], anchors[:] = 7, 7
+    assert not harvest.outputs[0].any()
+    assert not harvest.conditions[1].any()
+    assert Harvest.from_arrays([0, 1], harvest.outputs, harvest.conditions).digest == before
+
+
+def test_masked_values_are_refused():
+    masked = np.ma.masked_array(np.zeros((3, 1)), mask=[[False], [True], [False]])
+    with pytest.raises(DataError, match=r"outputs\[1\] has masked values; fill them .*, or drop their rows"):
+        Harvest.from_arrays([0, 1], [np.zeros((3, 1)), masked], [np.zeros((3, 0))] * 2)
+    assert Harvest.from_arrays([0, 1], [np.ma.masked_array(np.zeros((3, 1)))] * 2, [np.zeros((3, 0))] * 2)
+
+
+def test_ragged_lists_are_refused():
+    with pytest.raises(DataError, match=r"outputs\[0\] is no array: rows of one length are needed"):
+        Harvest.from_arrays([0, 1], [[[1.0], [2.0, 3.0]], [[1.0]]], [np.zeros((2, 0)), np.zeros((1, 0))])
+
+
+def test_what_is_no_network_is_refused():
+    with pytest.raises(ConfigurationError, match=r"networks: \['int', 'int'\] are none; each needs family"):
+        Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, networks=[1, 2])
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [([0.5], "at least two anchors"), ([], "at least two anchors"), ([1.0, 0.0], "sort them ascending")],
+)
+def test_selection_is_a_harvest_too(values, message):
+    with pytest.raises(DataError, match=message):
+        line_harvest((0.0, 0.5, 1.0)).select(values)
+
+
+def test_infinite_bounds_are_none_and_survive_the_disk(tmp_path):
+    bounds = {"y0": (-np.inf, np.inf), "x0": (np.float32(-np.inf), 5.0)}
+    harvest = Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, bounds=bounds)
+    assert (harvest.schema.outputs[0].lower, harvest.schema.outputs[0].upper) == (None, None)
+    assert (harvest.schema.conditions[0].lower, harvest.schema.conditions[0].upper) == (None, 5.0)
+    harvest.save(tmp_path / "h")
+    assert Harvest.load(tmp_path / "h").schema == harvest.schema
+
+
+@pytest.mark.parametrize("bounds", [(np.inf, None), (None, -np.inf), (np.nan, None)])
+def test_bounds_that_hold_nothing_are_refused(bounds):
+    with pytest.raises(ConfigurationError, match="finite number"):
+        Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, bounds={"y0": bounds})
