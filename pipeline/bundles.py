@@ -1,6 +1,8 @@
-"""Reading back what a bundle holds: JSON and safetensors, never a pickle."""
+"""Reading back what a bundle holds, unchanged: JSON and safetensors, never a pickle."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,27 @@ def read_json(path: Path, what: str) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BundleError(f"{path} is corrupted (no JSON): {error}") from error
+
+
+def file_checksums(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file under a folder, by its path in it."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+
+
+def check_files(folder: Path, checksums: Mapping[str, str], what: str) -> None:
+    """Raise BundleError where a file is missing or has changed since its checksum was taken."""
+    for name, expected in checksums.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleError(f"{path} is missing: {folder} holds no complete {what}")
+        if _sha256(path) != expected:
+            raise BundleError(f"{path} is corrupted (its checksum differs); write the {what} anew")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:

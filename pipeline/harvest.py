@@ -1,7 +1,8 @@
 """The harvest: samples of the conditional output distributions at the anchors.
 
 On disk a harvest is a folder: `schema.json`, one Parquet file an anchor (`anchor-0.parquet`, …; condition columns, then
-output columns), and, where the networks travel along, one folder an anchor under `networks/`.
+output columns), and, where the networks travel along, one folder an anchor under `networks/`. `schema.json` lists the
+files' SHA-256 under "sha256"; one that was written by hand may leave that out.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pipeline.atomic import atomic_folder, write_json
-from pipeline.bundles import read_json
+from pipeline.bundles import check_files, file_checksums, read_json
 from pipeline.config import check_anchors
 from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.networks.base import Network
@@ -140,6 +141,7 @@ class Harvest:
                     "hyperparameter": self.hyperparameter.tolist(),
                     "networks": self.networks is not None,
                     "schema": self.schema.model_dump(),
+                    "sha256": file_checksums(folder),
                 },
             )
 
@@ -154,8 +156,10 @@ class Harvest:
             schema = Schema.model_validate(document["schema"])
             anchors = [float(v) for v in document["hyperparameter"]]
             with_networks = bool(document["networks"])
+            checksums = dict(document.get("sha256", {}))
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise BundleError(f"{folder / SCHEMA_FILE} is no harvest's schema: {error}") from error
+        check_files(folder, checksums, "harvest")
         tables = [read_samples(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
         networks = None
         if with_networks:

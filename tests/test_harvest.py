@@ -204,6 +204,14 @@ class TestBrokenFolders:
         line_harvest((0.0, 1.0)).save(tmp_path / "h")
         return tmp_path / "h"
 
+    @pytest.fixture
+    def by_hand(self, folder):
+        """As somebody else's program may write it: without checksums."""
+        document = json.loads((folder / "schema.json").read_text())
+        del document["sha256"]
+        (folder / "schema.json").write_text(json.dumps(document))
+        return folder
+
     def refused(self, folder, error, message):
         with pytest.raises(error, match=message):
             Harvest.load(folder)
@@ -230,14 +238,14 @@ class TestBrokenFolders:
         (folder / "schema.json").write_text(json.dumps(document))
         self.refused(folder, BundleError, "format 9 of a harvest; this version reads 1")
 
-    def test_missing_column(self, folder):
-        table = pq.read_table(folder / "anchor-0.parquet").drop_columns(["x1"])
-        pq.write_table(table, folder / "anchor-0.parquet")
-        self.refused(folder, DataError, r"columns \['x1'\] are missing; it holds \['x0', 'y0', 'y1'\]")
+    def test_missing_column(self, by_hand):
+        table = pq.read_table(by_hand / "anchor-0.parquet").drop_columns(["x1"])
+        pq.write_table(table, by_hand / "anchor-0.parquet")
+        self.refused(by_hand, DataError, r"columns \['x1'\] are missing; it holds \['x0', 'y0', 'y1'\]")
 
-    def test_no_rows(self, folder):
-        pq.write_table(pq.read_table(folder / "anchor-0.parquet").slice(0, 0), folder / "anchor-0.parquet")
-        self.refused(folder, DataError, "anchor-0.parquet is empty")
+    def test_no_rows(self, by_hand):
+        pq.write_table(pq.read_table(by_hand / "anchor-0.parquet").slice(0, 0), by_hand / "anchor-0.parquet")
+        self.refused(by_hand, DataError, "anchor-0.parquet is empty")
 
     @pytest.mark.parametrize(
         ("values", "message"),
@@ -248,10 +256,28 @@ class TestBrokenFolders:
         ],
         ids=["null", "null among integers", "text"],
     )
-    def test_values_that_are_no_numbers(self, folder, values, message):
-        table = pq.read_table(folder / "anchor-0.parquet").slice(0, 3)
-        pq.write_table(table.set_column(2, "y0", values), folder / "anchor-0.parquet")
-        self.refused(folder, DataError, message)
+    def test_values_that_are_no_numbers(self, by_hand, values, message):
+        table = pq.read_table(by_hand / "anchor-0.parquet").slice(0, 3)
+        pq.write_table(table.set_column(2, "y0", values), by_hand / "anchor-0.parquet")
+        self.refused(by_hand, DataError, message)
+
+    def test_no_checksums_are_needed(self, by_hand):
+        assert Harvest.load(by_hand).digest == line_harvest((0.0, 1.0)).digest
+
+    @pytest.mark.parametrize("name", ["anchor-1.parquet", "networks/0/family.json"])
+    def test_changed_byte(self, tmp_path, name):
+        networks = [SemicircleNetwork(0.0), SemicircleNetwork(1.0)]
+        Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, networks=networks).save(tmp_path / "h")
+        content = bytearray((tmp_path / "h" / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (tmp_path / "h" / name).write_bytes(content)
+        self.refused(tmp_path / "h", BundleError, rf"{name} is corrupted \(its checksum differs\)")
+
+    @pytest.mark.parametrize("checksums", [3, None, ["a"]])
+    def test_checksums_that_are_none(self, folder, checksums):
+        document = json.loads((folder / "schema.json").read_text()) | {"sha256": checksums}
+        (folder / "schema.json").write_text(json.dumps(document))
+        self.refused(folder, BundleError, r"schema\.json is no harvest's schema")
 
     def test_unsorted_values(self, folder):
         document = json.loads((folder / "schema.json").read_text()) | {"hyperparameter": [1.0, 0.0]}

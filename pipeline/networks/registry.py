@@ -23,7 +23,7 @@ def family_class(name: str) -> type[NetworkFamily]:
     """The class of a family; ConfigurationError where it cannot be imported or lacks a part of the protocol."""
     path = BUILT_IN.get(name, name)
     module_name, _, class_name = path.partition(":")
-    if not (module_name and class_name):
+    if not (module_name and class_name) or module_name.startswith("."):
         raise ConfigurationError(
             f"network = {name!r} is no family; known are {sorted(BUILT_IN)}, and import paths package.module:Class"
         )
@@ -66,4 +66,8 @@ def load_network(folder: Path) -> Network:
     document = read_json(folder / FAMILY_FILE, "network")
     if not (isinstance(document, dict) and isinstance(document.get("family"), str)):
         raise BundleError(f"{folder / FAMILY_FILE} is corrupted: it names no family")
-    return family_class(document["family"]).load(folder)
+    try:
+        family = family_class(document["family"])
+    except ConfigurationError as error:  # nobody configured this
+        raise BundleError(f"{folder / FAMILY_FILE} is corrupted, or its family is not installed: {error}") from error
+    return family.load(folder)

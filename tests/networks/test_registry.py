@@ -38,6 +38,7 @@ def test_any_family_by_its_import_path():
     ("name", "message"),
     [
         ("semicircle", r"network = 'semicircle' is no family; known are \['quantile_forecaster', 'semicircles'\]"),
+        (".:x", r"network = '.:x' is no family"),
         ("pipeline.absent:Family", "pipeline.absent cannot be imported"),
         ("pipeline.schema:Absent", "pipeline.schema holds no class Absent"),
         ("pipeline.schema:Literal", "pipeline.schema holds no class Literal"),
@@ -85,6 +86,12 @@ def test_network_travels_with_the_name_of_its_family(tmp_path):
 def test_corrupted_family_file_is_refused(tmp_path, text):
     (tmp_path / "family.json").write_text(text)
     with pytest.raises(BundleError, match=r"family\.json is corrupted"):
+        load_network(tmp_path)
+
+
+def test_unknown_family_of_a_file_is_no_fault_of_the_configuration(tmp_path):
+    (tmp_path / "family.json").write_text('{"family": "semicirclfs"}')
+    with pytest.raises(BundleError, match=r"family\.json is corrupted, or its family is not installed: .*semicirclfs"):
         load_network(tmp_path)
 
 
