@@ -1,11 +1,13 @@
 """Everything about a sweep that can be found wrong before anything is trained."""
 
 from pathlib import Path
+from typing import get_args
 
 from pipeline.config import Config
 from pipeline.errors import ConfigurationError, DataError, SweepError
 from pipeline.harvest import Harvest
 from pipeline.holdout import check_anchors_in, split_harvest
+from pipeline.networks.base import Split, check_conditions
 from pipeline.networks.registry import make_family
 from pipeline.stages.raw import RAW, bundled_file
 
@@ -14,6 +16,7 @@ def check(config: Config, root: Path = Path()) -> None:
     """Raise the error that a stage would raise later: family settings, values of λ, source file and its columns."""
     bundled = {RAW / name: bundled_file(name) for name in config.raw.bundled}
     source = root / config.ingest.source
+    _check_fit(config)
     if config.network is None:
         if config.train.family_settings:
             raise ConfigurationError(
@@ -34,4 +37,20 @@ def check(config: Config, root: Path = Path()) -> None:
         if Path(config.ingest.source) not in bundled:
             raise DataError(f"ingest.source = {config.ingest.source} does not exist; set the path of the source data")
         source = bundled[Path(config.ingest.source)]
-    family.schema(family.ingest(source, config.ingest))
+    data = family.ingest(source, config.ingest)
+    family.schema(data)
+    if config.harvest is not None:
+        for split in get_args(Split):
+            check_conditions(family.conditions(data, split, 1, config.harvest.seed), split)
+
+
+def _check_fit(config: Config) -> None:
+    # Both import torch, which the common settings do without.
+    if config.fit.device == "cuda":
+        from pipeline.surrogate.fit import resolve_device
+
+        resolve_device(config.fit.device)
+    if config.fit.clock == "probit":
+        from pipeline.surrogate.clock import Clock
+
+        Clock(config.fit.clock, config.sweep.anchors)

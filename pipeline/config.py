@@ -18,6 +18,7 @@ Solver = Literal["paired", "semidual"]
 Clock = Literal["auto", "linear", "probit"]
 Device = Literal["auto", "cpu", "cuda"]
 Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 PARAMS = Path("params.yaml")
@@ -71,7 +72,7 @@ class SweepSection(Section):
 class RawSection(Section):
     """Files that a package ships, to be copied to data/raw/ so that DVC can watch them."""
 
-    bundled: tuple[str, ...] = ()
+    bundled: tuple[str, ...]
 
 
 class IngestSection(Section):
@@ -87,7 +88,7 @@ class TrainSection(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
     @property
     def family_settings(self) -> dict[str, Any]:
@@ -101,7 +102,7 @@ class HarvestSection(Section):
     fit_conditions: int = Field(ge=1)
     score_conditions: int = Field(ge=1)
     draws: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class DatasetSection(Section):
@@ -112,7 +113,7 @@ class DatasetSection(Section):
 
     source: str = Field(min_length=1)
     score_fraction: float = Field(default=0.25, gt=0, lt=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class SurrogateConfig(Section):
@@ -169,7 +170,7 @@ class SurrogateConfig(Section):
 class FitSection(SurrogateConfig):
     """The surrogate's settings, its seed, and the device it is fitted on (auto: CUDA where there is a device)."""
 
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
     device: Device = "auto"
 
     def surrogate(self) -> SurrogateConfig:
@@ -181,28 +182,29 @@ class ValidateSection(Section):
     """How often the truth and the starts are drawn afresh where the networks are stochastic."""
 
     redraws: int = Field(default=1, ge=1)
-    seed: int = Field(default=0, ge=0)
+    seed: Seed = 0
 
 
 class RegisterSection(Section):
     """The name of the registered model."""
 
-    model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]+$")
+    # MLflow keeps names up to 256 characters; dots and spaces alone name a folder above, or nothing.
+    model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]*[A-Za-z0-9_\-][A-Za-z0-9_.\- ]*$", max_length=200)
 
 
 class Config(Section):
-    """One resolved sweep: what params.yaml holds."""
+    """One resolved sweep: what params.yaml holds. dvc.yaml names its sections, so that none may be left out."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_\-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=100)
     network: str | None
     sweep: SweepSection
-    raw: RawSection = RawSection()
+    raw: RawSection
     ingest: IngestSection
-    train: TrainSection = TrainSection()
+    train: TrainSection
     harvest: HarvestSection | None = None
     dataset: DatasetSection
-    fit: FitSection = FitSection()
-    validate_: ValidateSection = Field(default=ValidateSection(), alias="validate")
+    fit: FitSection
+    validate_: ValidateSection = Field(alias="validate")
     register_: RegisterSection = Field(alias="register")
 
     @property
@@ -263,8 +265,16 @@ def parse_config(text: str, origin: str) -> Config:
     """Read YAML text into a `Config`; `origin` (a file name) stands in the message of a ConfigurationError."""
     import yaml  # here, because a served model needs the settings' classes but no YAML
 
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+                line = node.start_mark.line + 1
+                raise ConfigurationError(f"{origin}: {repeated} stand twice in the section from line {line}; keep one")
+            return super().construct_mapping(node, deep)
+
     try:
-        loaded = yaml.safe_load(text)
+        loaded = yaml.load(text, Loader)
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{origin} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
@@ -280,7 +290,15 @@ def load_config(path: Path | str = PARAMS) -> Config:
     path = Path(path)
     if not path.is_file():
         raise ConfigurationError(f"{path} does not exist; `make sweep SWEEP=<name>` writes one from sweeps/<name>.yaml")
-    return parse_config(path.read_text(encoding="utf-8"), str(path))
+    return parse_config(read_text(path), str(path))
+
+
+def read_text(path: Path) -> str:
+    """The text of a settings file; ConfigurationError where it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 ({error}); save it in that encoding") from error
 
 
 def explain(error: ValidationError, origin: str, prefix: str = "") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.atomic import write_text
-from pipeline.config import PARAMS, parse_config
+from pipeline.config import PARAMS, parse_config, read_text
 from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
 from pipeline.holdout import check_anchors_in
@@ -24,7 +24,7 @@ def select_preset(name: str, root: Path = Path()) -> bool:
     if name not in preset_names(root):
         raise ConfigurationError(f"sweep {name!r} is not under {PRESETS}/; there are {preset_names(root)}")
     path = root / PRESETS / f"{name}.yaml"
-    return _write_params(path.read_text(encoding="utf-8"), str(path), root)
+    return _write_params(read_text(path), str(path), root)
 
 
 def select_harvest(path: Path, held_out: Sequence[float] = (), root: Path = Path()) -> bool:
@@ -49,7 +49,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
 
     resolved, home = path.resolve(), root.resolve()
     source = resolved.relative_to(home) if resolved.is_relative_to(home) else resolved
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", resolved.name).strip("-") or "harvest"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", resolved.name).strip("-")[:90] or "harvest"
     if name in preset_names(root):
         name += "-harvest"  # another problem's data and registered model must not be replaced
     sections: dict[str, Any] = {
@@ -76,7 +76,7 @@ def _write_params(text: str, origin: str, root: Path) -> bool:
     """Validate, then write: params.yaml stays as it is where the text does not fit or is there already."""
     parse_config(text, origin)
     path = root / PARAMS
-    if path.is_file() and path.read_text(encoding="utf-8") == text:
+    if path.is_file() and path.read_bytes() == text.encode():
         return False
     write_text(path, text)
     return True

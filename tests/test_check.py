@@ -1,4 +1,5 @@
 import pytest
+import torch
 
 from pipeline.check import check
 from pipeline.errors import BundleError, ConfigurationError, DataError
@@ -8,6 +9,7 @@ from tests.sweeps import SWEEPS, line_harvest, sweep_config, write_source
 @pytest.fixture
 def root(tmp_path):
     write_source(tmp_path)
+    (tmp_path / "cycle.csv").write_text("v\n" + "1\n2\n3\n" * 100)
     line_harvest((0.0, 0.5, 1.0)).save(tmp_path / "handed")
     return tmp_path
 
@@ -47,6 +49,13 @@ def test_bundled_file_need_not_be_there_yet(tmp_path):
         ),
         ("quantile_forecaster", {"raw": {"bundled": ["gone.csv"]}}, ConfigurationError, "ships no file 'gone.csv'"),
         ("quantile_forecaster", {"ingest": {"source": "series.csv", "column": "v"}}, DataError, "ingest.column = 'v'"),
+        ("quantile_forecaster", {"ingest": {"source": "cycle.csv", "column": "v"}}, DataError, "for the split score"),
+        (
+            "harvest",
+            {"fit": {"clock": "probit"}},
+            ConfigurationError,
+            r"clock = 'probit' is not finite on the anchors \[0.0, 1.0\]",
+        ),
         ("harvest", {"ingest": {"source": "gone"}}, BundleError, "holds no complete harvest"),
         ("harvest", {"sweep": {"values": [], "anchors": [0, 0.7]}}, DataError, r"\[0.7\] are not in the harvest"),
         ("harvest", {"sweep": {"values": [], "anchors": [0, 0.5]}}, DataError, r"held-out \[1.0\] lie outside"),
@@ -55,3 +64,9 @@ def test_bundled_file_need_not_be_there_yet(tmp_path):
 def test_what_a_stage_would_refuse_is_refused_before(root, kind, sections, error, message):
     with pytest.raises(error, match=message):
         check(sweep_config(kind, **sections), root)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_device_that_is_not_there_is_refused_before_training(root):
+    with pytest.raises(ConfigurationError, match="device = 'cuda', but this machine has no CUDA device"):
+        check(sweep_config(fit={"device": "cuda"}), root)

@@ -112,11 +112,45 @@ def test_name_is_fit_for_a_folder(name):
         ("- a\n- b\n", "holds list at its top"),
         ("a: [", "is not YAML"),
         ("{}", r"name: missing; set it"),
+        ("name: a\nfit: {seed: 1, seed: 2}\n", r"params.yaml: \['seed'\] stand twice in the section from line 2; keep"),
+        ("name: a\nname: b\n", r"params.yaml: \['name'\] stand twice"),
     ],
 )
 def test_text_that_is_no_configuration_is_refused(text, message):
     with pytest.raises(ConfigurationError, match=message):
         parse_config(text, "params.yaml")
+
+
+@pytest.mark.parametrize("section", ["raw", "train", "fit", "validate"])
+def test_section_that_dvc_reads_may_not_be_left_out(section):
+    content = {name: value for name, value in SWEEPS["quantile_forecaster"].items() if name != section}
+    with pytest.raises(ConfigurationError, match=rf"{section}: missing; set it"):
+        parse_config(yaml.safe_dump(content), "params.yaml")
+
+
+def test_bundled_files_may_not_be_left_out():
+    refused(r"raw\.bundled: missing; set it", raw={})
+
+
+@pytest.mark.parametrize("section", ["train", "harvest", "dataset", "fit", "validate"])
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_seed_that_does_not_fit_a_generator_is_refused(section, seed):
+    refused(rf"{section}\.seed: .*\(received {seed}\)", **{section: SWEEPS["semicircles"][section] | {"seed": seed}})
+
+
+@pytest.mark.parametrize("model", ["", ".", "..", " ", ". .", "a/b", "x" * 201])
+def test_registered_models_name_is_one(model):
+    refused(r"register\.model: ", register={"model": model})
+
+
+def test_long_name_is_refused():
+    refused(r"name: .*at most 100", name="x" * 101)
+
+
+def test_file_in_another_encoding_is_refused(tmp_path):
+    (tmp_path / "params.yaml").write_bytes("name: grün".encode("latin-1"))
+    with pytest.raises(ConfigurationError, match=r"params\.yaml is not UTF-8 .*; save it in that encoding"):
+        load_config(tmp_path / "params.yaml")
 
 
 def test_missing_file_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from safetensors.numpy import save_file
 
 from pipeline.bundles import read_arrays
 from pipeline.config import IngestSection
+from pipeline.errors import DataError
 from pipeline.schema import Schema
 
 ARRAYS_FILE = "arrays.safetensors"
@@ -101,3 +102,12 @@ class NetworkFamily(Protocol):
     def load(cls, folder: Path) -> Network:
         """Read a network back from `Network.save`'s folder; raise BundleError where it cannot be."""
         ...
+
+
+def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
+    """Raise DataError where a split (n, C) has no condition at all."""
+    if not len(conditions):
+        raise DataError(
+            f"ingest.source leaves no condition for the split {split}: every one that it has occurs in the other too "
+            "(a series that repeats itself); give a longer or a more varied one"
+        )

@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.atomic import atomic_folder, write_json
 from pipeline.config import Config
 from pipeline.errors import ConfigurationError
-from pipeline.networks.base import Data, Split
+from pipeline.networks.base import Data, Split, check_conditions
 from pipeline.networks.registry import load_network, make_family, save_network
 from pipeline.samples import write_samples
 
@@ -34,6 +34,7 @@ def run(config: Config, value: str, root: Path = Path()) -> None:
     with atomic_folder(root / config.folder / "harvest" / value) as folder:
         for split, count in counts.items():
             conditions = family.conditions(data, split, count, settings.seed)
+            check_conditions(conditions, split)
             outputs = network.outputs(conditions, settings.draws, draw_seed(settings.seed, split, hyperparameter))
             repeated = np.repeat(conditions, settings.draws, axis=0)
             write_samples(folder / f"{split}.parquet", schema, outputs.reshape(len(repeated), -1), repeated)

@@ -19,6 +19,10 @@ sweep: {values: [0.0, 0.25, 0.5, 1.0], anchors: [0.0, 0.5, 1.0]}
 ingest: {source: pipeline/networks/semicircles.py}
 harvest: {fit_conditions: 4, score_conditions: 4}
 dataset: {source: data/small/harvest}
+raw: {bundled: []}
+train: {seed: 0}
+fit: {}
+validate: {}
 register: {model: semicircles}
 """
 ERRORS = {"surrogate": 0.1, "straight_line": 0.2, "nearest_anchor": 0.4, "left_anchor": 0.5}
