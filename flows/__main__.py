@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from flows.environment import settle
-from pipeline.errors import SweepError
+from pipeline.errors import ConfigurationError, SweepError
 
 app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
@@ -31,28 +32,28 @@ def run(
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
 ) -> None:
     """Run what is out of date, from params.yaml to a registered surrogate; no server needs to be there."""
+    from flows.parameters import SweepRun
     from flows.server import use_running_server
+    from pipeline.presets import held_out_values
 
+    try:
+        wanted = SweepRun(
+            sweep=sweep,
+            harvest=harvest,
+            held_out=held_out_values(held_out),
+            force=force,
+            max_parallel=max_parallel,
+            dispatch=dispatch,
+        )
+    except ValidationError as error:
+        raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
-    from flows.parameters import SweepRun
     from flows.sweep_to_surrogate import sweep_to_surrogate
     from flows.terminal import show, show_progress_only
 
     show_progress_only()
-    values = [float(value) for value in held_out.split(",") if value]
-    show(
-        sweep_to_surrogate(
-            SweepRun(
-                sweep=sweep,
-                harvest=harvest,
-                held_out=values,
-                force=force,
-                max_parallel=max_parallel,
-                dispatch=dispatch,
-            )
-        )
-    )
+    show(sweep_to_surrogate(wanted))
 
 
 @app.command()

@@ -50,12 +50,12 @@ def sweep(
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
 ) -> None:
     """Write a preset, or the sweep of a harvest on disk, into params.yaml."""
-    from pipeline.presets import preset_names, select_harvest, select_preset
+    from pipeline.presets import held_out_values, preset_names, select_harvest, select_preset
 
     if (name is None) == (harvest is None):
         raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
     if harvest is not None:
-        changed = select_harvest(harvest, _numbers(held_out))
+        changed = select_harvest(harvest, held_out_values(held_out))
     else:
         if held_out:
             raise ConfigurationError(f"--held-out {held_out} belongs to --harvest; a preset lists its own values")
@@ -144,13 +144,6 @@ def rollback() -> None:
 
     done = roll_back(load_config())
     typer.echo(f"{done.model}: champion is version {done.version} again (was {done.former})")
-
-
-def _numbers(text: str) -> list[float]:
-    try:
-        return [float(part) for part in text.split(",") if part.strip()]
-    except ValueError as error:
-        raise ConfigurationError(f"--held-out {text}: numbers with commas between them are needed ({error})") from error
 
 
 if __name__ == "__main__":

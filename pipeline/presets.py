@@ -44,6 +44,14 @@ def select_harvest(path: Path, held_out: Sequence[float] = (), root: Path = Path
     return _write_params(_document(path, anchors, values, root), f"the sweep of {path}", root)
 
 
+def held_out_values(text: str) -> list[float]:
+    """The numbers of an option `--held-out 0.25,0.75`; ConfigurationError for anything else."""
+    try:
+        return [float(part) for part in text.split(",") if part.strip()]
+    except ValueError as error:
+        raise ConfigurationError(f"--held-out {text}: numbers with commas between them are needed ({error})") from error
+
+
 def _document(path: Path, anchors: list[float], values: list[float], root: Path) -> str:
     import yaml
 
