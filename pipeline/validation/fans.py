@@ -40,8 +40,8 @@ def draw_fans(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folde
             _fan(trained, past, truth, colours)
             ours.plot(np.arange(len(past) - 1, len(past) - 1 + truth.shape[1]), truth.T, c="white", lw=2.6)
             ours.plot(np.arange(len(past) - 1, len(past) - 1 + truth.shape[1]), truth.T, c=INK, lw=1, ls="--")
-            ours.set(title=f"surrogate, {panel.title}", ylabel=_value(schema.outputs[0].units))
-            trained.set_title(f"trained networks, {panel.title}")
+            ours.set(title=f"surrogate\n{panel.title}", ylabel=_value(schema.outputs[0].units))
+            trained.set_title("trained networks\nthe same context")
         names = [c.name for c in (*schema.conditions[-history:], *schema.outputs)]
         ticks = spaced(len(names), 10)
         for ax in axes[-1]:

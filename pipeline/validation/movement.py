@@ -32,7 +32,7 @@ def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         for row, value in zip(axes, shown, strict=True):
             for ax, panel in zip(row, panels, strict=True):
                 _cloud(ax, surrogate, score, panel, value)
-                ax.set_title(f"{schema.hyperparameter.name} = {number(value)}, {panel.title}")
+                ax.set_title(f"{schema.hyperparameter.name} = {number(value)}\n{panel.title}", fontsize="small")
             row[0].set_ylabel(label(schema.outputs[1]))
         for ax in axes.flat:
             same_scale(ax, schema.outputs[:2])
@@ -68,7 +68,7 @@ def draw_strips(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
                         np.full(len(moved), value + 0.12 * step), moved, c=COLOURS["surrogate"], s=10, lw=0, alpha=0.7,
                         label="surrogate",
                     )  # fmt: skip
-            ax.set_title(panel.title)
+            ax.set_title(panel.title, fontsize="small")
             ax.set_xlabel(label(schema.hyperparameter))
         axes[0, 0].set_ylabel(label(schema.outputs[0]))
         legend(figure, axes[0, 0])
@@ -103,7 +103,7 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
                     )
                 ax.plot(anchors, ends, "s", ms=6, c=PALE, mec=INK, label="anchor", clip_on=False)
                 ax.plot(held_out, truth[:, column], "x", ms=6, mew=1.6, c=INK, label="truth, held out")
-                ax.set_title(f"{schema.outputs[column].name}, {panel.title}")
+                ax.set_title(f"{schema.outputs[column].name}\n{panel.title}", fontsize="small")
             row[0].set_ylabel(label(schema.outputs[0]) if len(columns) == 1 else _common_units(schema.outputs[0].units))
         for ax in axes[-1]:
             ax.set_xlabel(label(schema.hyperparameter))
@@ -113,7 +113,8 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         f"Outputs as {schema.hyperparameter.name} moves",
         "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out "
         "values); the dashed line is the straight one between the anchors. A step of the curve at a grey square is an "
-        "error of the map.",
+        "error of the map. The titles give the surrogate's mean squared error in the context, over all outputs and "
+        "held-out values.",
     )
 
 
