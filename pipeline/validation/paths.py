@@ -1,5 +1,6 @@
 """Pictures of the learnt paths over the density of the anchors' samples."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize
 from numpy.typing import NDArray
 
 from pipeline.harvest import Harvest
+from pipeline.schema import Column
 from pipeline.shapes import FloatArray
 from pipeline.validation.panels import Panel, Piece, contexts
-from pipeline.validation.style import INK, Picture, drawing, label, legend, same_scale
+from pipeline.validation.style import INK, Picture, drawing, label, legend, same_scale, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,17 +43,16 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
     with drawing(folder / "paths.png", rows, columns, width=4.1, height=3.5) as (figure, axes):
         for ax, panel in zip(axes.flat, panels, strict=False):
             pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL, _PATHS)
-            views = [_view(piece, flat) for piece in pieces]
-            _shade(ax, surrogate, panel, score, pieces, views)
+            views = [_view(piece.outputs, piece.hyperparameter, flat) for piece in pieces]
+            places = np.concatenate([*(view[:, 0] for view in views), _last(score, panel, anchors[-1], flat)])
+            _shade(ax, surrogate, panel, score, pieces, [*views, places])
             for piece, view in zip(pieces, views, strict=True):
                 _coloured_lines(ax, view, piece.hyperparameter, norm)
-                ax.scatter(
-                    *view[:, 0].T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="samples at an anchor"
-                )
+            ax.scatter(*places.T, c="white", edgecolors=INK, marker="o", s=26, zorder=4, label="samples at an anchor")
             _truth(ax, surrogate, score, panel, flat)
             if not flat and schema.picture == "scatter":
                 same_scale(ax, (schema.outputs[0], schema.outputs[-1]))
-            ax.set_title(panel.title)
+            ax.set_title(panel.title, fontsize="small")
             ax.grid(visible=False)
             ax.set_xlabel(label(schema.hyperparameter if flat else schema.outputs[0]))
             ax.set_ylabel(label(schema.outputs[-1]))
@@ -60,24 +61,40 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
         legend(figure, axes[0, 0])
         colours = ScalarMappable(norm, "viridis")
         figure.colorbar(colours, ax=axes.flat[: len(panels)].tolist(), label=label(schema.hyperparameter), shrink=0.8)
-    slice_note = (
-        " The density is a slice through the paths' mean in the other outputs." if len(schema.outputs) > 2 else ""
-    )
     return Picture(
         "paths.png",
         "Learnt paths over the density of the anchors' samples",
-        "White circles are samples at the anchors; each path leads from one to its image at the next anchor, coloured "
-        f"by {schema.hyperparameter.name}. Where the potential acts, paths keep to the dark regions, and equal steps "
-        "of colour are close together where outputs move slowly." + slice_note,
+        "White circles are samples at the anchors, the last one included; each path leads from one to its image at the "
+        f"next anchor, coloured by {schema.hyperparameter.name}: equal steps of colour are close together where "
+        f"outputs move slowly. {_about_shading(schema.outputs)}",
     )
 
 
-def _view(piece: Piece, flat: bool) -> NDArray[np.float64]:
-    """The two coordinates shown, (n, M, 2): λ and the output, or the first and the last output."""
+def _about_shading(outputs: Sequence[Column]) -> str:
+    """What the shading is, and whether paths may be compared with it."""
+    if len(outputs) <= 2:
+        return "The darker, the denser the anchors' samples: where the potential acts, paths keep to the dark regions."
+    others = f"{outputs[1].name} stays" if len(outputs) == 3 else f"the {len(outputs) - 2} outputs between them stay"
+    return (
+        f"The shading is one slice of a density in {len(outputs)} dimensions: that of {outputs[0].name} and "
+        f"{outputs[-1].name} where {others} at the mean of the panel's paths. The paths do not lie in that slice, "
+        "so they need not keep to its dark regions."
+    )
+
+
+def _view(outputs: FloatArray, hyperparameter: NDArray[np.float64], flat: bool) -> NDArray[np.float64]:
+    """The two coordinates shown of outputs (n, M, D), (n, M, 2): λ and the output, or the first and the last output."""
     if flat:
-        across = np.broadcast_to(piece.hyperparameter, piece.outputs.shape[:2])
-        return np.stack([across, piece.outputs[:, :, 0]], axis=-1)
-    return np.asarray(piece.outputs[:, :, [0, -1]], np.float64)
+        across = np.broadcast_to(hyperparameter, outputs.shape[:2])
+        return np.stack([across, outputs[:, :, 0]], axis=-1)
+    return np.asarray(outputs[:, :, [0, -1]], np.float64)
+
+
+def _last(score: Harvest, panel: Panel, anchor: float, flat: bool) -> NDArray[np.float64]:
+    """As many samples of the last anchor, where no path starts, as there are paths at the others, (n, 2)."""
+    sample = panel.sample(score, anchor)
+    outputs = sample.rows(spaced(len(sample.outputs), _PATHS)).outputs
+    return _view(outputs[:, None], np.array([anchor]), flat)[:, 0]
 
 
 def _coloured_lines(
