@@ -12,7 +12,7 @@ from pipeline.shapes import FloatArray
 from pipeline.validation.baselines import left_anchor
 from pipeline.validation.comparison import Comparison, Sample, match_rows
 from pipeline.validation.evaluate import move
-from pipeline.validation.style import describe, spaced
+from pipeline.validation.style import describe, number, spaced
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -50,7 +50,8 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
     """The panels of a sweep.
 
     "paired": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither
-    flatter nor frighten; "conditional": evenly spaced conditions; "joint": all conditions in one panel.
+    flatter nor frighten (evenly spaced contexts where nothing is held out); "conditional": evenly spaced conditions;
+    "joint": all conditions in one panel.
     """
     columns = score.schema.conditions
     if comparison.kind == "joint":
@@ -58,11 +59,19 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
     if comparison.kind == "conditional":
         distinct = np.unique(score.conditions[0], axis=0)
         return [Panel(describe(x, columns), x) for x in distinct[spaced(len(distinct), MOST_PANELS)]]
-    order = np.argsort(_context_errors(surrogate, score))
+    if len(score.hyperparameter) == len(surrogate.anchors):
+        return [Panel(f"context {r + 1}", score.conditions[0][r]) for r in spaced(len(score.conditions[0]), 3)]
+    errors = _context_errors(surrogate, score)
+    order = np.argsort(errors)
+    units = score.schema.outputs[0].units
+    squared = f" {units}²" if units else ""
     picks = {"small error": 0.1, "median error": 0.5, "large error": 0.9}
     rows = {name: order[int(part * (len(order) - 1))] for name, part in picks.items()}
     return [
-        Panel(f"context with a {name}".replace("a median", "the median"), score.conditions[0][r])
+        Panel(
+            f"context with a {name}".replace("a median", "the median") + f": MSE {number(errors[r])}{squared}",
+            score.conditions[0][r],
+        )
         for name, r in rows.items()
     ]
 
@@ -87,7 +96,7 @@ def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, 
 
 
 def _context_errors(surrogate: "Surrogate", score: Harvest) -> NDArray[np.float64]:
-    """Summed mean squared errors (N,) at the held-out λ, for the contexts in the order of the first λ's rows."""
+    """Mean squared errors (N,) over the held-out λ, for the contexts in the order of the first λ's rows."""
     x = score.conditions[0]
     errors = np.zeros(len(x))
     for k, value in enumerate(score.hyperparameter.tolist()):
@@ -98,4 +107,4 @@ def _context_errors(surrogate: "Surrogate", score: Harvest) -> NDArray[np.float6
         start = Sample(score.outputs[j][match_rows(x, score.conditions[j])], x)
         truth = score.outputs[k][match_rows(x, score.conditions[k])]
         errors += ((move(surrogate, start, left, value).outputs - truth) ** 2).mean(axis=1)
-    return errors
+    return errors / (len(score.hyperparameter) - len(surrogate.anchors))
