@@ -66,11 +66,14 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
         truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
         line = {"c": INK, "marker": "x", "ls": ":", "lw": 1.2, "zorder": 5, "label": "truth"}
         _per_interval(spreads, surrogate.anchors, values, truth, line)
-        if min(s.error for s in evaluation.held_out) > 0:
-            log_axis(errors)
+        found = [s.error for s in evaluation.held_out]
+        logarithmic = min(found) > 0
+        if logarithmic:
+            log_axis(errors, min(found), max(found))
         squared = f" [{units}²]" if units else ""
         errors.set(
-            title=f"{evaluation.measure} against the truth: lower is better", ylabel=f"{evaluation.measure}{squared}"
+            title=f"{evaluation.measure} against the truth: lower is better",
+            ylabel=f"{evaluation.measure}{squared}{', log scale' if logarithmic else ''}",
         )
         spreads.set(title="spread: nearest to the truth's is better", ylabel=f"spread [{units}]" if units else "spread")
         for ax in (errors, spreads):
@@ -91,12 +94,13 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     curves = {name: values for name, values in surrogate.history.items() if len(values) > 1}
     columns = min(3, len(curves))
     rows = -(-len(curves) // columns)
-    with drawing(folder / "fit.png", rows, columns, width=3.4, height=2.5) as (_, axes):
+    with drawing(folder / "fit.png", rows, columns, width=9.2 / columns, height=2.8) as (_, axes):
         for ax, (name, values) in zip(axes.flat, curves.items(), strict=False):
             ax.plot(np.arange(1, len(values) + 1), values, c=COLOURS[SURROGATE], lw=1.4)
-            ax.set(title=name.replace("_", " "), xlabel="recorded step")
-            if min(values) > 0 and max(values) > 10 * min(values):
-                log_axis(ax)
+            logarithmic = min(values) > 0 and max(values) > 10 * min(values)
+            if logarithmic:
+                log_axis(ax, min(values), max(values))
+            ax.set(xlabel="recorded step", ylabel=name.replace("_", " ") + (", log scale" if logarithmic else ""))
         for ax in axes.flat[len(curves) :]:
             ax.remove()
     return Picture(

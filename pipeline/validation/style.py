@@ -121,9 +121,16 @@ def same_scale(ax: Axes, columns: Sequence[Column]) -> None:
         ax.set_aspect("equal")
 
 
-def log_axis(ax: Axes) -> None:
-    """A logarithmic y axis that writes its numbers out: 0.1, 0.2, 0.5, 1 and so on."""
+def log_axis(ax: Axes, low: float, high: float) -> None:
+    """A logarithmic y axis for data in [low, high] > 0 that writes its numbers out: 0.1, 0.2, 0.5, 1 and so on.
+
+    It reaches from the tick below the data to the tick above; over many decades only powers of ten have ticks.
+    """
+    subs = (1, 2, 5) if high < 1e4 * low else (1,)
+    decades = np.arange(np.floor(np.log10(low)) - 1, np.ceil(np.log10(high)) + 2)
+    ticks = np.unique(np.outer(10.0**decades, subs))
     ax.set_yscale("log")
-    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.set_ylim(0.9 * ticks[ticks <= low].max(), 1.1 * ticks[ticks >= high].min())
+    ax.yaxis.set_major_locator(LogLocator(subs=subs, numticks=len(ticks) + 2))
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     ax.yaxis.set_minor_locator(NullLocator())
