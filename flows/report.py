@@ -7,6 +7,11 @@ from pathlib import Path
 
 from flows.reproduce import Outcome
 
+NOTHING_HELD_OUT = (
+    "No value was held out, so there are no errors to show. Hold some out with HELD_OUT=0.25,0.75 beside HARVEST=, "
+    "or in params.yaml under sweep.held_out."
+)
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -82,9 +87,9 @@ def publish(summary: Summary) -> None:
 
 
 def as_markdown(summary: Summary) -> str:
-    """The registered model, the validation table and the place of the report."""
-    head, *rows = [summary.validation.columns, *summary.validation.rows]
+    """The registered model, the validation table (a sentence where nothing was held out) and the report's place."""
+    head, rows = summary.validation.columns, summary.validation.rows
     lines = [head, ["---"] * len(head), *rows]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    table = "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else NOTHING_HELD_OUT
     registration = summary.registration
     return f"`{registration.uri}`\n\n{registration.reason}\n\n{table}\n\nReport: `{summary.report}`\n"

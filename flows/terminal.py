@@ -5,7 +5,7 @@ import logging
 from rich.console import Console
 from rich.table import Table
 
-from flows.report import Summary
+from flows.report import NOTHING_HELD_OUT, Summary, Validation
 
 
 def show_progress_only() -> None:
@@ -25,17 +25,21 @@ def _is_progress(record: logging.LogRecord) -> bool:
     return getattr(record, "progress", False) or (record.levelno >= logging.WARNING and not of_a_run)
 
 
+def _table(validation: Validation) -> Table:
+    table = Table(title=f"{validation.measure} at the held-out values", title_justify="left")
+    for column in validation.columns:
+        table.add_column(column, justify="left" if column == "method" else "right")
+    for row in validation.rows:
+        table.add_row(*row)
+    return table
+
+
 def show(summary: Summary) -> None:
     """Print what ran, the validation table, the report's place and the model's URI."""
     console = Console()
     counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
     console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))
-    table = Table(title=f"{summary.validation.measure} at the held-out values", title_justify="left")
-    for column in summary.validation.columns:
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for row in summary.validation.rows:
-        table.add_row(*row)
-    console.print(table)
+    console.print(_table(summary.validation) if summary.validation.rows else NOTHING_HELD_OUT, highlight=False)
     console.print(summary.registration.reason, highlight=False)
     console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)
