@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.errors import BundleError
+
 SUFFIX = ".partial"
 
 
@@ -33,13 +35,16 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
 
 
 @contextmanager
-def atomic_folder(path: Path | str) -> Iterator[Path]:
+def atomic_folder(path: Path | str, replaces: str | None = None) -> Iterator[Path]:
     """Yield a temporary folder; on success it replaces the folder `path`, on an exception it is removed.
 
     A folder cannot be replaced in one step where one exists already: the old one is moved aside first and deleted
-    last, so that at no moment does `path` hold a mixture of the two.
+    last, so that at no moment does `path` hold a mixture of the two. replaces: the file by which a folder that may be
+    replaced is known; any other that is not empty, and a file, is refused with a BundleError, and kept.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    if replaces is not None:
+        _check_replaceable(path, replaces)
     temporary, aside = _partial(path), _partial(path)
     temporary.mkdir()
     try:
@@ -53,6 +58,13 @@ def atomic_folder(path: Path | str) -> Iterator[Path]:
         for leftover in (temporary, aside):
             if leftover.exists():
                 shutil.rmtree(leftover)
+
+
+def _check_replaceable(path: Path, known_by: str) -> None:
+    if path.exists() and not path.is_dir():
+        raise BundleError(f"{path} is a file; name a folder that is new, or empty")
+    if path.is_dir() and any(path.iterdir()) and not (path / known_by).is_file():
+        raise BundleError(f"{path} holds other files and no {known_by}; name a folder that is new, or empty")
 
 
 def write_text(path: Path | str, text: str) -> None:

@@ -1,5 +1,7 @@
 """The edge of the API: NumPy or torch in, tensors inside, and back in the form that came."""
 
+from operator import index
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,8 +13,12 @@ from pipeline.shapes import ArrayT
 def to_tensor(values: object, field: str) -> Tensor:
     """A tensor of real numbers, (rows, columns); DataError names `field`. NumPy comes as float64, a copy."""
     if isinstance(values, Tensor):
-        tensor = values
+        tensor = values.detach() if values.requires_grad else values
+        if tensor.is_complex():
+            raise DataError(f"{field} have dtype {tensor.dtype}; real numbers are needed")
     else:
+        if np.ma.is_masked(values):
+            raise DataError(f"{field} have masked values; fill them, or drop their rows")
         array = np.asarray(values)
         if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
             raise DataError(f"{field} have dtype {array.dtype}; real numbers are needed")
@@ -28,6 +34,17 @@ def check_finite(values: Tensor, field: str) -> None:
     if not bool((finite := torch.isfinite(values)).all()):
         row, column = torch.nonzero(~finite)[0].tolist()
         raise DataError(f"{field}[{row}, {column}] = {values[row, column].item()}; NaN and Inf cannot be used")
+
+
+def whole_number(value: object, field: str, least: int) -> int:
+    """A whole number of at least `least`; DataError names `field`."""
+    try:
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise DataError(f"{field} = {value!r}; a whole number is needed") from error
+    if number < least:
+        raise DataError(f"{field} = {number}; at least {least} is needed")
+    return number
 
 
 def as_given(result: Tensor, given: ArrayT) -> ArrayT:

@@ -29,9 +29,16 @@ class Axis:
         tolerance = min(TOLERANCE * max(1.0, abs(anchors[nearest])), 0.01 * float(np.diff(anchors).min()))
         return nearest if differences[nearest] <= tolerance else None
 
+    def value(self, given: object) -> float:
+        """A λ as a number; HyperparameterError for what is none."""
+        try:
+            return float(given)  # type: ignore[arg-type]
+        except (TypeError, ValueError) as error:
+            raise HyperparameterError(f"{self.name} = {given!r} is no number; a real one is needed") from error
+
     def anchor(self, source: float) -> int:
         """The number of the anchor `source`; HyperparameterError where it is none."""
-        number = self.near(float(source))
+        number = self.near(self.value(source))
         if number is None:
             raise HyperparameterError(f"source = {source} is no anchor; anchors are {list(self.clock.anchors)}")
         return number
@@ -44,7 +51,7 @@ class Axis:
         anchors = self.clock.anchors
         low, high = anchors[first], anchors[-1]
         places: list[tuple[int, float]] = []
-        values = [float(target) for target in targets]
+        values = [self.value(target) for target in targets]
         for i, target in enumerate(values):
             number = self.near(target)
             if not low < target < high and (number is None or number < first):

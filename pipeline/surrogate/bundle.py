@@ -36,7 +36,7 @@ def save_surrogate(surrogate: "Surrogate", path: Path) -> None:
     """Write the bundle atomically, replacing what was there."""
     files, document = _files(surrogate), _document(surrogate)
     checksums = _checksums(files)
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, replaces=DOCUMENT) as folder:
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
+from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape, bounded
 
 RIDGE = 1e-4
+LARGEST_RESIDUAL = 6.0
+"""In units of the root mean square of what the affine part leaves."""
 
 
 class TransportMaps(nn.Module):
@@ -57,4 +59,4 @@ class TransportMaps(nn.Module):
         features = torch.cat([start, condition.values], -1)
         moved = start + torch.baddbmm(self.offset[intervals], features, self.affine[intervals])
         rest: Tensor = self.network(start, condition, intervals)
-        return moved + self.residual_scale[intervals] * rest
+        return moved + self.residual_scale[intervals] * bounded(rest, LARGEST_RESIDUAL)

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.config import SurrogateConfig
-from pipeline.errors import DataError
+from pipeline.errors import DataError, HyperparameterError
 from pipeline.harvest import Harvest
 from pipeline.schema import Schema
 from pipeline.shapes import ArrayT
-from pipeline.surrogate.arrays import as_given, check_finite, to_tensor
+from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_number
 from pipeline.surrogate.axis import Axis
 from pipeline.surrogate.clock import Clock
 from pipeline.surrogate.fit import Parts, fit_parts
@@ -125,7 +125,7 @@ class Surrogate:
         results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float32, device=self.device)
         if len(y) and places:
             moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
-            results = self._parts.scaling.restore(moved)
+            results = _finite(self._parts.scaling.restore(moved))
         for m, (interval, s) in enumerate(places):
             if interval == first and s == 0.0:
                 results[:, m] = y
@@ -171,11 +171,10 @@ class Surrogate:
         HyperparameterError for a λ outside the anchors (nothing is extrapolated), DataError for conditions that cannot
         be used.
         """
-        if draws < 1:
-            raise DataError(f"draws = {draws}; at least 1 is needed")
+        draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         x = self._conditions(conditions)
-        values = hyperparameter.cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
-        intervals, shares = self._axis.place_rows(np.asarray(values, np.float64), len(x))
+        values = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
+        intervals, shares = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
         result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)
         # All rows of an interval at once: draws of one call are independent of each other, those of two are not.
         for interval in np.unique(intervals).tolist():
@@ -210,7 +209,7 @@ class Surrogate:
         y, x = self._tensors(outputs, conditions)
         start, condition = self._parts.scaling.standardise(y), self._parts.scaling.condition(x)
         end = self._parts.maps(start, condition, interval)
-        return self._parts.scaling.restore(self._between(start, end, condition, times)[:, 0])
+        return _finite(self._parts.scaling.restore(self._between(start, end, condition, times)[:, 0]))
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
@@ -261,3 +260,16 @@ class Surrogate:
         y = y.to(self.device, torch.float32)
         check_finite(y, "outputs")
         return y, x
+
+
+def _real(values: object, name: str) -> NDArray[np.float64]:
+    try:
+        return np.asarray(values, np.float64)
+    except (TypeError, ValueError) as error:
+        raise HyperparameterError(f"{name} = {values!r} is no number; a real one, or one a row, is needed") from error
+
+
+def _finite(moved: Tensor) -> Tensor:
+    if not bool(torch.isfinite(moved).all()):
+        raise DataError("the samples cannot be moved within float32; they lie too far from those of the harvest")
+    return moved

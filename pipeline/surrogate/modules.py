@@ -11,6 +11,11 @@ from torch.nn import functional
 ALL = slice(None)
 
 
+def bounded(values: Tensor, bound: float) -> Tensor:
+    """Values within ±bound, unchanged while small: what a network says where it was not trained stays within reason."""
+    return bound * torch.tanh(values / bound)
+
+
 class StackedLinear(nn.Module):
     """K independent affine layers, evaluated as one batched product: (K, B, inputs) → (K, B, outputs)."""
 

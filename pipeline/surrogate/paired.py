@@ -5,6 +5,7 @@ and that of a stochastic one is a small transport problem a condition. It is fou
 action between two samples), in turns with the metric and the paths: Euclidean pairs squeeze what moves on a curve.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +18,9 @@ from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.surrogate.training import History, PathTrainer, one_cycle
 
+HELD_BACK = 0.15
+"""The share of conditions that judges the maps while the others train them."""
+JUDGED_EVERY = 50
 EXPLORED = 0.1
 """How far beyond the samples, in standardised units, paths are trained: rows to be moved need not be the harvest's."""
 
@@ -91,22 +95,62 @@ def _blur(pairs: Pairs, generator: torch.Generator) -> Pairs:
 def fit_maps(
     maps: TransportMaps, pairs: Sequence[Pairs], config: SurrogateConfig, generator: torch.Generator
 ) -> list[float]:
-    """Regress T_k on the coupled pairs: the affine part in closed form, then the networks."""
+    """Regress T_k on the coupled pairs: the affine part in closed form, then the networks; returns the losses.
+
+    Where conditions are continuous, pairs of some of them are held back, and the weights that foretell these best are
+    kept: a network that learns few conditions by heart is wild between them.
+    """
     for k, pair in enumerate(pairs):
         maps.solve_affine(k, pair.start, pair.condition, pair.end, pair.weight)
+    train, judge = _hold_back(pairs, generator)
     optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2)
     schedule = one_cycle(optimiser, config.map_steps)
     size = maps.residual_scale.square()
     curve = []
-    for _ in range(config.map_steps):
-        batch = _stack([p.draw(config.batch_size, generator) for p in pairs])
+    best, kept = math.inf, maps.state_dict()
+    for step in range(config.map_steps):
+        batch = _stack([p.draw(config.batch_size, generator) for p in train])
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
         curve.append(loss.item())
+        if judge and (step % JUDGED_EVERY == JUDGED_EVERY - 1 or step == config.map_steps - 1):
+            error = _map_error(maps, judge)
+            if error < best:
+                best, kept = error, {name: value.clone() for name, value in maps.state_dict().items()}
+    if judge:
+        maps.load_state_dict(kept)
     return curve
+
+
+@torch.no_grad()
+def _map_error(maps: TransportMaps, judge: Sequence[Pairs]) -> float:
+    """The mean over intervals of the maps' squared errors on pairs, in units of what their affine parts leave."""
+    errors = [
+        ((maps(p.start, p.condition, k) - p.end).square().sum(-1) @ p.weight / maps.residual_scale[k].square()).mean()
+        for k, p in enumerate(judge)
+    ]
+    return float(torch.stack(errors).mean())
+
+
+def _hold_back(pairs: Sequence[Pairs], generator: torch.Generator) -> tuple[Sequence[Pairs], Sequence[Pairs]]:
+    """The pairs to train on, and those of a share HELD_BACK of the conditions; none where these are few, or codes."""
+    values = torch.cat([p.condition.values for p in pairs])
+    if not values.shape[1]:
+        return pairs, []
+    keys = torch.cat([values, torch.cat([p.condition.codes for p in pairs]).to(values.dtype)], dim=1)
+    distinct, number = torch.unique(keys, dim=0, return_inverse=True)
+    count = int(HELD_BACK * len(distinct))
+    judged = torch.zeros(len(distinct), dtype=torch.bool)
+    judged[torch.randperm(len(distinct), generator=generator)[:count]] = True
+    masks = torch.split(judged.to(values.device)[number], [len(p) for p in pairs])
+    if not all(bool(mask.any()) and not bool(mask.all()) for mask in masks):
+        return pairs, []
+    return [p.select(~mask) for p, mask in zip(pairs, masks, strict=True)], [
+        p.select(mask) for p, mask in zip(pairs, masks, strict=True)
+    ]
 
 
 def _join(batches: Sequence[Pairs]) -> Pairs:

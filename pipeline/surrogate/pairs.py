@@ -31,6 +31,11 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.start)
 
+    def select(self, mask: Tensor) -> "Pairs":
+        """The pairs where `mask` (P,) holds, their weights scaled to sum to 1."""
+        weight = self.weight[mask]
+        return Pairs(self.start[mask], self.end[mask], self.condition[mask], weight / weight.sum())
+
     def draw(self, count: int, generator: torch.Generator) -> "Pairs":
         """`count` pairs drawn by weight, with replacement."""
         rows = torch.multinomial(self.weight.cpu(), count, replacement=True, generator=generator)
@@ -39,7 +44,7 @@ class Pairs:
 
 
 # So many costs are computed at once.
-CHUNK = 8192
+CHUNK = 2048
 
 # Transport between random halves of a sample is noisier the smaller they are.
 SMALLEST_BLOCK = 64

@@ -5,8 +5,10 @@ import torch
 from scipy.interpolate import BPoly, BSpline, PPoly
 from torch import Tensor, nn
 
-from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
+from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape, bounded
 
+LARGEST_BEND = 3.0
+"""How far a coefficient may lead off the straight line, in units of the distance between a path's ends."""
 LENGTH_TABLE = 32
 """Pieces in which a path's length is measured."""
 
@@ -68,7 +70,7 @@ class PathNetwork(nn.Module):
         raw = self.network(inputs.unsqueeze(0), condition.unsqueeze(0))[0]
         # Differentiable where the ends agree, unlike the norm.
         distance = (difference.square().sum(-1, keepdim=True) + 1e-12).sqrt()
-        coefficients: Tensor = distance * raw
+        coefficients: Tensor = distance * bounded(raw, LARGEST_BEND)
         return coefficients.reshape(len(start), self.basis.functions, -1)
 
     def forward(self, start: Tensor, end: Tensor, condition: Condition, times: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,9 @@ from pipeline.surrogate.coupling import group_rows
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.scaling import Standardiser
 
+BLOCK = 1024
+"""So many conditions are compared with all known ones at once."""
+
 
 @dataclass(frozen=True, eq=False)
 class AnchorSamples:
@@ -66,7 +69,9 @@ def draw_nearest(
     order, counts = np.argsort(group, kind="stable"), np.bincount(group)
     starts = np.cumsum(counts) - counts
     known = scaling.condition(conditions[order[starts]].to(wanted.device))
-    nearest = scaling.condition(wanted).distances(known).argmin(1).cpu().numpy()
+    asked = scaling.condition(wanted)
+    blocks = [asked[i : i + BLOCK].distances(known).argmin(1) for i in range(0, len(wanted), BLOCK)]
+    nearest = torch.cat(blocks).cpu().numpy() if blocks else np.zeros(0, np.intp)
     share = np.random.default_rng(seed).random((len(nearest), draws))
     picked = starts[nearest, None] + (share * counts[nearest, None]).astype(np.intp)
     return outputs[order[picked]].to(wanted.device)

@@ -1,5 +1,6 @@
 """Standardisation: the surrogate works on outputs and conditions of order one, whatever their units."""
 
+import warnings
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -14,6 +15,8 @@ from pipeline.schema import Schema
 from pipeline.surrogate.modules import Condition, ConditionShape
 
 ANISOTROPY = 10.0
+MARGIN = 0.5
+"""How far outside the harvest's range, in standard deviations, conditions are followed."""
 
 
 class Standardiser(nn.Module):
@@ -30,6 +33,8 @@ class Standardiser(nn.Module):
     upper: Tensor
     condition_mean: Tensor
     condition_scale: Tensor
+    condition_lower: Tensor
+    condition_upper: Tensor
 
     def __init__(self, schema: Schema, codes: Sequence[Sequence[float]]) -> None:
         super().__init__()
@@ -41,6 +46,8 @@ class Standardiser(nn.Module):
         self.register_buffer("output_scale", torch.ones(len(schema.outputs)))
         self.register_buffer("condition_mean", torch.zeros(len(self.continuous)))
         self.register_buffer("condition_scale", torch.ones(len(self.continuous)))
+        self.register_buffer("condition_lower", torch.full((len(self.continuous),), -torch.inf))
+        self.register_buffer("condition_upper", torch.full((len(self.continuous),), torch.inf))
         self.register_buffer("lower", _bounds([c.lower for c in schema.outputs], -np.inf), persistent=False)
         self.register_buffer("upper", _bounds([c.upper for c in schema.outputs], np.inf), persistent=False)
 
@@ -56,6 +63,10 @@ class Standardiser(nn.Module):
         values = conditions[:, scaling.continuous]
         scaling.condition_mean.copy_(torch.from_numpy(values.mean(0)))
         scaling.condition_scale.copy_(torch.from_numpy(_positive(values.std(0), np.abs(values).max(0, initial=0.0))))
+        encoded = (torch.from_numpy(values) - scaling.condition_mean) / scaling.condition_scale
+        if len(scaling.continuous):
+            scaling.condition_lower.copy_(encoded.amin(0) - MARGIN)
+            scaling.condition_upper.copy_(encoded.amax(0) + MARGIN)
         return scaling
 
     @property
@@ -64,8 +75,24 @@ class Standardiser(nn.Module):
         return ConditionShape(len(self.continuous), tuple(len(c) for c in self.codes))
 
     def condition(self, conditions: Tensor) -> Condition:
-        """Encode conditions (N, C); DataError for a code that the harvest does not hold."""
+        """Encode conditions (N, C); DataError for a code that the harvest does not hold.
+
+        Continuous columns beyond the harvest's range by more than MARGIN standard deviations are taken as that far, and
+        a UserWarning says so: nothing was learnt out there.
+        """
         values = (conditions[:, self.continuous] - self.condition_mean) / self.condition_scale
+        nearer = values.clamp(self.condition_lower, self.condition_upper)
+        if bool((far := (values != nearer).any(0)).any()):
+            names = [
+                self.schema.conditions[i].name for i, flag in zip(self.continuous, far.tolist(), strict=True) if flag
+            ]
+            warnings.warn(
+                f"conditions: columns {names} lie more than {MARGIN:g} standard deviations outside the harvest's range "
+                "in some rows; they are taken as that far outside",
+                UserWarning,
+                stacklevel=2,
+            )
+        values = nearer
         indices = []
         for i, known in zip(self.categorical, self.codes, strict=True):
             table = torch.tensor(known, dtype=torch.float64, device=conditions.device)

@@ -58,3 +58,10 @@ def test_result_comes_in_the_given_float_dtype(dtype):
 def test_result_for_integers_is_float32(given):
     assert as_given(torch.ones(2, 2), given).dtype == np.float32
     assert as_given(torch.ones(2, 2), torch.tensor(given)).dtype == torch.float32
+
+
+def test_masked_and_complex_values_are_refused():
+    with pytest.raises(DataError, match="masked values"):
+        to_tensor(np.ma.masked_equal(VALUES, 3.0), "outputs")
+    with pytest.raises(DataError, match="complex"):
+        to_tensor(torch.zeros(2, 2, dtype=torch.complex64), "outputs")

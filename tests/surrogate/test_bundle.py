@@ -61,7 +61,7 @@ def test_saving_again_gives_the_same_files(saved, tmp_path):
 
 def test_save_replaces_what_was_there(saved, tmp_path):
     surrogate, _, _ = saved
-    (tmp_path / "s").mkdir()
+    surrogate.save(tmp_path / "s")
     (tmp_path / "s" / "old").touch()
     surrogate.save(tmp_path / "s")
     assert not (tmp_path / "s" / "old").exists()
@@ -173,3 +173,16 @@ def test_digest_tells_surrogates_apart():
     first, other = (Surrogate.fit(harvest, moment(alpha=a)) for a in (0.05, 0.06))
     assert first.digest != other.digest
     assert len(first.digest) == 64
+
+
+def test_other_folders_and_files_are_not_replaced(saved, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match=r"holds other files and no surrogate\.json"):
+        saved[0].save(tmp_path / "docs")
+    with pytest.raises(BundleError, match="is a file"):
+        saved[0].save(tmp_path / "docs" / "thesis.txt")
+    assert (tmp_path / "docs" / "thesis.txt").read_text() == "years of work"
+    for _ in range(2):  # new, then its own
+        saved[0].save(tmp_path / "surrogate")
+    assert Surrogate.load(tmp_path / "surrogate").digest == saved[0].digest

@@ -359,3 +359,37 @@ def test_other_units_of_the_conditions_change_nothing(cloud, cloud_surrogate):
     )
     expected = cloud_surrogate.path(y, x, 0.0, TARGETS)
     np.testing.assert_allclose(other.path(y, 1e4 * x - 7e4, 0.0, TARGETS), expected, rtol=0, atol=0.03)
+
+
+# Far from the harvest.
+
+
+def test_unfamiliar_conditions_are_followed_to_the_margin_and_no_further(cloud_surrogate, cloud):
+    y, x = start(cloud)
+    with pytest.warns(UserWarning, match=r"columns \['x0'.*outside the harvest's range"):
+        far = cloud_surrogate.transport(y, x * 0 + 1e4, 0.0, 0.7)
+    with pytest.warns(UserWarning, match="outside the harvest's range"):
+        farther = cloud_surrogate.transport(y, x * 0 + 1e6, 0.0, 0.7)
+    assert np.isfinite(far).all()
+    np.testing.assert_array_equal(far, farther)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_harvest_s_own_conditions_are_familiar(pair):
+    surrogate, harvest = pair
+    surrogate.transport(*start(harvest), 0.0, 0.7)
+
+
+@pytest.mark.parametrize(("keywords", "message"), [({"draws": 1.5}, "draws = 1.5"), ({"seed": -1}, "seed = -1")])
+def test_draws_and_seed_are_whole_numbers(circles_surrogate, circles, keywords, message):
+    with pytest.raises(DataError, match=message):
+        circles_surrogate.sample(circles.conditions[0], 0.3, **keywords)
+
+
+@pytest.mark.parametrize("value", ["x", ["x"]])
+def test_what_is_no_number_is_no_hyperparameter(circles_surrogate, circles, value):
+    y, x = start(circles)
+    with pytest.raises(HyperparameterError, match="is no number"):
+        circles_surrogate.sample(x, value)
+    with pytest.raises(HyperparameterError, match="is no number"):
+        circles_surrogate.transport(y, x, 0.0, value)
