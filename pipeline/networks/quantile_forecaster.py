@@ -4,8 +4,12 @@ The series is split 70/15/15 in time into train, validation and test, and no win
 trained on train and stop early on validation. The surrogate is fitted on contexts of those two, and scored on test.
 """
 
+import lzma
+import tarfile
+import zipfile
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 TRAIN_END, VALIDATION_END = 0.70, 0.85
 """Ends of the train and validation splits, as fractions of the series."""
+
+BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
+"""What pandas raises for a file that is no table: its own errors (ValueErrors), and those of the compressions."""
 
 
 class QuantileForecaster:
@@ -38,13 +45,13 @@ class QuantileForecaster:
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
         """Read the value column; DataError where it is missing, not numeric, has gaps or is too short for windows."""
-        values = _read_column(source, settings.column).astype(np.float32)
+        values = _read_column(source, settings.column)
         if (shortest := min(map(len, _splits(values).values()))) < self.settings.window:
             raise DataError(
                 f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
                 f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
             )
-        if not _splits(values)["train"].std() > 0:
+        if not np.ptp(_splits(values)["train"]) > 0:  # the deviation of equal numbers is not always 0
             raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
         return Data({"values": values}, {"column": settings.column, "units": settings.units})
 
@@ -110,26 +117,39 @@ def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None =
     return contexts[keep]
 
 
-def _read_column(source: Path, column: str) -> NDArray[np.float64]:
+def _read_table(source: Path) -> Any:
     import pandas as pd
 
+    if source.is_dir():
+        raise DataError(f"ingest.source = {source} is a folder; set the path of a CSV file in it")
     if not source.is_file():
         raise DataError(f"ingest.source = {source} does not exist; set the path of a CSV file")
     try:
-        table = pd.read_csv(source)
+        return pd.read_csv(source)
     except pd.errors.EmptyDataError as error:
         raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
+    except BROKEN as error:
         raise DataError(f"ingest.source = {source} is no CSV file: {error}") from error
+    except ImportError as error:
+        raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
+
+
+def _read_column(source: Path, column: str) -> NDArray[np.float32]:
+    import pandas as pd
+
+    table = _read_table(source)
     if not column:
         raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
     if column not in table.columns:
         raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
-    values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64)
+    with np.errstate(over="ignore"):  # beyond float32 is as bad as no number
+        values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
     if (bad := np.flatnonzero(~np.isfinite(values))).size:
+        first = table[column].iloc[bad[0]]
+        shown = repr(first) if isinstance(first, str) else str(first)
         # The header is line 1, as an editor counts.
         raise DataError(
-            f"ingest.source = {source}: column {column!r} holds {table[column].iloc[bad[0]]!r} in line {bad[0] + 2} "
+            f"ingest.source = {source}: column {column!r} holds {shown} in line {bad[0] + 2} "
             f"({bad.size} such rows); finite numbers are needed: fill or remove these rows"
         )
-    return np.asarray(values)
+    return np.asarray(values, np.float32)

@@ -41,6 +41,8 @@ def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
 
     Folders of other values, as a former sweep may have left them, are passed over.
     """
+    if not source.is_dir():
+        raise BundleError(f"{source} does not exist: no network was harvested; run stage harvest for every λ")
     folders = {number: folder for folder in source.iterdir() if (number := _number(folder.name)) is not None}
     if missing := [v for v in values if v not in folders]:
         raise BundleError(f"{source} holds no harvest of λ = {missing}, only of {sorted(folders)}; run stage harvest")

@@ -1,4 +1,6 @@
+import gzip
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,26 @@ def test_binary_file_is_refused(tmp_path):
         family().ingest(tmp_path / "series.csv", COLUMN)
 
 
+@pytest.mark.parametrize("ending", ["gz", "bz2", "zip", "xz", "tar", "tar.gz"])
+@pytest.mark.parametrize("content", [b"no archive", b"\x1f\x8b\x08\x00", gzip.compress(b"value" * 99)[:-9]])
+def test_broken_archive_is_refused(tmp_path, ending, content):
+    (tmp_path / f"series.csv.{ending}").write_bytes(content)
+    with pytest.raises(DataError, match=rf"ingest.source = .*series.csv.{ending} is no CSV file"):
+        family().ingest(tmp_path / f"series.csv.{ending}", COLUMN)
+
+
+@pytest.mark.skipif(find_spec("zstandard") is not None, reason="needs an environment without zstandard")
+def test_compression_that_is_not_installed_is_refused(tmp_path):
+    (tmp_path / "series.csv.zst").touch()
+    with pytest.raises(DataError, match=r"series.csv.zst cannot be decompressed .*; unpack it"):
+        family().ingest(tmp_path / "series.csv.zst", COLUMN)
+
+
+def test_folder_is_refused(tmp_path):
+    with pytest.raises(DataError, match="is a folder; set the path of a CSV file in it"):
+        family().ingest(tmp_path, COLUMN)
+
+
 def test_header_alone_is_refused(tmp_path):
     with pytest.raises(DataError, match="has 0 rows"):
         family().ingest(write_csv(tmp_path, []), COLUMN)
@@ -116,9 +138,11 @@ def test_unset_column_is_refused(tmp_path):
         family().ingest(write_csv(tmp_path, range(100)), IngestSection(source="series.csv"))
 
 
-@pytest.mark.parametrize(("bad", "shown"), [("cold", "'cold'"), ("", "nan"), ("inf", "inf"), ("nan", "nan")])
+@pytest.mark.parametrize(
+    ("bad", "shown"), [("cold", "'cold'"), ("", "nan"), ("inf", "inf"), ("nan", "nan"), ("1e39", "1e\\+39")]
+)
 def test_values_that_are_no_finite_numbers_are_refused(tmp_path, bad, shown):
-    with pytest.raises(DataError, match=rf"column 'value' holds .*{shown}.* in line 12 \(1 such rows\)"):
+    with pytest.raises(DataError, match=rf"column 'value' holds {shown} in line 12 \(1 such rows\)"):
         family().ingest(write_csv(tmp_path, [*range(10), bad, *range(89)]), COLUMN)
 
 
@@ -128,9 +152,10 @@ def test_too_short_series_is_refused(tmp_path):
     family().ingest(write_csv(tmp_path, range(40)), COLUMN)
 
 
-def test_constant_series_is_refused(tmp_path):
+@pytest.mark.parametrize("value", [5, 0.1, 1e30])
+def test_constant_series_is_refused(tmp_path, value):
     with pytest.raises(DataError, match="constant"):
-        family().ingest(write_csv(tmp_path, [5] * 100), COLUMN)
+        family().ingest(write_csv(tmp_path, [value] * 100), COLUMN)
 
 
 @pytest.mark.slow

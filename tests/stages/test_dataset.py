@@ -46,6 +46,11 @@ def test_folders_of_a_former_sweep_are_passed_over(swept, tmp_path):
     assert load(config, tmp_path / "copy", "score").digest == load(config, root, "score").digest
 
 
+def test_dataset_before_any_harvest_is_refused(tmp_path):
+    with pytest.raises(BundleError, match=r"data/small/harvest does not exist: .*; run stage harvest"):
+        dataset.run(sweep_config(), tmp_path)
+
+
 def test_missing_value_is_refused(swept, tmp_path):
     config, root = swept
     shutil.copytree(root / config.folder / "harvest", tmp_path / config.folder / "harvest")
