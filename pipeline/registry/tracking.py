@@ -9,9 +9,10 @@ import hashlib
 import json
 import os
 import re
+import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,14 @@ if TYPE_CHECKING:
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 EVIDENCE = "evidence_digest"
-QUIET = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
-"""Unless told not to before it is imported, MLflow reports its use over the network and draws bars for copied files."""
+SQLITE = "sqlite:///"
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+"""Unless told not to before it is imported, MLflow reports its use over the network, draws bars for copied files, and
+asks a server that is not there for four minutes."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +53,26 @@ class Store:
             os.environ.setdefault(variable, value)
         from mlflow import MlflowClient
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         try:
-            return MlflowClient(tracking_uri=self.uri)
-        except MlflowException as error:
+            if self.uri.startswith(SQLITE):
+                _check_database(self.uri.removeprefix(SQLITE).partition("?")[0])
+            client = MlflowClient(tracking_uri=self.uri)
+            client.search_registered_models(max_results=1)  # a server is not asked before
+        except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
             raise RegistryError(
-                f"{self.uri} cannot be opened as an MLflow store ({error}); mend {URI_VARIABLE}, or unset it for the "
-                "checkout's own store"
+                f"{self.uri} cannot be opened as an MLflow store ({' '.join(str(error).split())}); mend the store or "
+                f"{URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is taken"
             ) from error
+        return client
+
+
+def _check_database(path: str) -> None:
+    """Raise sqlite3.Error where the file is no database, or cannot be written; MLflow would try for minutes."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.rollback()
 
 
 def open_store(root: Path = Path()) -> Store:
