@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.bundles import read_json
 from pipeline.errors import BundleError
@@ -30,15 +30,29 @@ class Figures(BaseModel):
     energy_distance: float
 
 
+class Gate(BaseModel):
+    """What the gate decided, as the file holds it: its reason is a list of one sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    promote: bool
+    reason: tuple[str]
+
+
 class Validated(BaseModel):
     """The parts of metrics.json that registration needs; others are left to the file itself, an artifact of the run."""
 
     model_config = ConfigDict(frozen=True)
 
-    decision: Decision
+    gate: Gate = Field(alias="decision")
     mean: dict[str, float]
     scores: tuple[Figures, ...]
     digests: tuple[Digest, ...]
+
+    @property
+    def decision(self) -> Decision:
+        """Whether the surrogate may become champion, and why."""
+        return Decision(self.gate.promote, *self.gate.reason)
 
     def figures(self) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:
         """Errors by method in the mean over the held-out λ, and error and energy distance at each, method by method."""

@@ -48,12 +48,12 @@ class Facts:
 def metrics(evaluation: Evaluation, decision: Decision, facts: Facts) -> dict[str, Any]:
     """The content of metrics.json.
 
-    Numbers that `dvc metrics show` should list stand in mappings; what only programs read (every score, the digests)
-    stands in lists, which DVC leaves out of its table.
+    Numbers that `dvc metrics show` should list stand in mappings; what would swell its table (every score, the digests,
+    the sentence that is the decision's reason) stands in lists, which DVC leaves out.
     """
     held_out = evaluation.hyperparameters
     return {
-        "decision": {"promote": decision.promote, "reason": decision.reason},
+        "decision": {"promote": decision.promote, "reason": [decision.reason]},
         "measure": evaluation.measure,
         "clock": facts.clock,
         "redraws": evaluation.redraws,

@@ -34,9 +34,8 @@ def test_metrics_errors_and_report_are_written(validated):
     with (folder / "validation" / "errors.csv").open() as file:
         held_out = [line for line in csv.DictReader(file) if line["role"] == "held_out"]
     assert {float(line["hyperparameter"]) for line in held_out} == set(config.sweep.held_out)
-    assert document["decision"]["reason"] in (folder / "validation/report/report.html").read_text().replace(
-        "&#39;", "'"
-    )
+    (reason,) = document["decision"]["reason"]
+    assert reason in (folder / "validation/report/report.html").read_text().replace("&#39;", "'")
     assert (folder / "validation" / "report" / "pictures" / "paths.png").is_file()
 
 

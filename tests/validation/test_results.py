@@ -23,7 +23,7 @@ def validated():
 def test_metrics_carry_decision_means_scores_and_digests(validated):
     evaluation, decision, facts, fit, score = validated
     document = json.loads(json.dumps(metrics(evaluation, decision, facts), allow_nan=False))
-    assert document["decision"] == {"promote": decision.promote, "reason": decision.reason}
+    assert document["decision"] == {"promote": decision.promote, "reason": [decision.reason]}
     assert document["mean"][SURROGATE] == evaluation.mean_error(SURROGATE)
     assert set(document["surrogate"]) == {"0.25", "0.75"}
     assert document["clock"] == "linear"
