@@ -1,5 +1,6 @@
 """Surrogates whose answers are known in closed form, and harvests to judge them on."""
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,10 +43,14 @@ class Shifting:
 
     centre: np.ndarray
     scale: float = 1.0
+    family: str = "tests.validation.oracles:Shifting"
 
     def outputs(self, conditions, draws, seed):
         rng = np.random.default_rng(seed)
         return self.centre + self.scale * rng.standard_normal((len(conditions), draws, len(self.centre)))
+
+    def save(self, folder):
+        (folder / "shifting.json").write_text(json.dumps({"centre": self.centre.tolist(), "scale": self.scale}))
 
 
 def make_schema(columns=2, *, deterministic=False, kind="categorical", picture="scatter", conditions=1):

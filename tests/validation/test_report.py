@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from pipeline.harvest import Harvest
 from pipeline.validation.comparison import Comparison
@@ -13,6 +14,7 @@ from pipeline.validation.gates import decide
 from pipeline.validation.panels import choose_panels
 from pipeline.validation.report import write_report
 from pipeline.validation.results import Facts
+from pipeline.validation.style import log_axis
 from tests.validation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -151,7 +153,32 @@ def test_forecast_panels_show_a_small_the_median_and_a_large_error():
     rows = [int(np.flatnonzero((score.conditions[0] == p.condition).all(axis=1))[0]) for p in panels]
     assert rows == [1, 5, 9]
     assert [p.title for p in panels] == [
-        "context with a small error",
-        "context with the median error",
-        "context with a large error",
+        "context with a small error: MSE 0.01 m²",
+        "context with the median error: MSE 0.25 m²",
+        "context with a large error: MSE 0.81 m²",
     ]
+
+
+def test_forecast_panels_without_held_out_values_claim_no_error():
+    score = forecast_harvest(values=(0.0, 0.5, 1.0))
+    surrogate = ConstantVelocity(deterministic=True, schema=score.schema)
+    panels = choose_panels(surrogate, score, Comparison.of(score, deterministic=True))
+    assert [p.title for p in panels] == ["context 1", "context 5", "context 9"]
+
+
+@pytest.mark.parametrize(("columns", "claim"), [(2, "paths keep to the dark"), (3, "t+2 stays"), (4, "the 2 outputs")])
+def test_a_slice_of_the_density_is_called_one(tmp_path, columns, claim):
+    html, _ = _write(tmp_path, forecast_harvest(columns=columns), deterministic=True)
+    assert claim in html
+    assert ("one slice of a density" in html) is (columns > 2)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.17, 514.0), (1.0, 1000.0), (0.3, 0.3), (1e-7, 3.0)])
+def test_ticks_of_a_logarithmic_axis_enclose_the_data(low, high):
+    ax = Figure().subplots()
+    log_axis(ax, low, high)
+    bottom, top = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if bottom <= tick <= top]
+    assert min(ticks) <= low * (1 + 1e-9)
+    assert max(ticks) >= high * (1 - 1e-9)
+    assert len(ticks) <= 16
