@@ -72,6 +72,8 @@ def _check_database(path: str) -> None:
     """Raise sqlite3.Error where the file is no database, or cannot be written; MLflow would try for minutes."""
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {number}")  # a write that changes nothing, and is taken back
         connection.rollback()
 
 
