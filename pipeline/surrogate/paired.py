@@ -19,7 +19,9 @@ from pipeline.surrogate.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.surrogate.training import History, PathTrainer, one_cycle
 
 HELD_BACK = 0.15
-"""The share of conditions that judges the maps while the others train them."""
+"""The share of conditions that judges the maps while the others train them; but at least FEWEST_JUDGES of them, and at
+most a third."""
+FEWEST_JUDGES = 10
 JUDGED_EVERY = 50
 EXPLORED = 0.1
 """How far beyond the samples, in standardised units, paths are trained: rows to be moved need not be the harvest's."""
@@ -107,7 +109,7 @@ def fit_maps(
     schedule = one_cycle(optimiser, config.map_steps)
     size = maps.residual_scale.square()
     curve = []
-    best, kept = math.inf, maps.state_dict()
+    best, kept = _map_error(maps, judge) if judge else math.inf, _weights(maps)
     for step in range(config.map_steps):
         batch = _stack([p.draw(config.batch_size, generator) for p in train])
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
@@ -119,10 +121,14 @@ def fit_maps(
         if judge and (step % JUDGED_EVERY == JUDGED_EVERY - 1 or step == config.map_steps - 1):
             error = _map_error(maps, judge)
             if error < best:
-                best, kept = error, {name: value.clone() for name, value in maps.state_dict().items()}
+                best, kept = error, _weights(maps)
     if judge:
         maps.load_state_dict(kept)
     return curve
+
+
+def _weights(maps: TransportMaps) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in maps.state_dict().items()}
 
 
 @torch.no_grad()
@@ -142,7 +148,7 @@ def _hold_back(pairs: Sequence[Pairs], generator: torch.Generator) -> tuple[Sequ
         return pairs, []
     keys = torch.cat([values, torch.cat([p.condition.codes for p in pairs]).to(values.dtype)], dim=1)
     distinct, number = torch.unique(keys, dim=0, return_inverse=True)
-    count = int(HELD_BACK * len(distinct))
+    count = min(max(int(HELD_BACK * len(distinct)), FEWEST_JUDGES), len(distinct) // 3)
     judged = torch.zeros(len(distinct), dtype=torch.bool)
     judged[torch.randperm(len(distinct), generator=generator)[:count]] = True
     masks = torch.split(judged.to(values.device)[number], [len(p) for p in pairs])
