@@ -129,7 +129,7 @@ class Harvest:
         """Write the folder `path` atomically, replacing what was there."""
         from pipeline.networks.registry import save_network
 
-        with atomic_folder(path) as folder:
+        with atomic_folder(path, replaces=SCHEMA_FILE) as folder:
             for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
                 write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
                 if self.networks is not None:
