@@ -6,22 +6,12 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from flows.reproduce import Outcome
+from pipeline.registry.registration import Registration
 
 NOTHING_HELD_OUT = (
     "No value was held out, so there are no errors to show. Hold some out with HELD_OUT=0.25,0.75 beside HARVEST=, "
-    "or in params.yaml under sweep.held_out."
+    "or in params.yaml by leaving some of the values out of sweep.anchors."
 )
-
-
-@dataclass(frozen=True)
-class Registration:
-    """What the register stage wrote down of the model's version. uri: as `mlflow.pyfunc.load_model` takes it."""
-
-    model: str
-    version: int
-    uri: str
-    digest: str
-    reason: str
 
 
 def read_registration(folder: Path) -> Registration:

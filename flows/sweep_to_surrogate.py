@@ -12,12 +12,13 @@ from prefect.tasks import exponential_backoff
 
 from flows.graph import HOME_POOL, Stage, Survey, survey
 from flows.parameters import SweepRun
-from flows.report import Registration, Summary, publish, read_registration, summarise
+from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import LockedError, Outcome, StageError
 from flows.stage import LOCK_RETRIES, held_by_another, run_stage
 from pipeline.check import check
 from pipeline.config import PARAMS, Config, load_config
 from pipeline.presets import select_harvest, select_preset
+from pipeline.registry.registration import Registration
 
 REGISTER = "register"
 AS_IT_IS = SweepRun()
@@ -114,8 +115,8 @@ def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
 
 
 def is_registered(root: Path, registration: Registration) -> bool:
-    """Whether the MLflow store of the checkout at `root` holds the version that the register stage wrote down."""
-    from pipeline.registry.register import find_version
+    """Whether the MLflow store of the checkout at `root` still says what the register stage wrote down."""
+    from pipeline.registry.register import stands
     from pipeline.registry.tracking import open_store
 
-    return find_version(open_store(root), registration.model, registration.digest) == registration.version
+    return stands(open_store(root), registration)

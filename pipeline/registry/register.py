@@ -3,7 +3,6 @@
 import logging
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
 from pipeline.registry.champion import rollback as _rollback
 from pipeline.registry.packaging import save_model
+from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run
 from pipeline.validation.decision import Decision
 
@@ -26,22 +26,6 @@ DIGEST = "surrogate_digest"
 PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Registration:
-    """Where a surrogate is registered.
-
-    version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
-    else the version. digest: of the surrogate's bundle. reason: the gate's, and what else decided about the alias.
-    """
-
-    model: str
-    version: int
-    uri: str
-    digest: str
-    champion: bool
-    reason: str
 
 
 def find_version(store: Store, model: str, digest: str) -> int | None:

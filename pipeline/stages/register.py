@@ -9,8 +9,9 @@ from pipeline.config import Config
 from pipeline.errors import RegistryError
 from pipeline.harvest import Harvest
 from pipeline.registry.champion import Rollback
-from pipeline.registry.register import Registration, register
+from pipeline.registry.register import register
 from pipeline.registry.register import rollback as roll_champion_back
+from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import Evidence, open_store
 from pipeline.registry.validated import Validated, read_validated
 from pipeline.surrogate import Surrogate

@@ -39,7 +39,9 @@ def test_an_empty_store_gets_its_version_back(finished):
         path.unlink()
     done = finished.flow()
     assert "1 ran, 0 restored, 10 unchanged" in done.stdout
-    assert "Model   models:/tiny/1" in done.stdout
+    registration = json.loads((finished.root / "data" / "tiny" / "registration.json").read_text())
+    assert registration["version"] == 1
+    assert f"Model   {registration['uri']}" in done.stdout
     assert (finished.root / "mlflow.db").is_file()
     assert finished.is_clean()
 

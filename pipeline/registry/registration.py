@@ -1,0 +1,19 @@
+"""What the register stage writes down, apart from how it registers: the flows read it without loading MLflow."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Where a surrogate is registered.
+
+    version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
+    else the version. digest: of the surrogate's bundle. reason: the gate's, and what else decided about the alias.
+    """
+
+    model: str
+    version: int
+    uri: str
+    digest: str
+    champion: bool
+    reason: str
