@@ -89,16 +89,6 @@ class Harvest:
         return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)))
 
     @property
-    def output_dimension(self) -> int:
-        """D."""
-        return int(self.outputs[0].shape[1])
-
-    @property
-    def condition_dimension(self) -> int:
-        """C."""
-        return int(self.conditions[0].shape[1])
-
-    @property
     def categorical(self) -> tuple[bool, ...]:
         """Which condition columns are categorical, (C,)."""
         return tuple(c.kind == "categorical" for c in self.schema.conditions)

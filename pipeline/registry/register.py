@@ -44,11 +44,9 @@ def stands(store: Store, registration: Registration) -> bool:
     False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since;
     registering again writes down what holds then.
     """
-    client = store.client()
-    found = _oldest(client, registration.model, registration.digest)
-    if found is None or int(found.version) != registration.version:
+    if find_version(store, registration.model, registration.digest) != registration.version:
         return False
-    return (champion_version(client, registration.model) == registration.version) == registration.champion
+    return (champion_version(store.client(), registration.model) == registration.version) == registration.champion
 
 
 def register(

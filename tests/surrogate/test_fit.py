@@ -21,7 +21,7 @@ def check(harvest: Harvest, config: SurrogateConfig = MOMENT) -> np.ndarray:
     low, high = harvest.hyperparameter[[0, -1]]
     targets = np.linspace(low, high, 7).tolist()
     path = surrogate.path(harvest.outputs[0], harvest.conditions[0], low, targets)
-    assert path.shape == (len(harvest.outputs[0]), 7, harvest.output_dimension)
+    assert path.shape == (len(harvest.outputs[0]), 7, len(harvest.schema.outputs))
     assert np.isfinite(path).all()
     assert all(np.isfinite(curve).all() for curve in surrogate.history.values())
     return path
