@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run sweep test test-fast lint format types deploy deploy-stop rollback clean
+.PHONY: help install run sweep test test-fast lint format types bench bench-full deploy deploy-stop rollback clean
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -48,6 +48,12 @@ format: $(INSTALLED)  ## lay the code out
 
 types: $(INSTALLED)  ## check the types
 	$(BIN)/mypy
+
+bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md (under half an hour on two cores)
+	$(BIN)/python -m benchmarks
+
+bench-full: $(INSTALLED)  ## the same, with twenty seeds on every published file of anchors, and the ablations (hours)
+	$(BIN)/python -m benchmarks --full
 
 deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml
 	@$(BIN)/python -m flows deploy --port $(PORT)

@@ -1,1 +1,1 @@
-"""Benchmarks: figures beside their targets, measured in one run by `python -m benchmarks.<name>`."""
+"""Benchmarks: figures beside their targets. `python -m benchmarks` measures them and writes docs/benchmarks.md."""

@@ -2,44 +2,66 @@
 
 100 samples per category and anchor (s = 0, ½, 1); scores at s = 0.25 and 0.75 from 100 start samples per category at
 s = 0, averaged over 20 redraws of starts and truth. Anchors are drawn afresh for every seed, or read from a file.
-
-    python -m benchmarks.semicircles --seeds 5
-    python -m benchmarks.semicircles --seeds 5 --anchors ../shared/anchors/semicircles.npz
 """
 
-import argparse
 import time
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
+from benchmarks.record import SHARED, Record, Rows, Task
+from benchmarks.table import Criterion, cell, criteria, measured, median_of
 from pipeline.config import SurrogateConfig
 from pipeline.harvest import Harvest
 from pipeline.networks.semicircles import CENTRES, SemicircleNetwork, log_density
-from pipeline.surrogate import Surrogate
+from pipeline.shapes import FloatArray
 from pipeline.validation.distances import wasserstein2_squared
 
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+TITLE = "Semicircles"
+SEEDS = 5
 ANCHORS = (0.0, 0.5, 1.0)
 JUDGED = (0.25, 0.75)
 SAMPLES = 100
 REDRAWS = 20
 CATEGORIES = np.arange(4.0)[:, None]
+PUBLISHED = SHARED / "anchors" / "semicircles.npz"
+COLUMNS = {"nll": "NLL", "circle": "CD", "w2": "W₂²", "ratio": "W₂² / floor", "worst": "worst of 160 NLL"}
+REFERENCES = {
+    "truth's own samples, n → ∞": {"nll": "−0.902", "circle": "0.040", "ratio": "1"},
+    "published K_I": {"nll": "105.7", "circle": "0.323"},
+    "published K_θ": {"nll": "23.0", "circle": "0.158"},
+    "published K_I−U": {"nll": "−0.532", "circle": "0.016"},
+    "published K_θ−U": {"nll": "−0.662", "circle": "0.016"},
+    "arcs on exact Euclidean pairs": {"nll": "−1.40", "circle": "0.032", "ratio": "2.3"},
+    "arcs on pairs by arc length": {"nll": "−1.00", "circle": "0.037", "ratio": "0.75"},
+    "target": {"nll": "−1.05 … −0.80", "circle": "0.040 ± 0.015", "ratio": "≤ 1.5"},
+}
 
 
 @dataclass(frozen=True)
 class Score:
-    """Means over categories, judged s and redraws; floor: W₂² of two fresh samples of the truth."""
+    """Means over categories, judged s and redraws.
+
+    floor: W₂² of two fresh samples of the truth. worst: the largest NLL of a single redraw, category and s.
+    """
 
     nll: float
-    circle_distance: float
+    circle: float
     w2: float
     floor: float
+    worst: float
+
+    def figures(self) -> dict[str, float]:
+        """By column."""
+        return {**vars(self), "ratio": self.w2 / self.floor}
 
 
-def harvest(seed: int, anchors: Path | None) -> Harvest:
+def harvest(seed: int, anchors: Path | None = None) -> Harvest:
     """The published anchors, or fresh ones."""
     if anchors is not None:
         with np.load(anchors, allow_pickle=False) as file:
@@ -48,51 +70,76 @@ def harvest(seed: int, anchors: Path | None) -> Harvest:
     return Harvest.from_arrays(ANCHORS, outputs, [np.repeat(CATEGORIES, SAMPLES, axis=0)] * 3, "categorical")
 
 
-def score(surrogate: Surrogate, redraws: int = REDRAWS) -> Score:
+def score(surrogate: "Surrogate", redraws: int = REDRAWS) -> Score:
     """The protocol's scores."""
     rows = []
     for redraw in range(redraws):
         starts = SemicircleNetwork(0.0).outputs(CATEGORIES, SAMPLES, 10_000 + redraw)
         for s in JUDGED:
-            fresh, other = (
+            truth, other = (
                 SemicircleNetwork(s).outputs(CATEGORIES, SAMPLES, seed + redraw) for seed in (20_000, 30_000)
             )
             for category, start in enumerate(starts):
                 moved = surrogate.transport(start, np.full((SAMPLES, 1), float(category)), 0.0, s)
-                radius = np.linalg.norm(moved - CENTRES[category], axis=1)
-                nll = -float(np.mean(log_density(moved, category, s)))
-                distances = [wasserstein2_squared(y, fresh[category]) for y in (moved, other[category])]
-                rows.append((nll, float(np.mean(np.abs(radius - 1))), *distances))
-    return Score(*np.mean(rows, axis=0).tolist())
+                rows.append((*_judge(moved, category, s, truth[category]), _distance(other, truth, category)))
+    nll, circle, w2, floor = np.mean(rows, axis=0).tolist()
+    return Score(nll, circle, w2, floor, worst=float(np.max([row[0] for row in rows])))
 
 
-def main() -> None:
-    """Print a row a seed, then medians beside the targets."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--anchors", type=Path)
-    parser.add_argument("--variant", default="K_theta-U")
-    parser.add_argument("--solver", default="paired")
-    arguments = parser.parse_args()
-    config = SurrogateConfig(variant=arguments.variant, solver=arguments.solver)
-    print(f"{arguments.variant}, {arguments.solver}, {torch.get_num_threads()} threads")
-    print(f"{'seed':>6} {'NLL':>8} {'CD':>7} {'W2²':>7} {'floor':>7} {'ratio':>6} {'fit, s':>7}")
-    results = []
-    for seed in range(arguments.seeds):
-        begun = time.perf_counter()
-        surrogate = Surrogate.fit(harvest(seed, arguments.anchors), config, seed=seed)
-        seconds = time.perf_counter() - begun
-        scored = astuple(score(surrogate))
-        results.append((*scored, scored[2] / scored[3], seconds))
-        _show(f"{seed}", results[-1])
-    _show("median", np.median(results, axis=0))
-    print("target  NLL -1.05 … -0.80, CD 0.040 ± 0.015, ratio ≤ 1.5; truth: NLL -0.902, CD 0.040")
+def _judge(moved: FloatArray, category: int, s: float, truth: FloatArray) -> tuple[float, float, float]:
+    """NLL, distance to the circle and W₂² of samples (N, 2) of one category."""
+    radius = np.linalg.norm(moved - CENTRES[category], axis=1)
+    nll = -float(np.mean(log_density(moved, category, s)))
+    return nll, float(np.mean(np.abs(radius - 1))), wasserstein2_squared(moved, truth)
 
 
-def _show(label: str, row: "tuple[float, ...] | NDArray[np.float64]") -> None:
-    nll, circle, w2, floor, ratio, seconds = row
-    print(f"{label:>6} {nll:8.3f} {circle:7.3f} {w2:7.4f} {floor:7.4f} {ratio:6.2f} {seconds:7.1f}", flush=True)
+def _distance(other: FloatArray, truth: FloatArray, category: int) -> float:
+    return wasserstein2_squared(other[category], truth[category])
 
 
-if __name__ == "__main__":
-    main()
+def fit_and_score(config: SurrogateConfig, seed: int, anchors: Path | None = None, redraws: int = REDRAWS) -> Rows:
+    """One fit and its scores."""
+    from pipeline.surrogate import Surrogate
+
+    begun = time.perf_counter()
+    surrogate = Surrogate.fit(harvest(seed, anchors), config, seed=seed)
+    seconds = time.perf_counter() - begun
+    return {"surrogate": {**score(surrogate, redraws).figures(), "seconds": seconds}}
+
+
+def measure(record: Record, seeds: int, processes: int) -> None:
+    """The default configuration on fresh anchors and on the published ones."""
+    files = {"fresh anchors": None, "published anchors": PUBLISHED}
+    if not PUBLISHED.is_file():
+        record.skip(f"published anchors: {PUBLISHED.name} is missing")
+        del files["published anchors"]
+    config = SurrogateConfig()
+    record.measure(
+        (
+            Task(name, seed, fit_and_score, (config, seed, path))
+            for name, path in files.items()
+            for seed in range(seeds)
+        ),
+        processes,
+    )
+
+
+def section(record: Record) -> str:
+    """Both sets of anchors in one table, and the targets of each."""
+    config = SurrogateConfig()
+    parts = [
+        f"Four categories on half circles; default configuration ({config.variant}, {config.solver}); anchors s = 0, "
+        "½, 1, scored at 0.25 and 0.75 from 100 fresh starts a category at s = 0, 20 redraws of starts and truth.\n"
+    ]
+    for task in record.tasks():
+        floor = cell(record.values(task, "surrogate", "floor"))
+        parts.append(f"{task.capitalize()} (W₂² of two fresh samples of the truth: {floor}):\n")
+        parts.append(measured(record, task, COLUMNS, {"surrogate": "this project"}, REFERENCES))
+        nll, circle, ratio = (median_of(record, task, "surrogate", c) for c in ("nll", "circle", "ratio"))
+        bounds = [
+            Criterion("NLL", nll, -1.05, -0.80),
+            Criterion("CD", circle, 0.025, 0.055),
+            Criterion("W₂² / floor", ratio, high=1.5),
+        ]
+        parts.append(criteria(bounds))
+    return "\n".join(parts)

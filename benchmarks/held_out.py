@@ -1,0 +1,202 @@
+"""Errors at held-out λ of a sweep with full truth: the surrogate, plain methods, oracles and the floor."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import logit, ndtri
+
+from benchmarks.record import Record, Rows, Task, side_tasks_merged
+from benchmarks.table import Criterion, criteria, measured, median_of
+from benchmarks.truth import FLOOR_SEEDS, Sweep
+from pipeline.config import SurrogateConfig, Variant
+from pipeline.harvest import Harvest
+from pipeline.surrogate.coupling import Coupling
+from pipeline.validation.baselines import left_anchor, straight_line
+from pipeline.validation.comparison import Comparison, Sample, thin
+from pipeline.validation.evaluate import SURROGATE, Evaluation, evaluate
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+PLAIN = ("straight_line", "nearest_anchor", "left_anchor")
+GRID = 21
+"""Places at which the best speed is looked for, before it is refined."""
+
+LABELS = {
+    "surrogate": "**this project**, default configuration",
+    "surrogate K_I": "its maps and clock with straight paths (K_I)",
+    "straight_line": "straight line, linear clock",
+    "straight_line probit": "straight line, probit clock",
+    "straight_line logit": "straight line, logit clock",
+    "left_anchor": "left anchor, unmoved",
+    "nearest_anchor": "nearest anchor",
+    "best speed": "straight line, best speed at each λ (an oracle)",
+    "retrained": "floor: networks from another seed",
+    "floor": "floor: fresh samples of the same networks",
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Anchors of a sweep; every other λ of it is held out, but for `judged`, which says which of them count.
+
+    redraws: as `pipeline.validation.evaluate`.
+    """
+
+    name: str
+    sweep: Sweep
+    anchors: tuple[float, ...]
+    judged: tuple[float, ...]
+    redraws: int = 1
+
+    @property
+    def values(self) -> list[float]:
+        """Anchors and judged λ, ascending."""
+        return sorted({*self.anchors, *self.judged})
+
+
+def surrogate_mean(case: Case, clock: str, seed: int) -> float:
+    """The mean error of one fit with a named clock."""
+    evaluation = _evaluate(case, SurrogateConfig.model_validate({"clock": clock}), seed)[1]
+    return evaluation.mean_error(SURROGATE)
+
+
+def _evaluate(case: Case, config: SurrogateConfig, seed: int) -> "tuple[Surrogate, Evaluation]":
+    from pipeline.surrogate import Surrogate
+
+    surrogate = Surrogate.fit(case.sweep.harvest("fit", case.anchors, seed), config, seed=seed)
+    score = case.sweep.harvest("score", case.values, 1000 + seed)
+    return surrogate, evaluate(surrogate, score, case.redraws, seed)
+
+
+def surrogate_errors(case: Case, variant: Variant | None, seed: int) -> Rows:
+    """Rows of one fit, and of the plain methods on the same samples; variant None is the default configuration."""
+    config = SurrogateConfig() if variant is None else SurrogateConfig(variant=variant)
+    surrogate, evaluation = _evaluate(case, config, seed)
+    if variant is not None:
+        return {f"surrogate {variant}": _figures(evaluation, SURROGATE)}
+    print(f"  {case.name} · seed {seed}: clock {surrogate.clock}", flush=True)
+    return {method: _figures(evaluation, method) for method in evaluation.methods}
+
+
+def _figures(evaluation: Evaluation, method: str) -> dict[str, float]:
+    scores = [s for s in evaluation.held_out if s.method == method]
+    figures = {f"{s.hyperparameter:g}": s.error for s in scores}
+    figures["mean"] = evaluation.mean_error(method)
+    figures["spread"] = float(np.mean([s.spread / s.truth_spread for s in scores]))
+    if ends := [s.error for s in evaluation.anchors if s.method == method]:
+        figures["anchors"] = float(np.mean(ends))
+    return figures
+
+
+def plain_errors(case: Case, seed: int) -> Rows:
+    """Rows that need no surrogate: straight lines by other clocks and at the best speed, and retrained networks."""
+    score = case.sweep.harvest("score", case.values, 1000 + seed)
+    comparison = Comparison.of(score, bool(score.schema.deterministic))
+    samples = {v: _sample(score, k, comparison) for k, v in enumerate(score.hyperparameter.tolist())}
+    couplings = [comparison.coupling(samples[a], samples[b]) for a, b in pairwise(case.anchors)]
+    rows: Rows = {}
+    for value in case.judged:
+        column, truth = f"{value:g}", samples[value]
+        error = _line_error(case.anchors, samples, couplings, value, comparison)
+        for name, clock in (("probit", ndtri), ("logit", logit)):
+            if (s := place(clock, case.anchors, value)) is not None:
+                rows.setdefault(f"straight_line {name}", {})[column] = error(s)
+        rows.setdefault("best speed", {})[column] = least(error)
+        rows.setdefault("retrained", {})[column] = float(
+            np.mean([_retrained_error(case, value, s, seed, truth, comparison) for s in FLOOR_SEEDS])
+        )
+    for figures in rows.values():
+        figures["mean"] = float(np.mean(list(figures.values())))
+    return rows
+
+
+def _sample(score: Harvest, k: int, comparison: Comparison) -> Sample:
+    return thin(Sample(score.outputs[k], score.conditions[k]), comparison)
+
+
+def _line_error(
+    anchors: Sequence[float],
+    samples: dict[float, Sample],
+    couplings: Sequence[Coupling],
+    value: float,
+    comparison: Comparison,
+) -> Callable[[float], float]:
+    """The error at λ of the straight line as a function of the place s on it."""
+    k = left_anchor(anchors, value)
+    ends = samples[anchors[k]], samples[anchors[k + 1]]
+    return lambda s: comparison.error(straight_line(*ends, couplings[k], s), samples[value])
+
+
+def _retrained_error(
+    case: Case, value: float, network_seed: int, seed: int, truth: Sample, comparison: Comparison
+) -> float:
+    network = case.sweep.trained(value, network_seed)
+    outputs = network.outputs(truth.conditions, 1, 2000 + seed)[:, 0]
+    return comparison.error(Sample(outputs, truth.conditions), truth)
+
+
+def place(clock: Callable[[float], float], anchors: Sequence[float], value: float) -> float | None:
+    """The place s of λ in its interval by a clock; None where the clock is not finite on all anchors."""
+    if not all(math.isfinite(clock(a)) for a in anchors):
+        return None
+    k = left_anchor(anchors, value)
+    start, end = clock(anchors[k]), clock(anchors[k + 1])
+    return float((clock(value) - start) / (end - start))
+
+
+def least(error: Callable[[float], float]) -> float:
+    """The least error over s in [0, 1]: on a grid, then refined around its best place."""
+    grid = np.linspace(0, 1, GRID)
+    values = [error(float(s)) for s in grid]
+    best = int(np.argmin(values))
+    low, high = grid[max(best - 1, 0)], grid[min(best + 1, GRID - 1)]
+    refined = minimize_scalar(error, bounds=(low, high), method="bounded", options={"maxiter": 12})
+    return float(min(values[best], refined.fun))
+
+
+def measure_cases(record: Record, cases: Sequence[Case], seeds: int, processes: int) -> None:
+    """Fits by every seed, and the rows beside them (once for deterministic networks, else by every seed)."""
+    cases[0].sweep.train(processes)
+    stochastic = not cases[0].sweep.family.schema(cases[0].sweep.data).deterministic
+    tasks = []
+    for case in cases:
+        tasks += [Task(case.name, seed, surrogate_errors, (case, None, seed)) for seed in range(seeds)]
+        tasks += [Task(f"{case.name}/K_I", seed, surrogate_errors, (case, "K_I", seed)) for seed in range(seeds)]
+        plain = range(seeds if stochastic else 1)
+        tasks += [Task(f"{case.name}/plain", seed, plain_errors, (case, seed)) for seed in plain]
+    record.measure(tasks, processes)
+
+
+def show(
+    record: Record, case: Case, references: dict[str, str], ratio: float, targets: Sequence[tuple[str, float]] = ()
+) -> str:
+    """A case's table and its criteria.
+
+    references: means of others by line. ratio: of the better of straight line and unmoved left anchor. targets: bounds
+    on the mean, with what they are.
+    """
+    together = side_tasks_merged(record, case.name)
+    columns = {**{f"{v:g}": f"{v:g}" for v in case.judged}, "mean": "mean"}
+    if record.values(case.name, "floor", "mean"):
+        columns["spread"] = "spread / truth's"
+    lines = {label: {"mean": figure} for label, figure in references.items()}
+    text = measured(together, case.name, columns, LABELS, lines)
+    mean = {row: median_of(together, case.name, row, "mean") for row in LABELS}
+    ours = mean["surrogate"]
+    bounds = [Criterion(what, ours, high=bound) for what, bound in targets]
+    bounds += [
+        Criterion(
+            "ratio to the better of straight line (linear clock) and unmoved left anchor",
+            ours / min(mean["straight_line"], mean["left_anchor"]),
+            high=ratio,
+        ),
+        Criterion("ratio to the best plain baseline", ours / min(mean[p] for p in PLAIN), high=1.05),
+        Criterion("ratio to the floor (networks from another seed)", ours / mean["retrained"], high=1.25),
+    ]
+    return text + "\n" + criteria(bounds)
