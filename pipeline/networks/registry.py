@@ -14,6 +14,7 @@ from pipeline.networks.base import Network, NetworkFamily
 BUILT_IN = {
     "quantile_forecaster": "pipeline.networks.quantile_forecaster:QuantileForecaster",
     "semicircles": "pipeline.networks.semicircles:Semicircles",
+    "two_moons_diffusion": "pipeline.networks.two_moons_diffusion:TwoMoonsDiffusion",
 }
 FAMILY_FILE = "family.json"
 METHODS = ("check_hyperparameter", "ingest", "schema", "train", "conditions", "load")

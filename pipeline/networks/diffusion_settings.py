@@ -1,0 +1,30 @@
+"""Settings of a two-moons diffusion model: what the family and its networks both know."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FAMILY = "two_moons_diffusion"
+CATEGORIES = 2
+"""The moons: 0 is the upper one, 1 the lower one."""
+
+
+class DiffusionSettings(BaseModel):
+    """Sizes and training of one diffusion model, and the moons that it is trained on.
+
+    points, noise: number of data points, and the deviation of their noise before they are standardised. steps: length
+    of the chain. first_variance, last_variance: ends of the noise's linear schedule. width: units of both hidden
+    layers. embedding: width of the embeddings of time (even: sines and cosines) and of the category. iterations:
+    batches that a network is trained on.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    points: int = Field(default=10_000, ge=4)
+    noise: float = Field(default=0.05, ge=0, allow_inf_nan=False)
+    steps: int = Field(default=100, ge=2)
+    first_variance: float = Field(default=1e-4, gt=0, lt=1)
+    last_variance: float = Field(default=0.02, gt=0, lt=1)
+    width: int = Field(default=256, ge=1)
+    embedding: int = Field(default=16, ge=2, multiple_of=2)
+    learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    batch_size: int = Field(default=256, ge=1)
+    iterations: int = Field(default=4000, ge=1)
