@@ -1,7 +1,8 @@
 """Diffusion models of scikit-learn's two moons, trained and sampled under dropout; λ = dropout rate.
 
 Conditional on the category, which moon, as in the experiment on two moons of Amad and van der Schaar (ICLR 2026, arXiv
-2603.01771). Dropout is active in training and in sampling: up to a rate of 0.9 samples hardly move, then they scatter.
+2603.01771). Dropout is active in training and in sampling. Up to a rate of 0.9 samples hardly move. At 0.99 a network
+learns next to nothing: it predicts hardly any noise, the chain takes hardly any away, and ends at a deviation of 2.1.
 """
 
 from pathlib import Path
