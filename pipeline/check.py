@@ -50,7 +50,11 @@ def _check_fit(config: Config) -> None:
         from pipeline.surrogate.fit import resolve_device
 
         resolve_device(config.fit.device)
-    if config.fit.clock == "probit":
-        from pipeline.surrogate.clock import Clock
+    anchors = config.sweep.anchors
+    if config.fit.clock == "learnt" and len(anchors) < 3:
+        raise ConfigurationError(f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: three or more are needed")
+    for name in (config.fit.clock, config.fit.clock_prior):
+        if name not in ("auto", "learnt"):
+            from pipeline.surrogate.clock import Clock
 
-        Clock(config.fit.clock, config.sweep.anchors)
+            Clock(name, anchors)

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.errors import ConfigurationError
 
-Variant = Literal["K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
+Variant = Literal["auto", "K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
 Solver = Literal["paired", "semidual"]
-Clock = Literal["auto", "linear", "probit"]
+Clock = Literal["auto", "learnt", "linear", "log", "mirror_log", "logit", "probit", "hold"]
+ClockPrior = Literal["auto", "linear", "log", "mirror_log", "logit", "probit"]
 Device = Literal["auto", "cpu", "cuda"]
 Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
@@ -121,12 +122,19 @@ class SurrogateConfig(Section):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    variant: Variant = "K_theta-U"
+    # auto: K_theta-U where outputs are draws, K_theta where a condition has one output: a point has no density.
+    variant: Variant = "auto"
     solver: Solver = "paired"
+    # When samples move: by a named clock, or the one that left-out anchors call for (auto; learnt: with the skew that
+    # foretells them best, however small its gain). clock_prior: the base where they cannot tell (auto: by the anchors'
+    # range). persistence: with two anchors that are probabilities, λ = 1/2 is put where outputs are nearest to their
+    # own past in the conditions.
     clock: Clock = "auto"
+    clock_prior: ClockPrior = "auto"
+    persistence: bool = True
     # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
-    # it, dwelling where samples are dense.
-    speed: Literal["uniform", "action"] = "uniform"
+    # it, dwelling where samples are dense. auto: uniform, but action for draws at two anchors, which tell no clock.
+    speed: Literal["auto", "uniform", "action"] = "auto"
     # The Lagrangian: weight of U, KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of G.
     alpha: float = Field(default=0.05, ge=0)
     output_bandwidth: Bandwidth = "auto"

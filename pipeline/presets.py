@@ -69,7 +69,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
         "train": {"seed": 0},
         "harvest": None,
         "dataset": {"source": f"data/{name}/data", "score_fraction": 0.25, "seed": 0},
-        "fit": {"variant": "K_theta-U", "solver": "paired", "clock": "auto", "seed": 0, "device": "auto"},
+        "fit": {"variant": "auto", "solver": "paired", "clock": "auto", "seed": 0, "device": "auto"},
         "validate": {"redraws": 1, "seed": 0},
         "register": {"model": name},
     }

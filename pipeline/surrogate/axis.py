@@ -1,4 +1,4 @@
-"""Where a λ stands among the anchors: its interval, and by the clock its place s within it."""
+"""Where a λ stands among the anchors: at one of them, or in which interval."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,7 +44,9 @@ class Axis:
         return number
 
     def places(self, first: int, targets: Sequence[float]) -> list[tuple[int, float]]:
-        """(interval, s) of every target, reached from anchor number `first`; an anchor starts its own interval.
+        """(interval, λ) of every target, reached from anchor number `first`; an anchor starts its own interval.
+
+        A λ within the tolerance of an anchor is returned as that anchor.
 
         Raises HyperparameterError for targets that do not ascend, lie below that anchor or outside the range.
         """
@@ -62,14 +64,13 @@ class Axis:
             if i and target < values[i - 1]:
                 raise HyperparameterError(f"targets must ascend, but {values[i - 1]} comes before {target}")
             if number is None:
-                interval = int(np.searchsorted(anchors, target)) - 1
-                places.append((interval, self.clock.place(interval, target)))
+                places.append((int(np.searchsorted(anchors, target)) - 1, target))
             else:
-                places.append((number, 0.0))
+                places.append((number, anchors[number]))
         return places
 
-    def place_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """Interval and s of each of `count` rows, from one λ or one a row; HyperparameterError as `places`."""
+    def place_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Interval and λ of each of `count` rows, from one λ or one a row; HyperparameterError as `places`."""
         if values.shape not in ((), (1,), (count,)):
             raise HyperparameterError(
                 f"{self.name} has shape {values.shape}; one value, or one a row ({count},), is needed"
@@ -78,4 +79,4 @@ class Axis:
         places = self.places(0, distinct.tolist())
         of_row = np.broadcast_to(inverse.reshape(values.shape), (count,))
         intervals = np.array([interval for interval, _ in places], np.intp)
-        return intervals[of_row], np.array([s for _, s in places], np.float32)[of_row]
+        return intervals[of_row], np.array([value for _, value in places], np.float64)[of_row]

@@ -20,6 +20,7 @@ from pipeline.surrogate.clock import Clock
 from pipeline.surrogate.fit import Parts, resolve_device
 from pipeline.surrogate.potential import Density
 from pipeline.surrogate.scaling import Standardiser
+from pipeline.surrogate.skew import Skew
 
 if TYPE_CHECKING:
     from pipeline.networks.base import Network
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 SurrogateT = TypeVar("SurrogateT", bound="Surrogate")
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 
@@ -100,7 +101,7 @@ def _document(surrogate: "Surrogate") -> dict[str, Any]:
         "schema": surrogate.schema.model_dump(),
         "config": surrogate.config.model_dump(),
         "anchors": list(surrogate.anchors),
-        "clock": surrogate.clock,
+        "clock": surrogate.clock_base,
         "clock_errors": surrogate.clock_errors,
         "deterministic": surrogate.deterministic,
         "networks": surrogate.networks is not None,
@@ -155,7 +156,7 @@ def _parts(
         output_bandwidth,
         condition_bandwidth,
     )
-    parts = Parts(scaling, density, intervals, config, seed=0)
+    parts = Parts(scaling, Skew(scaling.shape), density, intervals, config, seed=0)
     parts.load_state_dict({k: v for k, v in tensors.items() if not k.startswith("samples.")})
     return parts.requires_grad_(False)
 

@@ -1,7 +1,9 @@
 """Clocks: monotone functions of λ that say how far between two anchors the outputs have moved.
 
-s = (c(λ) − c(λ_k)) / (c(λ_{k+1}) − c(λ_k)) is the place on the path. A clock is a candidate only where it is finite on
-all anchors.
+A clock c is a base u(λ) with a skew γ: c(λ) = (exp(γ v) − 1) / γ of v = (u(λ) − u(λ_0)) / (u(λ_K) − u(λ_0)), and
+s = (c(λ) − c(λ_k)) / (c(λ_{k+1}) − c(λ_k)) is the place on the path. γ = 0 is the base itself. The skew of a quantile's
+logit or probit says that one tail is longer; that of log(1 / (1 − λ)) gives the powers of 1 / (1 − λ). A base is a
+candidate only where it is finite on all anchors.
 """
 
 import math
@@ -10,122 +12,99 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import logit, ndtri
 
 from pipeline.errors import ConfigurationError
-from pipeline.harvest import Harvest
-from pipeline.surrogate.coupling import conditional_coupling, exact_coupling, group_rows, squared_distances
-from pipeline.surrogate.scaling import Standardiser
 
-CLOCKS: dict[str, Callable[[float], float]] = {
-    "probit": lambda value: float(ndtri(value)),
-    "linear": lambda value: value,
+Values = NDArray[np.float64]
+
+HOLD = "hold"
+"""Outputs stay at the left anchor until the right one."""
+
+BASES: dict[str, Callable[[Values], Values]] = {
+    "logit": logit,
+    "probit": ndtri,
+    "log": np.log,
+    "mirror_log": lambda values: -np.log1p(-values),
+    "linear": lambda values: values,
 }
-"""From the most specific to the most general: where the samples cannot tell, the first candidate is the prior. A probit
-is finite only where all anchors lie within (0, 1), a probability."""
 
-MOST_DRAWS = 256
-"""So many draws of a condition are compared: exact transport of more takes longer than it tells."""
+DECADE = 10.0
+"""Where λ, or 1 − λ, changes by so much from the first anchor to the last, decades are taken to count."""
 
-TIE = 1e-3
-"""Errors within this relative distance of the best do not tell two clocks apart."""
+FLAT = 1e-3
+"""Skews within ± this are none: the limit γ → 0, which rounding would spoil."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """A named clock over ascending anchors; ConfigurationError where it is not finite on all of them."""
+    """A base, or hold, over ascending anchors; ConfigurationError where it is not finite on all of them."""
 
     name: str
     anchors: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        if self.name not in CLOCKS:
-            raise ConfigurationError(f"clock = {self.name!r} is unknown; known are {sorted(CLOCKS)} and auto")
+        if self.name not in BASES and self.name != HOLD:
+            raise ConfigurationError(f"clock = {self.name!r} is unknown; known are {sorted([*BASES, HOLD])}")
         if not is_candidate(self.name, self.anchors):
             raise ConfigurationError(
                 f"clock = {self.name!r} is not finite on the anchors {list(self.anchors)}; "
-                f"choose one of {candidates(self.anchors)}, or auto"
+                f"choose one of {[*candidates(self.anchors), HOLD]}, or auto"
             )
 
-    def place(self, interval: int, value: float) -> float:
-        """The place s in [0, 1] of λ = value within the interval [λ_k, λ_{k+1}]."""
-        left, right = self.anchors[interval : interval + 2]
-        return place(self.name, left, right, value)
+    def coordinates(self, values: Sequence[float] | Values) -> Values:
+        """Coordinates v of values (M,) in the anchors' range: 0 at the first, 1 at the last; hold: a step at each."""
+        inside = np.clip(np.asarray(values, np.float64), self.anchors[0], self.anchors[-1])
+        if self.name == HOLD:
+            return np.searchsorted(self.anchors, inside, side="right").astype(np.float64) - 1.0
+        u = BASES[self.name](inside)
+        first, last = BASES[self.name](np.array([self.anchors[0], self.anchors[-1]]))
+        return np.asarray((u - first) / (last - first))
+
+    def spans(self, interval: int, values: Sequence[float] | Values) -> tuple[Values, float]:
+        """How far v of values (M,) lies beyond the interval's left anchor, and how far its right anchor does."""
+        v = self.coordinates(values)
+        left, right = self.coordinates(self.anchors[interval : interval + 2])
+        return np.clip(v - left, 0.0, right - left), float(right - left)
+
+    def places(self, interval: int, values: Sequence[float] | Values, skew: float = 0.0) -> Values:
+        """Places s in [0, 1] of values (M,) within the interval [λ_k, λ_{k+1}]."""
+        return place(*self.spans(interval, values), skew)
 
 
-def place(name: str, left: float, right: float, value: float) -> float:
-    """The place s in [0, 1] of λ = value between the anchors left and right, by the named clock."""
-    start, end, now = (CLOCKS[name](v) for v in (left, right, min(max(value, left), right)))
-    return min(max((now - start) / (end - start), 0.0), 1.0)
+def place(span: Values | float, whole: Values | float, skew: Values | float) -> Values:
+    """Places s = (exp(γ span) − 1) / (exp(γ whole) − 1) for 0 ≤ span ≤ whole; arguments broadcast."""
+    span, whole, skew = np.broadcast_arrays(span, whole, skew)
+    bent = np.where(np.abs(skew) < FLAT, 1.0, skew)
+    return np.where(np.abs(skew) < FLAT, span / whole, np.expm1(bent * span) / np.expm1(bent * whole))
 
 
 def is_candidate(name: str, anchors: Sequence[float]) -> bool:
     """Whether the clock is finite on all anchors."""
-    return all(math.isfinite(CLOCKS[name](a)) for a in anchors)
+    if name == HOLD:
+        return True
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return bool(np.isfinite(BASES[name](np.array(anchors, np.float64))).all())
 
 
 def candidates(anchors: Sequence[float]) -> list[str]:
-    """The names of all clocks that are finite on all anchors."""
-    return [name for name in CLOCKS if is_candidate(name, anchors)]
+    """The names of all bases that are finite on all anchors, the most fitting first: see `prior_base`."""
+    names = [name for name in BASES if is_candidate(name, anchors)]
+    first = prior_base(anchors)
+    return [first, *(name for name in names if name != first)]
 
 
-def choose_clock(harvest: Harvest, deterministic: bool) -> tuple[str, dict[str, float]]:
-    """The clock that foretells left-out anchors best, and every candidate's error.
+def prior_base(anchors: Sequence[float]) -> str:
+    """The base to take where samples cannot tell, from the anchors alone.
 
-    Each interior anchor is left out in turn: its neighbours' samples, coupled within shared conditions, move on
-    straight lines to where the clock puts the anchor; the error, in standardised units, is the mean squared error
-    (deterministic) or the mean W₂² per condition. Clocks that agree at the left-out anchors (all of them do at the
-    middle of three symmetric ones), two anchors, and conditions that the anchors do not share leave it open: then the
-    most specific candidate is taken.
+    logit where λ may be a probability (all anchors lie within (0, 1)); else log or its mirror where λ or 1 − λ spans a
+    decade, else linear.
     """
-    anchors = tuple(harvest.hyperparameter.tolist())
-    names = candidates(anchors)
-    groups = group_rows(*harvest.conditions)
-    shared = all(np.array_equal(np.unique(groups[0]), np.unique(g)) for g in groups[1:])
-    if len(anchors) < 3 or len(names) == 1 or not shared:
-        return names[0], {}
-    errors = dict.fromkeys(names, 0.0)
-    scale = Standardiser.of(harvest).output_scale.numpy()
-    rows = _thin(groups)
-    outputs = [y[kept] / scale for y, kept in zip(harvest.outputs, rows, strict=True)]
-    groups = [group[kept] for group, kept in zip(groups, rows, strict=True)]
-    for k in range(1, len(anchors) - 1):
-        left, right = outputs[k - 1], outputs[k + 1]
-        pairs = conditional_coupling(left, groups[k - 1][:, None], right, groups[k + 1][:, None])
-        for name in names:
-            s = place(name, anchors[k - 1], anchors[k + 1], anchors[k])
-            moved = (1 - s) * left[pairs.left] + s * right[pairs.right]
-            error = _distance(moved, groups[k - 1][pairs.left], outputs[k], groups[k], deterministic)
-            errors[name] += error / (len(anchors) - 2)
-    best = min(errors.values())
-    return next(name for name in names if errors[name] <= (1 + TIE) * best), errors
-
-
-def _thin(groups: Sequence[NDArray[np.intp]]) -> list[NDArray[np.intp]]:
-    """Rows of every anchor, drawn so that each condition has as many at all of them, at most MOST_DRAWS."""
-    counts = np.stack([np.bincount(group) for group in groups])
-    limit = np.minimum(counts.min(0), MOST_DRAWS)
-    generator = np.random.default_rng(0)
-    kept = []
-    for group, count in zip(groups, counts, strict=True):
-        shuffled = generator.permutation(len(group))
-        order = shuffled[np.argsort(group[shuffled], kind="stable")]
-        rank = np.arange(len(order)) - np.repeat(np.cumsum(count) - count, count)
-        kept.append(order[rank < limit[group[order]]])
-    return kept
-
-
-def _distance(
-    moved: np.ndarray, moved_group: np.ndarray, truth: np.ndarray, truth_group: np.ndarray, deterministic: bool
-) -> float:
-    if deterministic:
-        first = np.zeros(truth_group.max() + 1, np.intp)
-        first[truth_group] = np.arange(len(truth_group))
-        return float(np.mean((moved - truth[first[moved_group]]) ** 2))
-    total = 0.0
-    names = np.unique(moved_group)
-    for group in names:
-        cost = squared_distances(moved[moved_group == group], truth[truth_group == group])
-        pair = exact_coupling(cost)
-        total += float(pair.weight @ cost[pair.left, pair.right])
-    return total / len(names)
+    first, last = anchors[0], anchors[-1]
+    if first > 0 and last < 1:
+        return "logit"
+    if first > 0 and last / first >= DECADE:
+        return "log"
+    if last < 1 and (1 - first) / (1 - last) >= DECADE and math.isfinite(first):
+        return "mirror_log"
+    return "linear"

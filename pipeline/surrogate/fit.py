@@ -15,7 +15,8 @@ from pipeline.errors import ConfigurationError, FitError
 from pipeline.harvest import Harvest
 from pipeline.surrogate.action import Lagrangian
 from pipeline.surrogate.bandwidth import choose_bandwidths
-from pipeline.surrogate.clock import Clock, choose_clock
+from pipeline.surrogate.clock import Clock
+from pipeline.surrogate.clock_choice import choose_clock
 from pipeline.surrogate.maps import TransportMaps
 from pipeline.surrogate.metric import EuclideanMetric, GivensMetric
 from pipeline.surrogate.modules import Condition
@@ -26,16 +27,17 @@ from pipeline.surrogate.potential import Density, KernelPotential
 from pipeline.surrogate.samples import AnchorSamples, anchor_samples, is_deterministic
 from pipeline.surrogate.scaling import Standardiser
 from pipeline.surrogate.semidual import fit_semidual
+from pipeline.surrogate.skew import Skew
 from pipeline.surrogate.training import History, PathTrainer
 
 logger = logging.getLogger(__name__)
 
 
 class Parts(nn.Module):
-    """Everything of a surrogate that has tensors: scaling, density, Lagrangian, paths and maps."""
+    """Everything of a surrogate that has tensors: scaling, the clock's skew, density, Lagrangian, paths and maps."""
 
     def __init__(
-        self, scaling: Standardiser, density: Density, intervals: int, config: SurrogateConfig, seed: int
+        self, scaling: Standardiser, skew: Skew, density: Density, intervals: int, config: SurrogateConfig, seed: int
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
@@ -52,6 +54,7 @@ class Parts(nn.Module):
             )
         potential = KernelPotential(density, config.alpha) if config.variant.endswith("-U") else None
         self.scaling = scaling
+        self.skew = skew
         self.density = density
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
@@ -64,9 +67,10 @@ MANY_ROWS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a fit gives: the parts, the clock with every candidate's error, and the training curves."""
+    """What a fit gives: parts, settings in force (none is auto), clock, its candidates' errors, training curves."""
 
     parts: Parts
+    config: SurrogateConfig
     clock: Clock
     clock_errors: dict[str, float]
     deterministic: bool
@@ -90,15 +94,20 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     """Fit all parts to a harvest. Raises FitError where the result is not finite."""
     where = resolve_device(device)
     deterministic = is_deterministic(harvest)
-    anchors = tuple(harvest.hyperparameter.tolist())
-    name, errors = choose_clock(harvest, deterministic) if config.clock == "auto" else (config.clock, {})
-    clock = Clock(name, anchors)
-    logger.info("clock %s; left-out anchors' errors %s", name, {k: round(v, 6) for k, v in errors.items()})
+    config = _in_force(config, deterministic, len(harvest.hyperparameter))
+    chosen = choose_clock(harvest, deterministic, config)
+    logger.info(
+        "clock %s, mean skew %.3f; left-out anchors' errors %s",
+        chosen.clock.name,
+        float(chosen.skew.mean),
+        {name: round(error, 6) for name, error in chosen.errors.items()},
+    )
     scaling = Standardiser.of(harvest).to(where)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
-        parts = Parts(scaling, density, len(anchors) - 1, config, seed).to(where)
+        intervals = len(chosen.clock.anchors) - 1
+        parts = Parts(scaling, chosen.skew, density, intervals, config, seed).to(where)
         history = _solve(parts, samples, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
@@ -106,7 +115,19 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parts.parameters()):
         raise FitError("the fit's weights are not finite; lower the learning rates, or look at the harvest's outliers")
     parts.requires_grad_(False)
-    return Fit(parts, clock, errors, deterministic, history)
+    return Fit(parts, config, chosen.clock, chosen.errors, deterministic, history)
+
+
+def _in_force(config: SurrogateConfig, deterministic: bool, anchors: int) -> SurrogateConfig:
+    """The settings with variant and speed decided."""
+    variant, speed = config.variant, config.speed
+    if variant == "auto":
+        variant = "K_theta" if deterministic else "K_theta-U"
+    if speed == "auto":
+        # Two anchors tell no clock: then the action does, where it knows of dense regions and of gaps.
+        untold = anchors == 2 and not deterministic and config.clock == "auto" and variant.endswith("-U")
+        speed = "action" if untold else "uniform"
+    return config.model_copy(update={"variant": variant, "speed": speed})
 
 
 @contextmanager

@@ -64,8 +64,7 @@ class Surrogate:
         seed on one machine. Raises ConfigurationError for settings that do not fit the harvest, FitError where the
         result is not finite.
         """
-        config = config or SurrogateConfig()
-        fitted = fit_parts(harvest, config, seed, device)
+        fitted = fit_parts(harvest, config or SurrogateConfig(), seed, device)
         samples = tuple(
             (torch.tensor(y, dtype=torch.float32), torch.tensor(x, dtype=torch.float64))
             for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
@@ -74,7 +73,7 @@ class Surrogate:
             fitted.parts,
             fitted.clock,
             harvest.schema,
-            config,
+            fitted.config,
             deterministic=fitted.deterministic,
             networks=harvest.networks,
             samples=samples,
@@ -88,9 +87,17 @@ class Surrogate:
         return self._axis.clock.anchors
 
     @property
-    def clock(self) -> str:
-        """The name of the clock in use."""
+    def clock_base(self) -> str:
+        """The name of the base of the clock in use."""
         return self._axis.clock.name
+
+    @property
+    def clock(self) -> str:
+        """What the clock in use is called: its base, and whether it is skewed, by condition or alike for all."""
+        skew = self._parts.skew.constant
+        if skew is None:
+            return f"skewed {self.clock_base} by condition"
+        return f"skewed {self.clock_base}" if skew else self.clock_base
 
     @property
     def device(self) -> torch.device:
@@ -126,31 +133,42 @@ class Surrogate:
         if len(y) and places:
             moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
             results = _finite(self._parts.scaling.restore(moved))
-        for m, (interval, s) in enumerate(places):
-            if interval == first and s == 0.0:
-                results[:, m] = y
+        at_source = [m for m, (_, value) in enumerate(places) if value == self.anchors[first]]
+        for m in at_source:
+            results[:, m] = y
         result = as_given(results, outputs)
-        for m, (interval, s) in enumerate(places):
-            if interval == first and s == 0.0:
-                result[:, m] = outputs  # the very values, not their float32 roundings
+        for m in at_source:
+            result[:, m] = outputs  # the very values, not their float32 roundings
         return result
 
     def _walk(self, y: Tensor, x: Condition, first: int, places: Sequence[tuple[int, float]]) -> Tensor:
-        """Standardised samples of anchor `first` at ascending places (interval, s) → (N, M, D)."""
+        """Standardised samples of anchor `first` at ascending places (interval, λ) → (N, M, D)."""
         pieces, at, m = [], first, 0
         while m < len(places):
             interval = places[m][0]
             while at < interval:
                 y, at = self._parts.maps(y, x, at), at + 1
             stop = m + sum(place[0] == interval for place in places[m:])
-            times = torch.tensor([s for _, s in places[m:stop]], device=y.device)
-            if bool((times == 0).all()):
+            values = [value for _, value in places[m:stop]]
+            if values[-1] == self.anchors[interval]:  # the left anchor's own samples
                 pieces.append(y.unsqueeze(1).expand(-1, stop - m, -1))
             else:
                 end = self._parts.maps(y, x, interval)
-                pieces.append(self._between(y, end, x, times))
+                pieces.append(self._between(y, end, x, self._times(interval, values, x)))
             m = stop
         return torch.cat(pieces, dim=1)
+
+    def _times(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
+        """The clock's places s of λ = values within an interval: (M,) where they are alike for all rows, or (B, M).
+
+        values: (M,), the same for all rows, or (B, M).
+        """
+        skew = self._parts.skew.constant
+        if skew is not None:
+            places = self._axis.clock.places(interval, values, skew)
+            return torch.tensor(places, dtype=torch.float32, device=self.device)
+        spans, whole = self._axis.clock.spans(interval, values)
+        return self._parts.skew.places(torch.tensor(spans, dtype=torch.float32, device=self.device), whole, x)
 
     def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
         """Paths from start to end (B, D) at places (M,), the same for all rows, or (B, M): (B, M, D)."""
@@ -174,17 +192,20 @@ class Surrogate:
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         x = self._conditions(conditions)
         values = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
-        intervals, shares = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
+        intervals, targets = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
         result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)
         # All rows of an interval at once: draws of one call are independent of each other, those of two are not.
         for interval in np.unique(intervals).tolist():
             rows = torch.as_tensor(intervals == interval, device=self.device)
-            chosen, s = x[rows], torch.as_tensor(shares[intervals == interval], device=self.device)
+            chosen, values = x[rows], targets[intervals == interval]
             start = self._draw(interval, chosen, draws, seed)
-            moving = s > 0
-            if bool(moving.any()):
-                repeated, times = (v[moving].repeat_interleave(draws, 0) for v in (chosen, s))
-                moved = self._move(start[moving].flatten(0, 1), repeated, interval, times.unsqueeze(1))
+            away = values > self.anchors[interval]
+            if away.any():
+                moving = torch.as_tensor(away, device=self.device)
+                repeated = chosen[moving].repeat_interleave(draws, 0)
+                moved = self._move(
+                    start[moving].flatten(0, 1), repeated, interval, np.repeat(values[away], draws)[:, None]
+                )
                 start[moving] = moved.reshape(-1, *start.shape[1:])
             result[rows] = start
         return as_given(result, conditions)
@@ -204,11 +225,12 @@ class Surrogate:
         return draw_nearest(outputs, known, conditions, self._parts.scaling, draws, seed)
 
     @torch.no_grad()
-    def _move(self, outputs: Tensor, conditions: Tensor, interval: int, times: Tensor) -> Tensor:
-        """Outputs (N, D) of an interval's left anchor, moved to places `times` (N, 1) within it."""
+    def _move(self, outputs: Tensor, conditions: Tensor, interval: int, values: NDArray[np.float64]) -> Tensor:
+        """Outputs (N, D) of an interval's left anchor, moved to λ = values (N, 1) within it."""
         y, x = self._tensors(outputs, conditions)
         start, condition = self._parts.scaling.standardise(y), self._parts.scaling.condition(x)
         end = self._parts.maps(start, condition, interval)
+        times = self._times(interval, values, condition)
         return _finite(self._parts.scaling.restore(self._between(start, end, condition, times)[:, 0]))
 
     @torch.no_grad()
