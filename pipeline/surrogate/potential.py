@@ -5,6 +5,7 @@ sums to the samples of their category. Amad and van der Schaar, ICLR 2026 (arXiv
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 import torch
@@ -13,33 +14,58 @@ from torch import Tensor, nn
 from pipeline.surrogate.modules import Condition
 
 LOG_EPSILON = math.log(1e-8)
+LOG2_E = 1.0 / math.log(2.0)
+
+BLOCK = 2**18
+"""So many exponentials at once stay in the cache of one core, which makes them up to three times faster."""
+BLOCK_ON_CUDA = 2**25
+ROWS = 1024
+"""So many rows with conditions of their own are weighed against all samples at once: memory is bounded."""
 
 
 class _LogMixture(torch.autograd.Function):
     """log Σ_i exp(w_i − |q − y_i|² / 2h²), with its gradient in q in closed form.
 
-    The gradient Σ_i softmax_i (y_i − q) / h² falls out of the same exponentials, so nothing of size (B, T, n) is kept.
+    The gradient Σ_i softmax_i (y_i − q) / h² falls out of the same exponentials, so nothing of size (B, T, n) is kept:
+    they are computed in blocks that stay in a core's cache. Powers of 2, because exp2 is three times faster than exp.
     """
 
     @staticmethod
     def forward(ctx: Any, points: Tensor, log_weights: Tensor, support: Tensor, bandwidth: float) -> Tensor:
-        """Logs at points (B, T, D), log_weights (B, n) or (1, n), support (n, D) or (B, n, D) → (B, T)."""
-        precision = 1.0 / bandwidth**2
-        exponent = torch.matmul(points * precision, support.mT)
-        offset = log_weights - 0.5 * precision * support.square().sum(-1)
-        exponent += offset.unsqueeze(-2)
-        largest = exponent.amax(-1, keepdim=True)
-        # exp is ten times slower where its result is denormal; e^-80 of the largest term is nothing already.
-        exponent = torch.exp_(exponent.sub_(largest).clamp_min_(-80.0))
-        total = exponent.sum(-1, keepdim=True)
-        mean = torch.matmul(exponent, support) / total
-        ctx.save_for_backward((mean - points) * precision)
-        return (largest + total.log()).squeeze(-1) - 0.5 * precision * points.square().sum(-1)
+        """Logs at points (B, T, D), log_weights (B, n), support (B, D, n) → (B, T)."""
+        precision = LOG2_E / bandwidth**2
+        offset = LOG2_E * log_weights - 0.5 * precision * support.square().sum(-2)
+        with_gradient = ctx.needs_input_grad[0]
+        logs, means = [], []
+        for q, shift, y in _blocks(points, offset.unsqueeze(-2), support):
+            exponent = torch.baddbmm(shift, q * precision, y)
+            largest = exponent.amax(-1, keepdim=True)
+            # exp2 is many times slower where its result is denormal; 2^-115 of the largest term is nothing already.
+            exponent = exponent.sub_(largest).clamp_min_(-115.0).exp2_()
+            total = exponent.sum(-1, keepdim=True)
+            logs.append((largest + total.log2()).squeeze(-1))
+            if with_gradient:
+                means.append(torch.matmul(y, exponent.mT).mT / total)
+        along = 1 if len(points) == 1 else 0
+        if with_gradient:
+            ctx.save_for_backward((torch.cat(means, along) - points) / bandwidth**2)
+        return torch.cat(logs, along) / LOG2_E - 0.5 * points.square().sum(-1) / bandwidth**2
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
         (score,) = ctx.saved_tensors
         return gradients[0].unsqueeze(-1) * score, None, None, None
+
+
+def _blocks(points: Tensor, offset: Tensor, support: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Points (B, T, D), offset (B, 1, n) and support (B, D, n) in blocks of about BLOCK pairs of point and sample."""
+    most = BLOCK_ON_CUDA if points.is_cuda else BLOCK
+    if len(points) == 1:
+        for q in points.split(max(1, most // support.shape[-1]), dim=1):
+            yield q, offset, support
+    else:
+        size = max(1, most // (points.shape[1] * support.shape[-1]))
+        yield from zip(points.split(size), offset.split(size), support.split(size), strict=True)
 
 
 class Density(nn.Module):
@@ -118,15 +144,31 @@ class Density(nn.Module):
 
     def _mixture(self, category: int, points: Tensor, values: Tensor) -> Tensor:
         """The log of Σ_i w_i(x) exp(−|q − y_i|² / 2h²) over the samples of one category: (B, T)."""
-        raw = self.log_counts[category].unsqueeze(0)
+        support = self.support[category].T.contiguous()
         if values.shape[1]:
-            squares = torch.cdist(values, self.values[category]).square()
-            raw = raw - 0.5 * squares / self.condition_bandwidth**2
-        support = self.support[category]
-        if values.shape[1] and len(support) > self.neighbours:
-            raw, nearest = raw.topk(self.neighbours, dim=-1)
-            support = support[nearest]
+            rows = zip(points.split(ROWS), values.split(ROWS), strict=True)
+            return torch.cat([self._weighted_mixture(category, support, q, x) for q, x in rows])
+        log_weights = torch.log_softmax(self.log_counts[category], dim=-1)
+        flat = points.reshape(1, -1, points.shape[-1])
+        return self._log_mixture(flat, log_weights.unsqueeze(0), support.unsqueeze(0)).reshape(points.shape[:2])
+
+    def _weighted_mixture(self, category: int, support: Tensor, points: Tensor, values: Tensor) -> Tensor:
+        """As `_mixture` for samples (D, n) that each row weighs by its own continuous condition."""
+        # Draws share their condition, and the nearest samples are what takes the time.
+        distinct, number = torch.unique(values, dim=0, return_inverse=True)
+        squares = torch.cdist(distinct, self.values[category]).square()
+        raw = self.log_counts[category] - 0.5 * squares / self.condition_bandwidth**2
+        dimension, count = support.shape
+        if count > self.neighbours:
+            raw, nearest = raw.topk(self.neighbours, dim=-1, sorted=False)
+            chosen = support.index_select(1, nearest[number].flatten())
+            of_row = chosen.reshape(dimension, len(points), -1).transpose(0, 1)
+        else:
+            of_row = support.expand(len(points), dimension, count)
         log_weights = torch.log_softmax(raw, dim=-1)  # of those that count: p̂ still integrates to 1
+        return self._log_mixture(points, log_weights[number], of_row)
+
+    def _log_mixture(self, points: Tensor, log_weights: Tensor, support: Tensor) -> Tensor:
         mixture: Tensor = _LogMixture.apply(points, log_weights, support, self.output_bandwidth)  # type: ignore[no-untyped-call]
         return mixture
 

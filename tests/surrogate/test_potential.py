@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.surrogate import potential
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.potential import Density, KernelPotential
 from tests.problems import no_condition
@@ -136,3 +137,34 @@ def test_combination_of_codes_that_never_occurred_takes_the_nearest():
     density = Density.of(outputs, Condition(torch.zeros(2, 0), codes), 1.0, 1.0)
     found = density.log_density(torch.tensor([[[3.0]]]), Condition(torch.zeros(1, 0), torch.tensor([[1, 0]])))
     assert torch.isfinite(found).all()
+
+
+@pytest.mark.parametrize(("continuous", "categorical"), [(0, 1), (2, 0)])
+def test_blocks_change_neither_density_nor_gradient(monkeypatch, continuous, categorical):
+    outputs, condition = samples(50, 2, continuous, categorical)
+    density = Density.of(outputs, condition, H_Y, H_X).double()
+    points = torch.randn(9, 4, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    found = []
+    for block, rows in ((2**18, 1024), (70, 2)):  # of 9 · 4 · 50 pairs, and of 9 rows
+        monkeypatch.setattr(potential, "BLOCK", block)
+        monkeypatch.setattr(potential, "ROWS", rows)
+        value = density.log_density(points, condition[:9])
+        found.append((value, *torch.autograd.grad(value.sum(), points)))
+    torch.testing.assert_close(found[1], found[0])
+
+
+def test_density_without_the_far_conditions_is_within_what_they_weigh():
+    outputs, condition = samples(2000, 2, 2)
+    density = Density.of(outputs, condition, H_Y, H_X).double()
+    points = outputs[:64].unsqueeze(1)
+    found = density.log_density(points, condition[:64]).exp()
+    squares = torch.cdist(condition.values[:64], condition.values).square()
+    weights = torch.softmax(-0.5 * squares / H_X**2, dim=1)
+    left_out = 1 - weights.topk(Density.neighbours, dim=1).values.sum(1, keepdim=True)
+    assert 1e-4 < left_out.max() < 0.5
+    full = torch.exp(
+        torch.logsumexp(weights.log() - 0.5 * torch.cdist(outputs[:64], outputs).square() / H_Y**2, 1, keepdim=True)
+    ) / (2 * math.pi * H_Y**2)
+    # p̂ = (1 − m) p̂_near + m p̂_far, and no density is above the kernel's height.
+    assert ((1 - left_out) * found <= full * (1 + 1e-9)).all()
+    assert (full - (1 - left_out) * found <= left_out / (2 * math.pi * H_Y**2) + 1e-12).all()
