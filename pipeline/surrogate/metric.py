@@ -41,12 +41,31 @@ def rotation_rounds(dimension: int) -> list[tuple[list[int], list[int]]]:
     return [r for r in rounds if r[0]]
 
 
+def _orders(rounds: list[tuple[list[int], list[int]]], dimension: int) -> Tensor:
+    """Permutations (rounds + 1, D), one after the other: to [left, right, rest] of each round, and back at the end."""
+    now, orders = list(range(dimension)), []
+    wanted = [[*left, *right, *sorted(set(range(dimension)) - {*left, *right})] for left, right in rounds]
+    for target in [*wanted, list(range(dimension))]:
+        orders.append([now.index(i) for i in target])
+        now = target
+    return torch.tensor(orders, dtype=torch.long)
+
+
+def _softmax(values: Tensor) -> Tensor:
+    """The softmax over the last axis; torch's own takes ten times as long where that axis is short."""
+    if values.shape[-1] > 8:
+        return functional.softmax(values, dim=-1)
+    return functional.softmax(values.movedim(-1, 0).contiguous(), dim=0).movedim(0, -1)
+
+
 class GivensMetric(nn.Module):
     """G = R E Rᵀ with angles atan2 of two network outputs each, and eigenvalues within a budget (METHOD: K_θ).
 
     e_i = e_min + (e_max − e_min) softmax_i: the sum is fixed, so that no direction becomes cheap unless another becomes
     dear. With learn_eigenvalues False they are (e_max, e_min, …, e_min), the older fixed metric (NLOT). D = 1: G = 1.
     """
+
+    orders: Tensor
 
     def __init__(
         self,
@@ -63,17 +82,18 @@ class GivensMetric(nn.Module):
         self.learn_eigenvalues = learn_eigenvalues
         self.rounds = rotation_rounds(dimension)
         self.planes = sum(len(r[0]) for r in self.rounds)
+        self.register_buffer("orders", _orders(self.rounds, dimension), persistent=False)
         outputs = 2 * self.planes + (dimension if learn_eigenvalues else 0)
         self.network = ConditionalMLP(dimension, outputs, widths, condition, generator)
 
     def spectrum(self, points: Tensor, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:
         """Cosines and sines (B, T, planes) of the rotations, and eigenvalues (B, T, D), at points (B, T, D)."""
         raw = self.network.along(points, condition)
-        first, second = raw[..., : self.planes], raw[..., self.planes : 2 * self.planes]
+        first, second, logits = raw.split([self.planes, self.planes, raw.shape[-1] - 2 * self.planes], dim=-1)
         # atan2(b, a + 1): an untrained network (all outputs 0) then has angle 0, where atan2 is differentiable.
         radius = torch.rsqrt((first + 1).square() + second.square() + 1e-12)
         if self.learn_eigenvalues:
-            share = functional.softmax(raw[..., 2 * self.planes :], dim=-1)
+            share = _softmax(logits)
             eigenvalues = self.smallest + (self.largest - self.smallest) * share
         else:
             fixed = torch.full((self.dimension,), self.smallest, device=points.device, dtype=points.dtype)
@@ -83,16 +103,18 @@ class GivensMetric(nn.Module):
 
     def rotate(self, vectors: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
         """Rᵀ v for vectors (B, T, D)."""
-        start = 0
-        for left, right in self.rounds:
-            stop = start + len(left)
-            c, s = cosines[..., start:stop], sines[..., start:stop]
-            a, b = vectors[..., left], vectors[..., right]
-            turned = vectors.clone() if 2 * len(left) < self.dimension else torch.empty_like(vectors)
-            turned[..., left] = c * a + s * b
-            turned[..., right] = c * b - s * a
-            vectors, start = turned, stop
-        return vectors
+        counts = [len(left) for left, _ in self.rounds]
+        # All rounds are split off at once: the gradient of a slice would be as large as what it was taken from.
+        angles = zip(cosines.split(counts, dim=-1), sines.split(counts, dim=-1), strict=True)
+        for k, (count, (c, s)) in enumerate(zip(counts, angles, strict=True)):
+            vectors = self._reorder(vectors, k)
+            a, b, rest = vectors.split([count, count, self.dimension - 2 * count], dim=-1)
+            vectors = torch.cat([c * a + s * b, c * b - s * a, rest], dim=-1)
+        return self._reorder(vectors, len(self.rounds))
+
+    def _reorder(self, vectors: Tensor, k: int) -> Tensor:
+        # In the plane nothing has to move.
+        return vectors if self.dimension == 2 else vectors.index_select(-1, self.orders[k])
 
     def kinetic(self, points: Tensor, velocities: Tensor, condition: Condition) -> Tensor:
         """½ Σ_i e_i (Rᵀ q̇)_i², (B, T)."""

@@ -98,18 +98,18 @@ class ConditionalMLP(nn.Module):
         self.last = StackedLinear(copies, sizes[-1], outputs, generator, gain=0.0)
 
     def modulation(self, condition: Condition, copies: slice = ALL) -> list[tuple[Tensor, Tensor]]:
-        """Scale and shift of every hidden layer, (K, B, width) each: the part that depends on the condition alone."""
+        """Factor 1 + scale, and shift, of every hidden layer, (K, B, width) each; they depend on the condition alone."""
         parts = [condition.values]
         parts += [table[condition.codes[..., i]] for i, table in enumerate(self.embeddings)]
         hidden = functional.silu(self.film_hidden(torch.cat(parts, dim=-1), copies))
         pairs = [film(hidden, copies).chunk(2, dim=-1) for film in self.film]
-        return [(scale, shift) for scale, shift in pairs]
+        return [(1 + scale, shift) for scale, shift in pairs]
 
     def forward(self, inputs: Tensor, condition: Condition, copies: slice = ALL) -> Tensor:
         """Maps inputs (K, B, inputs), condition with leading dimensions (K, B) → (K, B, outputs), chosen copies."""
         hidden = inputs
-        for layer, (scale, shift) in zip(self.layers, self.modulation(condition, copies), strict=True):
-            hidden = functional.silu(layer(hidden, copies) * (1 + scale) + shift)
+        for layer, (factor, shift) in zip(self.layers, self.modulation(condition, copies), strict=True):
+            hidden = functional.silu(torch.addcmul(shift, layer(hidden, copies), factor))
         output: Tensor = self.last(hidden, copies)
         return output
 
@@ -117,9 +117,9 @@ class ConditionalMLP(nn.Module):
         """One copy, T points a row: inputs (B, T, inputs), condition of B rows → (B, T, outputs)."""
         rows, points, width = inputs.shape
         hidden = inputs.reshape(1, rows * points, width)
-        for layer, (scale, shift) in zip(self.layers, self.modulation(condition.unsqueeze(0)), strict=True):
+        for layer, (factor, shift) in zip(self.layers, self.modulation(condition.unsqueeze(0)), strict=True):
             product = layer(hidden).reshape(rows, points, -1)
-            modulated = product * (1 + scale[0].unsqueeze(1)) + shift[0].unsqueeze(1)
+            modulated = torch.addcmul(shift[0].unsqueeze(1), product, factor[0].unsqueeze(1))
             hidden = functional.silu(modulated).reshape(1, rows * points, -1)
         outputs: Tensor = self.last(hidden)
         return outputs.reshape(rows, points, -1)

@@ -105,7 +105,7 @@ def fit_maps(
     for k, pair in enumerate(pairs):
         maps.solve_affine(k, pair.start, pair.condition, pair.end, pair.weight)
     train, judge = _hold_back(pairs, generator)
-    optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2)
+    optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2, fused=True)
     schedule = one_cycle(optimiser, config.map_steps)
     size = maps.residual_scale.square()
     curve = []

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -36,15 +37,21 @@ class Pairs:
         weight = self.weight[mask]
         return Pairs(self.start[mask], self.end[mask], self.condition[mask], weight / weight.sum())
 
+    @cached_property
+    def _cumulative(self) -> Tensor:
+        return self.weight.cpu().double().cumsum(0)
+
     def draw(self, count: int, generator: torch.Generator) -> "Pairs":
         """`count` pairs drawn by weight, with replacement."""
-        rows = torch.multinomial(self.weight.cpu(), count, replacement=True, generator=generator)
-        rows = rows.to(self.start.device)
+        share = torch.rand(count, generator=generator, dtype=torch.float64)
+        rows = torch.searchsorted(self._cumulative, share * self._cumulative[-1], right=True)
+        rows = rows.clamp_max(len(self) - 1).to(self.start.device)
         return Pairs(self.start[rows], self.end[rows], self.condition[rows], self.weight[rows])
 
 
-# So many costs are computed at once.
-CHUNK = 2048
+# So many costs are computed at once: few enough for a core's cache, many enough for a GPU.
+CHUNK = 256
+CHUNK_ON_CUDA = 16_384
 
 # Transport between random halves of a sample is noisier the smaller they are.
 SMALLEST_BLOCK = 64
@@ -142,10 +149,11 @@ class Interval:
     @torch.no_grad()
     def _costs(self, cost: Cost, left: NDArray[np.intp], right: NDArray[np.intp]) -> NDArray[np.float64]:
         device = self.left.outputs.device
+        size = CHUNK_ON_CUDA if device.type == "cuda" else CHUNK
         results = []
-        for start in range(0, len(left), CHUNK):
-            rows0 = torch.as_tensor(left[start : start + CHUNK], device=device)
-            rows1 = torch.as_tensor(right[start : start + CHUNK], device=device)
+        for start in range(0, len(left), size):
+            rows0 = torch.as_tensor(left[start : start + size], device=device)
+            rows1 = torch.as_tensor(right[start : start + size], device=device)
             condition = self.left.condition[rows0]
             block = cost(self.left.outputs[rows0], self.right.outputs[rows1], condition)
             if not self.shared:

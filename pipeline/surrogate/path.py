@@ -104,7 +104,13 @@ def evaluate_spline(
     start: Tensor, end: Tensor, coefficients: Tensor, basis: SplineBasis, times: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Points and velocities (B, T, D) of paths with coefficients (B, J, D) at times (T,) or (B, T)."""
-    values, slopes = basis(times)
+    return evaluate_at_nodes(start, end, coefficients, times, *basis(times))
+
+
+def evaluate_at_nodes(
+    start: Tensor, end: Tensor, coefficients: Tensor, times: Tensor, values: Tensor, slopes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """As `evaluate_spline`, the basis' values and slopes (…, T, J) at these times being known."""
     first, last = start.unsqueeze(-2), end.unsqueeze(-2)
     line = torch.lerp(first, last, times.unsqueeze(-1))  # exact at both ends
     return line + torch.matmul(values, coefficients), last - first + torch.matmul(slopes, coefficients)

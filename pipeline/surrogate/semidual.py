@@ -39,8 +39,10 @@ class SemidualSolver:
         self.dual = ConditionalMLP(dimension, 1, config.dual_widths, shape, generator, copies=len(anchors) - 1).to(
             device
         )
-        self.dual_optimiser = torch.optim.AdamW(self.dual.parameters(), config.dual_learning_rate, betas=(0.5, 0.9))
-        self.map_optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate)
+        self.dual_optimiser = torch.optim.AdamW(
+            self.dual.parameters(), config.dual_learning_rate, betas=(0.5, 0.9), fused=True
+        )
+        self.map_optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, fused=True)
         # At constant rates a saddle point is circled, not reached.
         self.schedules = [one_cycle(o, config.outer_steps) for o in (self.dual_optimiser, self.map_optimiser)]
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.config import SurrogateConfig
 from pipeline.surrogate.action import Lagrangian
 from pipeline.surrogate.modules import Condition
-from pipeline.surrogate.path import PathNetwork
+from pipeline.surrogate.path import PathNetwork, evaluate_at_nodes
 
 History = dict[str, list[float]]
 """Training curves by name."""
@@ -38,12 +38,14 @@ class PathTrainer:
         self.metric_parameters = list(lagrangian.metric.parameters())
         if self.metric_parameters:
             groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
-        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4)
+        self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4, fused=True)
+        self.basis = paths.basis(lagrangian.nodes)  # the same at every step
         self.schedule = one_cycle(self.optimiser, total_steps)
 
     def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """Actions of the network's paths, the learnt cost c(y0, y1 | x): start, end (B, D) → (B,)."""
-        points, velocities = self.paths(start, end, condition, self.lagrangian.nodes)
+        coefficients = self.paths.coefficients(start, end, condition)
+        points, velocities = evaluate_at_nodes(start, end, coefficients, self.lagrangian.nodes, *self.basis)
         return self.lagrangian.action(points, velocities, condition)
 
     @contextmanager
