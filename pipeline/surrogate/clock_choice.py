@@ -18,7 +18,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
 from pipeline.surrogate.clock import HOLD, Clock, candidates, place
 from pipeline.surrogate.left_out import LeftOut, leave_anchors_out
-from pipeline.surrogate.persistence import persistent_place
+from pipeline.surrogate.persistence import find_persistence
 from pipeline.surrogate.scaling import Standardiser
 from pipeline.surrogate.skew import LARGEST, Skew
 
@@ -32,6 +32,9 @@ ALIKE = 0.25
 """Bases whose skews differ by less than this in size are told apart by the prior alone."""
 BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
 """Of the smoothing of γ over conditions, in standard deviations a column."""
+PERSISTS = 0.5
+SMOOTH = 2.0
+"""The bandwidth, in standard deviations a column, of what single conditions say of their persistence."""
 FEWEST_CONDITIONS = 30
 """Fewer conditions do not tell how γ depends on them; nor are they enough for a standard error."""
 
@@ -66,8 +69,8 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: SurrogateConfig)
                 f"{len(anchors)} anchors: choose one of {[*names, HOLD]}, or auto"
             )
         clock = Clock(names[0], anchors)
-        skew = _persistent_skew(harvest, clock) if config.persistence and deterministic else 0.0
-        return ChosenClock(clock, Skew(scaling.shape, skew), {})
+        persists = config.persistence and deterministic and len(anchors) == 2
+        return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
     chosen = _judge(anchors, names, left_out, scaling, learnt=config.clock == "learnt")
     conditions = left_out[0].conditions
     if chosen.clock.name == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
@@ -75,16 +78,28 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: SurrogateConfig)
     return _by_condition(chosen, left_out, harvest, scaling)
 
 
-def _persistent_skew(harvest: Harvest, clock: Clock) -> float:
+def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
     """The skew that puts λ = ½ where outputs are nearest to their own past.
 
-    0 where λ is no probability, or the conditions hold no such past.
+    What single conditions say counts by the share PERSISTS: a value far from what its condition suggests returns in
+    part. No skew where λ is no probability, or the conditions hold no such past.
     """
-    wanted = persistent_place(harvest) if clock.name in ("logit", "probit") else None
-    if wanted is None:
-        return 0.0
+    persistence = find_persistence(harvest) if clock.name in ("logit", "probit") else None
+    if persistence is None:
+        return Skew(scaling.shape)
     span, whole = clock.spans(0, [0.5])
-    return float(SKEWS[np.abs(place(span, whole, SKEWS) - wanted).argmin()])
+    known = place(span, whole, SKEWS)[::-1]  # a larger skew comes later: ascending in reverse
+    common = float(np.interp(persistence.place, known, SKEWS[::-1]))
+    single = np.interp(persistence.places, known, SKEWS[::-1])
+    points = Skew(scaling.shape).encode(scaling.condition(_rows(harvest, persistence.rows)))
+    if len(points) < FEWEST_CONDITIONS:
+        return Skew(scaling.shape, common)
+    bandwidth = SMOOTH * points.shape[1] ** 0.5
+    return Skew.of(scaling.shape, points, common + PERSISTS * (single - common), bandwidth)
+
+
+def _rows(harvest: Harvest, rows: NDArray[np.intp]) -> torch.Tensor:
+    return torch.tensor(harvest.conditions[0][rows], dtype=torch.float64)
 
 
 def skew_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
@@ -147,8 +162,7 @@ def _by_condition(
     starts = _starts(conditions)
     counts = np.diff([*starts, len(conditions)])
     errors = np.add.reduceat(skew_errors(chosen.clock, left_out), starts, axis=0) / counts[:, None]
-    values = torch.tensor(harvest.conditions[0][conditions[starts]], dtype=torch.float64)
-    points = chosen.skew.encode(scaling.condition(values))
+    points = chosen.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
     squares = torch.cdist(points, points).square().numpy() / points.shape[1]
     common = errors.mean(0)
     one = errors[:, common.argmin()]
