@@ -49,7 +49,7 @@ format: $(INSTALLED)  ## lay the code out
 types: $(INSTALLED)  ## check the types
 	$(BIN)/mypy
 
-bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md (under half an hour on two cores)
+bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 bench-full: $(INSTALLED)  ## the same, with twenty seeds on every published file of anchors, and the ablations (hours)
