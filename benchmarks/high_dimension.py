@@ -176,8 +176,8 @@ def section(record: Record) -> str:
         [
             "Four categories, each on its own great circle of the unit sphere in R^D (radius ~ lognormal(0, 0.05), "
             "noise of root mean square 0.05 over all D − 2 directions outside the circle's plane); anchors s = 0, ½, 1 "
-            f"of 100 samples a category, judged at 0.25 and 0.75, {REDRAWS} redraws of starts and truth. On the circle the "
-            "radius is 1, in the middle of the chord between two anchors 0.71.\n",
+            f"of 100 samples a category, judged at 0.25 and 0.75, {REDRAWS} redraws of starts and truth. On the circle "
+            "the radius is 1, in the middle of the chord between two anchors 0.71.\n",
             measured(together, "D", COLUMNS, LABELS),
             criteria([Criterion("W₂² of K_θ−U over that of straight lines", ours / line, high=0.5)]),
         ]
