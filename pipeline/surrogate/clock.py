@@ -6,7 +6,6 @@ logit or probit says that one tail is longer; that of log(1 / (1 − λ)) gives 
 candidate only where it is finite on all anchors.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -97,14 +96,14 @@ def candidates(anchors: Sequence[float]) -> list[str]:
 def prior_base(anchors: Sequence[float]) -> str:
     """The base to take where samples cannot tell, from the anchors alone.
 
-    logit where λ may be a probability (all anchors lie within (0, 1)); else log or its mirror where λ or 1 − λ spans a
-    decade, else linear.
+    logit where λ may be a probability (all anchors lie within (0, 1)); else, of λ that are not negative, log or its
+    mirror where λ or 1 − λ spans a decade; else linear.
     """
     first, last = anchors[0], anchors[-1]
     if first > 0 and last < 1:
         return "logit"
     if first > 0 and last / first >= DECADE:
         return "log"
-    if last < 1 and (1 - first) / (1 - last) >= DECADE and math.isfinite(first):
+    if first >= 0 and last < 1 and (1 - first) / (1 - last) >= DECADE:
         return "mirror_log"
     return "linear"

@@ -82,9 +82,10 @@ def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> S
     """The skew that puts λ = ½ where outputs are nearest to their own past.
 
     What single conditions say counts by the share PERSISTS: a value far from what its condition suggests returns in
-    part. No skew where λ is no probability, or the conditions hold no such past.
+    part. No skew where λ is no probability, where ½ lies not between the anchors, or the conditions hold no such past.
     """
-    persistence = find_persistence(harvest) if clock.name in ("logit", "probit") else None
+    told = clock.name in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
+    persistence = find_persistence(harvest) if told else None
     if persistence is None:
         return Skew(scaling.shape)
     span, whole = clock.spans(0, [0.5])
