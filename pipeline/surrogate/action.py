@@ -27,7 +27,10 @@ class Lagrangian(nn.Module):
 
     def forward(self, points: Tensor, velocities: Tensor, condition: Condition) -> Tensor:
         """L at points (B, T, D) with velocities (B, T, D) → (B, T)."""
-        kinetic: Tensor = self.metric.kinetic(points, velocities, condition)
+        return self.less_potential(self.metric.kinetic(points, velocities, condition), points, condition)
+
+    def less_potential(self, kinetic: Tensor, points: Tensor, condition: Condition) -> Tensor:
+        """K − U at points (B, T, D), from K (B, T)."""
         if self.potential is None:
             return kinetic
         potential: Tensor = self.potential(points, condition)

@@ -98,7 +98,7 @@ class ConditionalMLP(nn.Module):
         self.last = StackedLinear(copies, sizes[-1], outputs, generator, gain=0.0)
 
     def modulation(self, condition: Condition, copies: slice = ALL) -> list[tuple[Tensor, Tensor]]:
-        """Factor 1 + scale, and shift, of every hidden layer, (K, B, width) each; they depend on the condition alone."""
+        """Factor 1 + scale and shift of every hidden layer, (K, B, width) each: what depends on the condition alone."""
         parts = [condition.values]
         parts += [table[condition.codes[..., i]] for i, table in enumerate(self.embeddings)]
         hidden = functional.silu(self.film_hidden(torch.cat(parts, dim=-1), copies))

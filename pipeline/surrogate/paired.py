@@ -75,14 +75,15 @@ def train_paths(
     share = -(-config.batch_size // len(pairs))
     curve = []
     for _ in range(config.path_steps):
-        observed = _join([p.draw(share, generator) for p in pairs])
-        loss = trainer.action(observed.start, observed.end, observed.condition).mean()
-        curve.append(loss.item())
+        moves = _join([p.draw(share, generator) for p in pairs])
+        observed = len(moves)
         if explore:
-            drawn = _blur(_join([i.random_pairs(share, generator) for i in intervals]), generator)
-            with trainer.frozen_metric():
-                loss = loss + trainer.action(drawn.start, drawn.end, drawn.condition).mean()
-        trainer.descend(loss)
+            drawn = _join([i.random_pairs(share, generator) for i in intervals])
+            moves = _join([moves, _blur(drawn, generator)])
+        actions = trainer.action_beside(moves.start, moves.end, moves.condition, observed)
+        loss = actions[:observed].mean()
+        curve.append(loss.item())
+        trainer.descend(loss + actions[observed:].mean() if explore else loss)
     return curve
 
 

@@ -44,9 +44,22 @@ class PathTrainer:
 
     def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """Actions of the network's paths, the learnt cost c(y0, y1 | x): start, end (B, D) → (B,)."""
+        return self.lagrangian.action(*self._curves(start, end, condition), condition)
+
+    def action_beside(self, start: Tensor, end: Tensor, condition: Condition, observed: int) -> Tensor:
+        """As `action`, the first `observed` rows being observed moves: the others have no gradient in the metric."""
+        points, velocities = self._curves(start, end, condition)
+        kinetic = self.lagrangian.metric.kinetic
+        first = kinetic(points[:observed], velocities[:observed], condition[:observed])
+        with self.frozen_metric():
+            rest = kinetic(points[observed:], velocities[observed:], condition[observed:])
+        values = self.lagrangian.less_potential(torch.cat([first, rest]), points, condition)
+        return values @ self.lagrangian.node_weights
+
+    def _curves(self, start: Tensor, end: Tensor, condition: Condition) -> tuple[Tensor, Tensor]:
+        """Points and velocities (B, T, D) at the quadrature's nodes."""
         coefficients = self.paths.coefficients(start, end, condition)
-        points, velocities = evaluate_at_nodes(start, end, coefficients, self.lagrangian.nodes, *self.basis)
-        return self.lagrangian.action(points, velocities, condition)
+        return evaluate_at_nodes(start, end, coefficients, self.lagrangian.nodes, *self.basis)
 
     @contextmanager
     def frozen_metric(self) -> Iterator[None]:

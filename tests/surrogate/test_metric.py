@@ -3,7 +3,7 @@ from itertools import combinations
 import pytest
 import torch
 
-from pipeline.surrogate.metric import EuclideanMetric, GivensMetric, rotation_rounds
+from pipeline.surrogate.metric import EuclideanMetric, GivensMetric, _softmax, rotation_rounds
 from pipeline.surrogate.modules import Condition, ConditionShape
 
 DIMENSIONS = [1, 2, 3, 5, 8, 32]
@@ -125,3 +125,9 @@ def test_euclidean_metric_is_half_the_square():
     points, velocities, condition = somewhere(3)
     expected = 0.5 * velocities.square().sum(-1)
     torch.testing.assert_close(EuclideanMetric().kinetic(points, velocities, condition), expected)
+
+
+@pytest.mark.parametrize("dimension", [2, 7, 8, 9, 40])
+def test_softmax_of_a_short_axis_is_the_softmax(dimension):
+    values = 10 * torch.randn(5, 3, dimension, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(_softmax(values), torch.softmax(values, dim=-1))

@@ -195,6 +195,32 @@ def test_frozen_metric_has_no_gradient_and_thaws():
     assert not all(torch.equal(a, b) for a, b in zip(before, metric.parameters(), strict=True))
 
 
+def test_moves_beside_the_observed_ones_have_their_action_and_no_gradient_in_the_metric():
+    generator = torch.Generator().manual_seed(0)
+    metric = GivensMetric(2, UNCONDITIONAL, (8,), (0.1, 1.0), generator)
+    paths = PathNetwork(2, UNCONDITIONAL, (8,), 4, generator)
+    for weight in (metric.network.last.weight, paths.network.last.weight):
+        weight.data.normal_(0, 0.5, generator=generator)
+    density = Density.of(torch.randn(40, 2, generator=generator), no_condition(40), 0.5, 1.0)
+    trainer = PathTrainer(Lagrangian(metric, KernelPotential(density, 0.1), 6), paths, SurrogateConfig(), 4)
+    start, end = unseen()
+    together = trainer.action_beside(start, end, no_condition(64), 24)
+    apart = trainer.action(start, end, no_condition(64))
+    torch.testing.assert_close(together, apart)
+    learnt = list(metric.parameters())
+    for found, alone in (
+        (torch.autograd.grad(together.sum(), learnt, retain_graph=True), torch.autograd.grad(apart[:24].sum(), learnt)),
+        (
+            torch.autograd.grad(together.sum(), list(paths.parameters())),
+            torch.autograd.grad(
+                trainer.action(start, end, no_condition(64)).sum(), list(paths.parameters()), allow_unused=True
+            ),
+        ),
+    ):
+        for a, b in zip(found, alone, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 5, 9, 10, 11, 20, 100])
 def test_schedule_rises_and_falls_to_nothing(steps):
     optimiser = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.5)
