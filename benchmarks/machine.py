@@ -15,7 +15,7 @@ UNIT_THREADS = 2
 class Stamp:
     """When, where and from which commit figures were measured.
 
-    unit: seconds of a product of two 2048 × 2048 float32 matrices on two threads, the best of 9: what else runs only adds.
+    unit: seconds of a product of two 2048 × 2048 float32 matrices on two threads: the best of 9.
     """
 
     date: str
