@@ -30,7 +30,7 @@ class LeftOut:
     """Curves of one anchor that was left out.
 
     anchor: its number. errors: (R, 41), the squared errors of R rows at every s of PLACES, standardised, a mean over
-    the outputs. conditions: (R,), ordered: the row of the harvest's first anchor that first has each row's condition.
+    the outputs. conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
     """
 
     anchor: int
