@@ -89,7 +89,7 @@ class GivensMetric(nn.Module):
     def spectrum(self, points: Tensor, condition: Condition) -> tuple[Tensor, Tensor, Tensor]:
         """Cosines and sines (B, T, planes) of the rotations, and eigenvalues (B, T, D), at points (B, T, D)."""
         raw = self.network.along(points, condition)
-        first, second, logits = raw.split([self.planes, self.planes, raw.shape[-1] - 2 * self.planes], dim=-1)
+        first, second, logits = torch.split(raw, [self.planes, self.planes, raw.shape[-1] - 2 * self.planes], dim=-1)
         # atan2(b, a + 1): an untrained network (all outputs 0) then has angle 0, where atan2 is differentiable.
         radius = torch.rsqrt((first + 1).square() + second.square() + 1e-12)
         if self.learn_eigenvalues:
@@ -105,10 +105,10 @@ class GivensMetric(nn.Module):
         """Rᵀ v for vectors (B, T, D)."""
         counts = [len(left) for left, _ in self.rounds]
         # All rounds are split off at once: the gradient of a slice would be as large as what it was taken from.
-        angles = zip(cosines.split(counts, dim=-1), sines.split(counts, dim=-1), strict=True)
+        angles = zip(torch.split(cosines, counts, dim=-1), torch.split(sines, counts, dim=-1), strict=True)
         for k, (count, (c, s)) in enumerate(zip(counts, angles, strict=True)):
             vectors = self._reorder(vectors, k)
-            a, b, rest = vectors.split([count, count, self.dimension - 2 * count], dim=-1)
+            a, b, rest = torch.split(vectors, [count, count, self.dimension - 2 * count], dim=-1)
             vectors = torch.cat([c * a + s * b, c * b - s * a, rest], dim=-1)
         return self._reorder(vectors, len(self.rounds))
 

@@ -9,8 +9,10 @@ from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape
 
 LARGEST_BEND = 3.0
 """How far a coefficient may lead off the straight line, in units of the distance between a path's ends."""
-LENGTH_TABLE = 32
-"""Pieces in which a path's length is measured."""
+LENGTH_PIECES = 16
+"""Pieces in which a path's length is measured, each by Simpson's rule."""
+STEEPEST = 3.0
+"""A cubic from 0 to 1 rises throughout if its slopes at both ends are at most this (Fritsch and Carlson, 1980)."""
 
 
 class SplineBasis(nn.Module):
@@ -34,14 +36,26 @@ class SplineBasis(nn.Module):
 
     def forward(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """Values and derivatives (…, J) at times (…) in [0, 1]."""
-        piece = (times * self.pieces).long().clamp(0, self.pieces - 1)
-        u = times * self.pieces - piece
+        u, local = self._pieces(times)
         v = 1 - u
-        cubics = torch.stack([v**3, 3 * u * v * v, 3 * u * u * v, u**3], dim=-1)
         squares = 3 * self.pieces * torch.stack([v * v, 2 * u * v, u * u], dim=-1)
-        local = self.polynomials[piece]
         slopes = torch.einsum("...p,...pj->...j", squares, local[..., 1:, :] - local[..., :-1, :])
-        return torch.einsum("...p,...pj->...j", cubics, local), slopes
+        return _bernstein(u, local), slopes
+
+    def values(self, times: Tensor) -> Tensor:
+        """Values (…, J) at times (…) in [0, 1]."""
+        return _bernstein(*self._pieces(times))
+
+    def _pieces(self, times: Tensor) -> tuple[Tensor, Tensor]:
+        """The share (…) of its piece that every time has passed, and the polynomials (…, 4, J) of that piece."""
+        piece = (times * self.pieces).long().clamp(0, self.pieces - 1)
+        return times * self.pieces - piece, self.polynomials[piece]
+
+
+def _bernstein(u: Tensor, local: Tensor) -> Tensor:
+    v = 1 - u
+    cubics = torch.stack([v**3, 3 * u * v * v, 3 * u * u * v, u**3], dim=-1)
+    return torch.matmul(cubics.unsqueeze(-2), local).squeeze(-2)
 
 
 class PathNetwork(nn.Module):
@@ -50,6 +64,9 @@ class PathNetwork(nn.Module):
     The distance in front makes a path scale with its ends, and stay where it is when they agree. The network starts at
     c = 0, the straight line.
     """
+
+    length_slopes: Tensor
+    length_weights: Tensor
 
     def __init__(
         self,
@@ -62,6 +79,9 @@ class PathNetwork(nn.Module):
         super().__init__()
         self.basis = SplineBasis(functions)
         self.network = ConditionalMLP(2 * dimension, functions * dimension, widths, condition, generator)
+        _, slopes = self.basis(torch.linspace(0, 1, 2 * LENGTH_PIECES + 1))
+        self.register_buffer("length_slopes", slopes.T.contiguous(), persistent=False)
+        self.register_buffer("length_weights", _cumulative_simpson(LENGTH_PIECES), persistent=False)
 
     def coefficients(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """start, end (B, D) → (B, J, D)."""
@@ -84,20 +104,39 @@ class PathNetwork(nn.Module):
         The ends come back exactly: place 0 is `start`, place 1 is `end`.
         """
         coefficients = self.coefficients(start, end, condition)
-        table = torch.linspace(0, 1, LENGTH_TABLE + 1, device=start.device)
-        knots, _ = evaluate_spline(start, end, coefficients, self.basis, table)
-        lengths = torch.cumsum((knots[:, 1:] - knots[:, :-1]).norm(dim=-1), dim=1)
-        total = lengths[:, -1:].clamp_min(1e-12)
-        share = torch.cat([torch.zeros_like(total), lengths / total], dim=1)
-        wanted = places.expand(len(start), -1).contiguous()
-        right = torch.searchsorted(share, wanted).clamp(1, LENGTH_TABLE)
-        before, after = share.gather(1, right - 1), share.gather(1, right)
-        inside = ((wanted - before) / (after - before).clamp_min(1e-12)).clamp(0, 1)
-        times = (right - 1 + inside) / LENGTH_TABLE
+        times = self._times(end - start, coefficients, places.expand(len(start), -1))
+        line = torch.lerp(start.unsqueeze(1), end.unsqueeze(1), times.unsqueeze(-1))  # exact at both ends
+        return line + torch.matmul(self.basis.values(times), coefficients)
+
+    def _times(self, difference: Tensor, coefficients: Tensor, places: Tensor) -> Tensor:
+        """The times (B, M) at which paths have passed the shares `places` (B, M) of their lengths.
+
+        Within a piece time is the cubic in the length that has the right slopes, one over the speed, at both ends.
+        """
+        # Time last (B, D, T): a product whose last axis is short takes ten times as long.
+        velocities = difference.unsqueeze(-1) + torch.matmul(coefficients.mT.contiguous(), self.length_slopes)
+        speeds = velocities.square().sum(1).sqrt()
+        lengths = speeds @ self.length_weights
+        total = lengths[:, -1:]
+        wanted = places * total
+        right = torch.searchsorted(lengths, wanted).clamp_(1, LENGTH_PIECES)
+        left = right - 1
+        before = lengths.gather(1, left)
+        piece = (lengths.gather(1, right) - before).clamp_min(1e-12)
+        inside = ((wanted - before) / piece).clamp(0, 1)
+        slow = LENGTH_PIECES * piece
+        first, last = ((slow / speeds.gather(1, 2 * knot)).clamp_max(STEEPEST) - 1 for knot in (left, right))
+        cubic = inside + inside * (1 - inside) * (first * (1 - inside) - last * inside)
         # A path of no length has no shares; nor must rounding move its ends.
-        times = torch.where((total <= 1e-12) | (wanted <= 0) | (wanted >= 1), wanted, times)
-        points, _ = evaluate_spline(start, end, coefficients, self.basis, times)
-        return points
+        return torch.where((total <= 1e-12) | (places <= 0) | (places >= 1), places, (left + cubic) / LENGTH_PIECES)
+
+
+def _cumulative_simpson(pieces: int) -> Tensor:
+    """Weights (2 pieces + 1, pieces + 1) that make speeds at equal steps the lengths up to the end of each piece."""
+    single = torch.zeros(2 * pieces + 1, pieces)
+    for k in range(pieces):
+        single[2 * k : 2 * k + 3, k] = torch.tensor([1.0, 4.0, 1.0]) / (6 * pieces)
+    return torch.cat([torch.zeros(2 * pieces + 1, 1), single.cumsum(1)], dim=1)
 
 
 def evaluate_spline(
@@ -113,4 +152,9 @@ def evaluate_at_nodes(
     """As `evaluate_spline`, the basis' values and slopes (…, T, J) at these times being known."""
     first, last = start.unsqueeze(-2), end.unsqueeze(-2)
     line = torch.lerp(first, last, times.unsqueeze(-1))  # exact at both ends
-    return line + torch.matmul(values, coefficients), last - first + torch.matmul(slopes, coefficients)
+    if values.dim() > 2:
+        return line + torch.matmul(values, coefficients), last - first + torch.matmul(slopes, coefficients)
+    # Times last, for speed: a product whose last axis is as short as D takes ten times as long.
+    both = torch.matmul(coefficients.mT.contiguous(), torch.cat([values, slopes]).T)
+    bend, turn = torch.split(both.mT, len(values), dim=-2)
+    return line + bend, last - first + turn

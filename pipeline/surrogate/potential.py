@@ -61,11 +61,11 @@ def _blocks(points: Tensor, offset: Tensor, support: Tensor) -> Iterator[tuple[T
     """Points (B, T, D), offset (B, 1, n) and support (B, D, n) in blocks of about BLOCK pairs of point and sample."""
     most = BLOCK_ON_CUDA if points.is_cuda else BLOCK
     if len(points) == 1:
-        for q in points.split(max(1, most // support.shape[-1]), dim=1):
+        for q in torch.split(points, max(1, most // support.shape[-1]), dim=1):
             yield q, offset, support
     else:
         size = max(1, most // (points.shape[1] * support.shape[-1]))
-        yield from zip(points.split(size), offset.split(size), support.split(size), strict=True)
+        yield from zip(*(torch.split(tensor, size) for tensor in (points, offset, support)), strict=True)
 
 
 class Density(nn.Module):
@@ -146,7 +146,7 @@ class Density(nn.Module):
         """The log of Σ_i w_i(x) exp(−|q − y_i|² / 2h²) over the samples of one category: (B, T)."""
         support = self.support[category].T.contiguous()
         if values.shape[1]:
-            rows = zip(points.split(ROWS), values.split(ROWS), strict=True)
+            rows = zip(torch.split(points, ROWS), torch.split(values, ROWS), strict=True)
             return torch.cat([self._weighted_mixture(category, support, q, x) for q, x in rows])
         log_weights = torch.log_softmax(self.log_counts[category], dim=-1)
         flat = points.reshape(1, -1, points.shape[-1])
