@@ -48,6 +48,8 @@ class PathTrainer:
 
     def action_beside(self, start: Tensor, end: Tensor, condition: Condition, observed: int) -> Tensor:
         """As `action`, the first `observed` rows being observed moves: the others have no gradient in the metric."""
+        if observed == len(start):  # the metric's network takes no empty batch
+            return self.action(start, end, condition)
         points, velocities = self._curves(start, end, condition)
         kinetic = self.lagrangian.metric.kinetic
         first = kinetic(points[:observed], velocities[:observed], condition[:observed])
