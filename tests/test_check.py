@@ -21,6 +21,19 @@ def test_good_sweeps_pass_and_nothing_is_written(root, kind):
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("kind", "fit"),
+    [
+        ("harvest", {"clock": "hold", "clock_prior": "linear"}),
+        ("semicircles", {"clock": "linear", "clock_prior": "auto"}),
+        ("quantile_forecaster", {"clock": "learnt", "clock_prior": "probit"}),
+        ("quantile_forecaster", {"clock": "mirror_log"}),
+    ],
+)
+def test_clocks_that_the_anchors_allow_pass(root, kind, fit):
+    check(sweep_config(kind, fit=fit), root)
+
+
 def test_bundled_file_need_not_be_there_yet(tmp_path):
     ingest = {"source": "data/raw/seattle-temps.csv", "column": "temp"}
     check(sweep_config(raw={"bundled": ["seattle-temps.csv"]}, ingest=ingest), tmp_path)
@@ -55,6 +68,18 @@ def test_bundled_file_need_not_be_there_yet(tmp_path):
             {"fit": {"clock": "probit"}},
             ConfigurationError,
             r"clock = 'probit' is not finite on the anchors \[0.0, 1.0\]",
+        ),
+        (
+            "harvest",
+            {"fit": {"clock_prior": "log"}},
+            ConfigurationError,
+            r"clock = 'log' is not finite on the anchors \[0.0, 1.0\]",
+        ),
+        (
+            "harvest",
+            {"fit": {"clock": "learnt"}},
+            ConfigurationError,
+            r"fit.clock = 'learnt' with sweep.anchors = \[0.0, 1.0\]: three or more are needed",
         ),
         ("harvest", {"ingest": {"source": "gone"}}, BundleError, "holds no complete harvest"),
         ("harvest", {"sweep": {"values": [], "anchors": [0, 0.7]}}, DataError, r"\[0.7\] are not in the harvest"),

@@ -175,6 +175,22 @@ def test_value_outside_the_sweep_is_refused(text):
         sweep_config().sweep.value_of(text)
 
 
+@pytest.mark.parametrize("clock", ["auto", "learnt", "linear", "log", "mirror_log", "logit", "probit", "hold"])
+def test_every_clock_may_be_named_but_a_prior_is_a_base(clock):
+    assert sweep_config(fit={"clock": clock}).fit.clock == clock
+    if clock in ("learnt", "hold"):
+        refused(rf"fit\.clock_prior: .*\(received '{clock}'\)", fit={"clock_prior": clock})
+    else:
+        assert sweep_config(fit={"clock_prior": clock}).fit.clock_prior == clock
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("clock", "sundial"), ("clock_prior", "sundial"), ("speed", "fast"), ("variant", "K_J")]
+)
+def test_setting_without_a_meaning_is_refused(key, value):
+    refused(rf"fit\.{key}: .*\(received '{value}'\)", fit={key: value})
+
+
 def test_surrogate_settings_leave_seed_and_device_out():
     config = parse_config(sweep_text(fit={"variant": "K_I", "seed": 4, "device": "cpu"}), "params.yaml")
     assert config.fit.surrogate().variant == "K_I"

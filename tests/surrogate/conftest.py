@@ -9,6 +9,7 @@ from pipeline.config import SurrogateConfig
 from pipeline.harvest import Harvest
 from pipeline.networks.semicircles import SemicircleNetwork
 from pipeline.surrogate import Surrogate
+from tests.surrogate.moving import by_condition, moving
 
 MOMENT = SurrogateConfig(
     path_steps=12,
@@ -80,6 +81,18 @@ def circles() -> Harvest:
 def circles_surrogate(circles) -> Surrogate:
     """Categorical conditions, with networks."""
     return Surrogate.fit(circles, MOMENT)
+
+
+@pytest.fixture(scope="session")
+def skewed() -> Harvest:
+    """Samples that move the later, the larger their condition is."""
+    return moving(ANCHORS, "linear", by_condition, deterministic=False, draws=4)
+
+
+@pytest.fixture(scope="session")
+def skewed_surrogate(skewed) -> Surrogate:
+    """A clock with a skew by condition, no networks."""
+    return Surrogate.fit(skewed, MOMENT)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.errors import BundleError
 from pipeline.surrogate import Surrogate
@@ -12,7 +13,7 @@ from tests.surrogate.conftest import circles_harvest, moment
 TARGETS = [0.0, 0.3, 0.5, 0.8, 1.0]
 
 
-@pytest.fixture(scope="module", params=["circles", "cloud"])
+@pytest.fixture(scope="module", params=["circles", "cloud", "skewed"])
 def saved(request, tmp_path_factory) -> tuple[Surrogate, Path, tuple[np.ndarray, np.ndarray]]:
     surrogate = request.getfixturevalue(f"{request.param}_surrogate")
     harvest = request.getfixturevalue(request.param)
@@ -35,7 +36,17 @@ def test_loaded_surrogate_answers_bit_for_bit_the_same(saved):
     np.testing.assert_array_equal(again.log_density(y, x), surrogate.log_density(y, x))
     for value in (0.3, 0.5):
         np.testing.assert_array_equal(again.sample(x, value, 3, 1), surrogate.sample(x, value, 3, 1))
-    for name in ("digest", "anchors", "clock", "clock_errors", "schema", "config", "deterministic", "history"):
+    for name in (
+        "digest",
+        "anchors",
+        "clock",
+        "clock_base",
+        "clock_errors",
+        "schema",
+        "config",
+        "deterministic",
+        "history",
+    ):
         assert getattr(again, name) == getattr(surrogate, name), name
 
 
@@ -147,13 +158,38 @@ def test_missing_field_is_found(copy, field):
         Surrogate.load(copy)
 
 
-@pytest.mark.parametrize("value", [0, 2, None, "1"])
+@pytest.mark.parametrize("value", [0, 1, 3, None, "2"])  # 1: clocks without a skew
 def test_other_format_is_refused(copy, value):
     document = json.loads((copy / "surrogate.json").read_text())
     document["format"] = value
     (copy / "surrogate.json").write_text(json.dumps(document))
-    with pytest.raises(BundleError, match="no surrogate of format 1"):
+    with pytest.raises(BundleError, match=r"surrogate\.json is no surrogate of format 2; save it anew"):
         Surrogate.load(copy)
+
+
+def test_skew_by_condition_comes_back(skewed_surrogate, skewed, tmp_path):
+    assert skewed_surrogate.clock == "skewed linear by condition"
+    skewed_surrogate.save(tmp_path / "s")
+    again = Surrogate.load(tmp_path / "s")
+    for name, tensor in skewed_surrogate._parts.skew.state_dict().items():
+        assert torch.equal(again._parts.skew.state_dict()[name], tensor)
+    y, x = skewed.outputs[0], skewed.conditions[0]
+    for target in (0.1, 0.49, 0.9):
+        expected = skewed_surrogate.transport(y, x, 0.0, target)
+        np.testing.assert_array_equal(again.transport(y, x, 0.0, target), expected)
+
+
+def test_held_clock_comes_back(cloud, tmp_path):
+    surrogate = Surrogate.fit(cloud, moment(clock="hold", variant="K_I"))
+    surrogate.save(tmp_path / "s")
+    assert Surrogate.load(tmp_path / "s").clock == "hold"
+
+
+def test_digest_tells_skews_apart(skewed_surrogate, tmp_path):
+    skewed_surrogate.save(tmp_path / "s")
+    other = Surrogate.load(tmp_path / "s")
+    other._parts.skew.mean += 0.5
+    assert other.digest != skewed_surrogate.digest
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])

@@ -6,11 +6,13 @@ from pipeline.config import SurrogateConfig
 from pipeline.errors import ConfigurationError, FitError
 from pipeline.harvest import Harvest
 from pipeline.surrogate import Surrogate
-from pipeline.surrogate.fit import fit_parts, make_density, resolve_device
+from pipeline.surrogate.clock_choice import choose_clock
+from pipeline.surrogate.fit import _in_force, fit_parts, make_density, resolve_device
 from pipeline.surrogate.metric import EuclideanMetric
 from pipeline.surrogate.samples import anchor_samples
 from pipeline.surrogate.scaling import Standardiser
 from tests.surrogate.conftest import MOMENT, circles_harvest, cloud_harvest, moment
+from tests.surrogate.moving import moving
 
 VARIANTS = ["K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
 
@@ -128,10 +130,61 @@ def test_metric_is_learnt_but_not_by_the_euclidean_variants(of_variant):
     assert not list(of_variant("K_I-U", "paired")._parts.lagrangian.metric.parameters())
 
 
-def test_default_configuration_is_the_full_method():
+def test_default_configuration_decides_by_the_harvest():
     config = SurrogateConfig()
-    assert (config.variant, config.solver, config.clock) == ("K_theta-U", "paired", "auto")
+    assert (config.variant, config.solver, config.speed) == ("auto", "paired", "auto")
+    assert (config.clock, config.clock_prior, config.persistence) == ("auto", "auto", True)
     assert config.eigenvalues == (0.1, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "deterministic", "anchors", "variant", "speed"),
+    [
+        ({}, True, 3, "K_theta", "uniform"),
+        ({}, True, 2, "K_theta", "uniform"),
+        ({}, False, 3, "K_theta-U", "uniform"),
+        ({}, False, 2, "K_theta-U", "action"),
+        # The action knows when only where it has a potential, and is asked only where nobody names a clock.
+        ({"variant": "K_theta"}, False, 2, "K_theta", "uniform"),
+        ({"variant": "NLOT-U"}, False, 2, "NLOT-U", "action"),
+        ({"variant": "K_theta-U"}, True, 2, "K_theta-U", "uniform"),
+        ({"clock": "linear"}, False, 2, "K_theta-U", "uniform"),
+        ({"clock": "hold"}, False, 2, "K_theta-U", "uniform"),
+        ({"speed": "uniform"}, False, 2, "K_theta-U", "uniform"),
+        ({"speed": "action"}, True, 3, "K_theta", "action"),
+    ],
+)
+def test_variant_and_speed_follow_from_the_harvest(settings, deterministic, anchors, variant, speed):
+    given = moment(**settings)
+    found = _in_force(given, deterministic, anchors)
+    assert found == given.model_copy(update={"variant": variant, "speed": speed})
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "anchors", "variant", "speed"),
+    [(True, (0.0, 1.0), "K_theta", "uniform"), (False, (0.0, 1.0), "K_theta-U", "action"),
+     (True, (0.0, 0.5, 1.0), "K_theta", "uniform"), (False, (0.0, 0.5, 1.0), "K_theta-U", "uniform")],
+)  # fmt: skip
+def test_surrogate_s_configuration_holds_what_was_decided(deterministic, anchors, variant, speed):
+    surrogate = Surrogate.fit(moving(anchors, "linear", deterministic=deterministic), MOMENT)
+    assert (MOMENT.variant, MOMENT.speed) == ("auto", "auto")
+    assert surrogate.config == moment(variant=variant, speed=speed)
+    assert (surrogate._parts.lagrangian.potential is not None) == variant.endswith("-U")
+    assert surrogate.deterministic is deterministic
+
+
+def test_fit_carries_the_chosen_clock_its_skew_and_the_errors(skewed):
+    fit, chosen = fit_parts(skewed, MOMENT, 0, "cpu"), choose_clock(skewed, False, MOMENT)
+    assert (fit.clock, fit.clock_errors) == (chosen.clock, chosen.errors)
+    assert "skewed linear by condition" in fit.clock_errors
+    for name, tensor in chosen.skew.state_dict().items():
+        assert torch.equal(fit.parts.skew.state_dict()[name], tensor)
+
+
+def test_seed_decides_no_clock(skewed):
+    first, other = (fit_parts(skewed, moment(variant="K_I"), seed, "cpu").parts.skew for seed in (0, 1))
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name])
 
 
 @pytest.mark.parametrize(
@@ -148,6 +201,11 @@ def test_default_configuration_is_the_full_method():
         ({"variant": "K_J"}, "variant"),
         ({"solver": "guess"}, "solver"),
         ({"spline_functions": 1}, "spline_functions"),
+        ({"clock": "sundial"}, "clock"),
+        ({"clock_prior": "hold"}, "clock_prior"),
+        ({"clock_prior": "learnt"}, "clock_prior"),
+        ({"persistence": "perhaps"}, "persistence"),
+        ({"speed": "fast"}, "speed"),
         ({"beta": 1}, "beta"),
     ],
 )
@@ -157,8 +215,16 @@ def test_settings_without_a_meaning_are_refused(settings, message):
 
 
 def test_clock_that_the_anchors_do_not_allow_is_refused(cloud):
-    with pytest.raises(ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"):
-        Surrogate.fit(cloud, moment(clock="probit"))
+    for field in ("clock", "clock_prior"):
+        with pytest.raises(
+            ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"
+        ):
+            Surrogate.fit(cloud, moment(**{field: "probit"}))
+
+
+def test_clock_is_not_learnt_from_two_anchors():
+    with pytest.raises(ConfigurationError, match="clock = 'learnt' needs three or more anchors"):
+        Surrogate.fit(cloud_harvest(anchors=(0.0, 1.0)), moment(clock="learnt"))
 
 
 @pytest.mark.parametrize("device", ["cuda", "gpu", "cuda:99"])

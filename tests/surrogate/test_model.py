@@ -12,9 +12,9 @@ from tests.surrogate.conftest import MOMENT, circles_harvest, cloud_harvest, mom
 TARGETS = [0.0, 0.2, 0.5, 0.5, 0.7, 1.0]
 
 
-@pytest.fixture(params=["cloud", "circles"])
+@pytest.fixture(params=["cloud", "circles", "skewed"])
 def pair(request) -> tuple[Surrogate, Harvest]:
-    """A surrogate with its harvest: continuous conditions without networks, and categories with them."""
+    """A surrogate with its harvest: continuous conditions without networks, categories with them, a skew γ(x)."""
     return request.getfixturevalue(f"{request.param}_surrogate"), request.getfixturevalue(request.param)
 
 
@@ -287,9 +287,9 @@ def test_bounds_are_respected(dtype):
 
 def test_attributes(circles, circles_surrogate):
     assert circles_surrogate.anchors == (0.0, 0.5, 1.0)
-    assert circles_surrogate.clock == "linear"
+    assert circles_surrogate.clock_base == "linear"
     assert circles_surrogate.schema == circles.schema
-    assert circles_surrogate.config == MOMENT
+    assert circles_surrogate.config == moment(variant="K_theta-U", speed="uniform")
     assert circles_surrogate.deterministic is False
     assert len(circles_surrogate.networks) == 3
     assert len(circles_surrogate.history["map_loss"]) == MOMENT.map_steps
