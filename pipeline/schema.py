@@ -45,7 +45,8 @@ class Schema(BaseModel):
 
     deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
     outright; False where outputs are draws; None where nobody said, and the surrogate judges from the samples.
-    picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times).
+    picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times; "image":
+    outputs are the pixels of a square grey image, row by row from the top left).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -54,7 +55,7 @@ class Schema(BaseModel):
     outputs: tuple[Column, ...]
     conditions: tuple[Column, ...]
     deterministic: bool | None = None
-    picture: Literal["forecast", "scatter"] = "scatter"
+    picture: Literal["forecast", "scatter", "image"] = "scatter"
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
@@ -62,5 +63,14 @@ class Schema(BaseModel):
         if repeated := sorted({n for n in names if names.count(n) > 1} | ({"row", "draw"} & set(names))):
             raise ValueError(
                 f"column names {repeated} are repeated or reserved (row, draw); every column needs its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_square(self) -> Self:
+        if self.picture == "image" and math.isqrt(len(self.outputs)) ** 2 != len(self.outputs):
+            raise ValueError(
+                f"picture = 'image' with {len(self.outputs)} outputs: a square image has 1, 4, 9, 16, … pixels; "
+                "set picture = 'scatter'"
             )
         return self

@@ -12,6 +12,7 @@ from pipeline.errors import BundleError, ConfigurationError
 from pipeline.networks.base import Network, NetworkFamily
 
 BUILT_IN = {
+    "digits_vae": "pipeline.networks.digits_vae:DigitsVAE",
     "quantile_forecaster": "pipeline.networks.quantile_forecaster:QuantileForecaster",
     "semicircles": "pipeline.networks.semicircles:Semicircles",
     "two_moons_diffusion": "pipeline.networks.two_moons_diffusion:TwoMoonsDiffusion",
