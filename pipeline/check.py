@@ -8,7 +8,7 @@ from pipeline.errors import ConfigurationError, DataError, SweepError
 from pipeline.harvest import Harvest
 from pipeline.holdout import check_anchors_in, split_harvest
 from pipeline.networks.base import Split, check_conditions
-from pipeline.networks.registry import make_family
+from pipeline.networks.registry import check_code, make_family
 from pipeline.stages.raw import RAW, bundled_file
 
 
@@ -37,6 +37,7 @@ def check(config: Config, root: Path = Path()) -> None:
         if Path(config.ingest.source) not in bundled:
             raise DataError(f"ingest.source = {config.ingest.source} does not exist; set the path of the source data")
         source = bundled[Path(config.ingest.source)]
+    check_code(config, source)
     data = family.ingest(source, config.ingest)
     family.schema(data)
     if config.harvest is not None:

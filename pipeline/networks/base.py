@@ -7,6 +7,7 @@ themselves without pickle. A served model loads networks in a process that holds
 Pydantic: their modules import nothing else at module level.
 """
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
@@ -18,7 +19,7 @@ from safetensors.numpy import save_file
 
 from pipeline.bundles import read_arrays
 from pipeline.config import IngestSection
-from pipeline.errors import DataError
+from pipeline.errors import ConfigurationError, DataError
 from pipeline.schema import Schema
 
 ARRAYS_FILE = "arrays.safetensors"
@@ -53,7 +54,9 @@ class Data:
 class Network(Protocol):
     """A trained network of one hyperparameter.
 
-    family: what `pipeline.networks.registry.family_class` finds its family by: a built-in name or an import path.
+    family: what `pipeline.networks.registry.family_class` finds its family by: a built-in name or an import path. A
+    network that needs more code than its family's package says so by an attribute `code`, import paths; a registered
+    model then carries that too.
     """
 
     @property
@@ -111,3 +114,17 @@ def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
             f"ingest.source leaves no condition for the split {split}: every one that it has occurs in the other too "
             "(a series that repeats itself); give a longer or a more varied one"
         )
+
+
+def check_trained(trained: object, family: str | None) -> tuple[Network, dict[str, float]]:
+    """What `train` returned, or ConfigurationError where that is no network with finite metrics by their names."""
+    match trained:
+        case (Network() as network, dict() as metrics) if all(
+            isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value)
+            for name, value in metrics.items()
+        ):
+            return network, metrics
+    raise ConfigurationError(
+        f"network = {family!r}: train() returned {trained!r}; a network (with family, outputs and save: "
+        "`self.network(module, hyperparameter)` in a Family) and a dictionary of finite metrics are needed"
+    )

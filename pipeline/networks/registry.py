@@ -1,6 +1,6 @@
 """Finding a network family: the built-in ones by name, any other by its import path `package.module:Class`."""
 
-from importlib import import_module
+import inspect
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
@@ -10,6 +10,7 @@ from pipeline.bundles import read_json
 from pipeline.config import Config, explain
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.networks.base import Network, NetworkFamily
+from pipeline.networks.imports import check_watched, import_object, is_foreign
 
 BUILT_IN = {
     "digits_vae": "pipeline.networks.digits_vae:DigitsVAE",
@@ -23,25 +24,36 @@ METHODS = ("check_hyperparameter", "ingest", "schema", "train", "conditions", "l
 
 def family_class(name: str) -> type[NetworkFamily]:
     """The class of a family; ConfigurationError where it cannot be imported or lacks a part of the protocol."""
-    path = BUILT_IN.get(name, name)
-    module_name, _, class_name = path.partition(":")
-    if not (module_name and class_name) or module_name.startswith("."):
+    if name not in BUILT_IN and ":" not in name:
         raise ConfigurationError(
             f"network = {name!r} is no family; known are {sorted(BUILT_IN)}, and import paths package.module:Class"
         )
-    try:
-        module = import_module(module_name)
-    except ImportError as error:
-        raise ConfigurationError(f"network = {name!r}: {module_name} cannot be imported ({error})") from error
-    family = getattr(module, class_name, None)
+    family = import_object(BUILT_IN.get(name, name), "network")
     if not isinstance(family, type):
-        raise ConfigurationError(f"network = {name!r}: {module_name} holds no class {class_name}")
-    if missing := [m for m in METHODS if not callable(getattr(family, m, None))]:
-        raise ConfigurationError(f"network = {name!r}: {class_name} lacks {', '.join(m + '()' for m in missing)}")
+        raise ConfigurationError(f"network = {name!r} is no class, but {family!r}; name the class of a family")
+    if missing := _missing(family):
+        raise ConfigurationError(
+            f"network = {name!r}: {family.__name__} lacks {', '.join(f'{m}()' for m in missing)}; write what is "
+            "missing, or derive the class from pipeline.networks.family.Family, which brings some of it"
+        )
     settings = getattr(family, "Settings", None)
     if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
-        raise ConfigurationError(f"network = {name!r}: {class_name} lacks Settings, a Pydantic model of its settings")
+        raise ConfigurationError(
+            f"network = {name!r}: {family.__name__} lacks Settings, a Pydantic model of its settings"
+        )
     return family
+
+
+def _missing(family: type) -> list[str]:
+    """Methods that a class lacks: absent, abstract still, or those of the protocol itself, which do nothing."""
+    abstract = sorted(getattr(family, "__abstractmethods__", ()))
+    absent = [
+        m
+        for m in METHODS
+        if not callable(getattr(family, m, None))
+        or inspect.getattr_static(family, m) is inspect.getattr_static(NetworkFamily, m)
+    ]
+    return absent + [m for m in abstract if m not in absent]
 
 
 def make_family(config: Config) -> NetworkFamily:
@@ -54,6 +66,14 @@ def make_family(config: Config) -> NetworkFamily:
     except ValidationError as error:
         raise ConfigurationError(explain(error, f"train (settings of {config.network})", "train.")) from error
     return family(settings)
+
+
+def check_code(config: Config, source: Path) -> bool:
+    """Whether the family is the user's own code; ConfigurationError where DVC would not notice a change to that."""
+    if config.network is None or config.network in BUILT_IN or not is_foreign(config.network):
+        return False
+    check_watched(config.network, source, "network")
+    return True
 
 
 def save_network(network: Network, folder: Path) -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.atomic import atomic_folder, write_json
 from pipeline.config import Config
-from pipeline.errors import ConfigurationError
-from pipeline.networks.base import Data, Split, check_conditions
+from pipeline.errors import ConfigurationError, DataError
+from pipeline.networks.base import Data, Network, Split, check_conditions
 from pipeline.networks.registry import load_network, make_family, save_network
-from pipeline.samples import write_samples
+from pipeline.samples import check_samples, matrix, write_samples
+from pipeline.schema import Schema
 
 logger = logging.getLogger(__name__)
 
@@ -35,12 +37,39 @@ def run(config: Config, value: str, root: Path = Path()) -> None:
         for split, count in counts.items():
             conditions = family.conditions(data, split, count, settings.seed)
             check_conditions(conditions, split)
-            outputs = network.outputs(conditions, settings.draws, draw_seed(settings.seed, split, hyperparameter))
-            repeated = np.repeat(conditions, settings.draws, axis=0)
-            write_samples(folder / f"{split}.parquet", schema, outputs.reshape(len(repeated), -1), repeated)
+            seed = draw_seed(settings.seed, split, hyperparameter)
+            outputs, repeated = evaluate(network, schema, conditions, settings.draws, seed)
+            write_samples(folder / f"{split}.parquet", schema, outputs, repeated)
             logger.info("harvest %s: %s, %d conditions x %d", value, split, len(conditions), settings.draws)
         write_json(folder / "schema.json", schema.model_dump())
         save_network(network, folder / "network")
+
+
+def evaluate(
+    network: Network, schema: Schema, conditions: NDArray[np.floating], draws: int, seed: int
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Outputs (N · draws, D) of a network, and the conditions (N · draws, C) that they belong to.
+
+    Raises DataError where either does not fit the schema: shape, NaN, codes that are not whole, bounds that are left.
+    """
+    known = matrix(conditions, f"conditions() of {network.family}")
+    repeated = np.repeat(known, draws, axis=0)
+    outputs = np.asarray(network.outputs(known.astype(np.float32), draws, seed))
+    expected = (len(known), draws, len(schema.outputs))
+    if outputs.shape != expected:
+        raise DataError(
+            f"outputs() of {network.family} has shape {outputs.shape}; {expected} is needed: conditions, draws, "
+            f"outputs {[c.name for c in schema.outputs]}"
+        )
+    flat = matrix(outputs.reshape(len(repeated), -1), f"outputs() of {network.family}")
+    try:
+        check_samples(schema, [flat], [repeated])
+    except DataError as error:
+        raise DataError(
+            f"{network.family}: {error}; what the network returns and its schema must agree: clip bounded outputs in "
+            "outputs(), or widen the schema"
+        ) from error
+    return flat, repeated
 
 
 def draw_seed(seed: int, split: Split, hyperparameter: float) -> int:

@@ -3,16 +3,23 @@
 import logging
 from pathlib import Path
 
-from pipeline.atomic import atomic_folder
+from pipeline.atomic import atomic_folder, write_json
 from pipeline.config import Config
 from pipeline.harvest import Harvest
-from pipeline.networks.registry import make_family
+from pipeline.networks.imports import checksums
+from pipeline.networks.registry import check_code, make_family
+
+CODE_FILE = "code.json"
 
 logger = logging.getLogger(__name__)
 
 
 def run(config: Config, root: Path = Path()) -> None:
-    """Read ingest.source and write data/NAME/data; DataError where the source cannot be used."""
+    """Read ingest.source and write data/NAME/data; DataError where the source cannot be used.
+
+    Where the family is the user's own, code.json holds the checksums of its code, so that a change to it is a change
+    of the data that training and harvest depend on.
+    """
     source = root / config.ingest.source
     target = root / config.folder / "data"
     if config.network is None:
@@ -20,8 +27,12 @@ def run(config: Config, root: Path = Path()) -> None:
         harvest.save(target)
         logger.info("ingest: harvest of %d values from %s", len(harvest.hyperparameter), source)
         return
-    data = make_family(config).ingest(source, config.ingest)
+    family = make_family(config)
+    foreign = check_code(config, source)
+    data = family.ingest(source, config.ingest)
     with atomic_folder(target) as folder:
         data.save(folder)
+        if foreign:
+            write_json(folder / CODE_FILE, checksums(source, "*.py"))
     shapes = ", ".join(f"{name} {array.shape}" for name, array in data.arrays.items()) or "nothing to keep"
     logger.info("ingest: %s from %s", shapes, source)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.atomic import atomic_folder, write_json
 from pipeline.config import Config
-from pipeline.networks.base import Data
+from pipeline.networks.base import Data, check_trained
 from pipeline.networks.registry import make_family, save_network
 
 logger = logging.getLogger(__name__)
@@ -20,7 +20,8 @@ def run(config: Config, value: str, root: Path = Path()) -> None:
     hyperparameter = config.sweep.value_of(value)
     data = Data.load(root / config.folder / "data")
     start = time.perf_counter()
-    network, metrics = make_family(config).train(data, hyperparameter, config.train.seed)
+    trained = make_family(config).train(data, hyperparameter, config.train.seed)
+    network, metrics = check_trained(trained, config.network)
     with atomic_folder(root / config.folder / "networks" / value) as folder:
         save_network(network, folder)
         write_json(folder / "metrics.json", metrics)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BundleError, ConfigurationError
+from pipeline.networks.base import NetworkFamily
 from pipeline.networks.quantile_forecaster import QuantileForecaster
 from pipeline.networks.registry import BUILT_IN, family_class, load_network, make_family, save_network
 from pipeline.networks.semicircles import SemicircleNetwork, Semicircles
@@ -19,6 +20,10 @@ class Outside(Semicircles):
 class WithoutTraining(Semicircles):
     train = None
     conditions = None
+
+
+class OnlyTheProtocol(NetworkFamily):
+    Settings = Semicircles.Settings
 
 
 class WithoutSettings(Semicircles):
@@ -37,16 +42,17 @@ def test_any_family_by_its_import_path():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("semicircle", r"network = 'semicircle' is no family; known are .*'quantile_forecaster', 'semicircles', '"),
-        (".:x", r"network = '.:x' is no family"),
-        ("pipeline.absent:Family", "pipeline.absent cannot be imported"),
-        ("pipeline.schema:Absent", "pipeline.schema holds no class Absent"),
-        ("pipeline.schema:Literal", "pipeline.schema holds no class Literal"),
+        ("semicircle", r"network = 'semicircle' is no family; known are \['"),
+        (".:x", r"network = '.:x' is no import path; write package.module:name"),
+        ("pipeline.absent:Family", r"pipeline.absent cannot be imported \(.*; .* root, or by PYTHONPATH"),
+        ("pipeline.schema:Absent", "pipeline.schema holds no Absent"),
+        ("pipeline.schema:Literal", "network = 'pipeline.schema:Literal' is no class"),
         (
             "pipeline.schema:Schema",
-            r"Schema lacks check_hyperparameter\(\), ingest\(\), train\(\), conditions\(\), load\(\)$",
+            r"Schema lacks check_hyperparameter\(\), ingest\(\), train\(\), conditions\(\), load\(\); write",
         ),
-        ("tests.networks.test_registry:WithoutTraining", r"WithoutTraining lacks train\(\), conditions\(\)$"),
+        ("tests.networks.test_registry:WithoutTraining", r"WithoutTraining lacks train\(\), conditions\(\); write"),
+        ("tests.networks.test_registry:OnlyTheProtocol", r"Protocol lacks check_hyperparameter\(\), ingest\(\), sch"),
         ("tests.networks.test_registry:WithoutSettings", "WithoutSettings lacks Settings"),
     ],
 )

@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 
+from tests.networks.readme import family_text, preset_text
 from tests.sweeps import SWEEPS, line_harvest, sweep_text, write_source
 
 CHECKOUT = Path(__file__).parents[2]
@@ -90,6 +92,22 @@ def test_new_value_trains_one_network(workspace):
     repro(workspace)
 
 
+def test_change_of_ones_own_family_redoes_what_depends_on_it(workspace):
+    # README's class and its preset, with two values.
+    swept = {"sweep": {"values": [0.0, 2.0], "anchors": [0.0, 2.0]}}
+    source = workspace / "controller.py"
+    source.write_text(family_text(), encoding="utf-8")
+    (workspace / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(preset_text("controller")) | swept))
+    own = ["ingest", "train@0.0", "train@2.0", "harvest@0.0", "harvest@2.0", "dataset"]
+    assert sorted(ran(repro(workspace))) == sorted(own)
+    assert ran(repro(workspace)) == []
+    source.write_text(family_text().replace("torch.normal(mean, 0.1)", "torch.normal(mean, 0.2)"), encoding="utf-8")
+    assert sorted(ran(repro(workspace))) == sorted(own)
+    source.write_text(family_text(), encoding="utf-8")
+    assert ran(repro(workspace)) == []  # all of it is in the cache
+    select(workspace)
+
+
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):
     # A family that never ends, killed with its whole process group while DVC waits for it.
     (workspace / "endless.py").write_text(
@@ -105,7 +123,13 @@ def test_killed_stage_leaves_nothing_and_runs_again(workspace):
         "    def train(self, data, hyperparameter, seed):\n"
         "        return Slow(hyperparameter), {}\n"
     )
-    select(workspace, network="endless:Endless", name="endless", dataset={"source": "data/endless/harvest"})
+    select(
+        workspace,
+        network="endless:Endless",
+        name="endless",
+        ingest={"source": "endless.py"},
+        dataset={"source": "data/endless/harvest"},
+    )
     process = subprocess.Popen(command("train@0.0"), cwd=workspace, env=environment(), start_new_session=True)
     deadline = time.monotonic() + 60
     while not (workspace / "writing").exists():

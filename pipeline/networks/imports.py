@@ -1,0 +1,76 @@
+"""Objects by their import path `package.module:name`, and whether DVC notices when their code changes."""
+
+import hashlib
+import sys
+import sysconfig
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigurationError
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def import_object(path: str, field: str) -> Any:
+    """What `package.module:name` names; ConfigurationError names the setting `field` where there is no such thing."""
+    module_name, _, name = path.partition(":")
+    if not (module_name and name) or module_name.startswith("."):
+        raise ConfigurationError(f"{field} = {path!r} is no import path; write package.module:name")
+    try:
+        module = import_module(module_name)
+    except ImportError as error:
+        raise ConfigurationError(
+            f"{field} = {path!r}: {module_name} cannot be imported ({error}); it has to be importable from the "
+            "repository's root, or by PYTHONPATH"
+        ) from error
+    try:
+        return getattr(module, name)
+    except AttributeError as error:
+        raise ConfigurationError(f"{field} = {path!r}: {module_name} holds no {name}") from error
+
+
+def is_foreign(path: str) -> bool:
+    """Whether a path that was imported leads to code that neither this package nor an installed distribution holds."""
+    file = _file(path)
+    installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib")]
+    return not any(file.is_relative_to(folder) for folder in (PACKAGE, *installed))
+
+
+def check_watched(path: str, source: Path, field: str) -> None:
+    """Raise ConfigurationError where an imported path's code lies outside ingest.source: DVC would not see it change.
+
+    dvc.yaml watches ingest.source and this package. An installed distribution changes with its version alone. A folder
+    that is no package is refused too.
+    """
+    if not is_foreign(path):
+        return
+    top, file = path.partition(":")[0].partition(".")[0], _file(path)
+    if sys.modules[top].__file__ is None:
+        raise ConfigurationError(
+            f"{field} = {path!r}: the folder {top} has no __init__.py, so that a registered model could not bring its "
+            "code along; add an empty one"
+        )
+    if not file.is_relative_to(source.resolve()):
+        raise ConfigurationError(
+            f"{field} = {path!r}: its code is {file}, outside ingest.source = {source}, so that DVC would not notice a "
+            "change to it; set ingest.source to that file, or to a folder that holds it and the data"
+        )
+
+
+def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
+    """SHA-256 of a file, or of a folder's files whose name fits the pattern, by their path; bytecode is left out."""
+    if source.is_file():
+        return {source.name: _sha256(source)} if source.match(pattern) else {}
+    files = sorted(f for f in source.rglob(pattern) if f.is_file() and "__pycache__" not in f.parts)
+    return {file.relative_to(source).as_posix(): _sha256(file) for file in files}
+
+
+def _file(path: str) -> Path:
+    module = sys.modules[path.partition(":")[0]]
+    return Path(module.__file__ or "").resolve()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
