@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 MOST_PANELS = 4
+MOST_STRIPS = 10
+"""Conditions where a panel is a strip of images."""
 MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
 
@@ -58,7 +60,8 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
         return [Panel("all conditions", None)]
     if comparison.kind == "conditional":
         distinct = np.unique(score.conditions[0], axis=0)
-        return [Panel(describe(x, columns), x) for x in distinct[spaced(len(distinct), MOST_PANELS)]]
+        most = MOST_STRIPS if score.schema.picture == "image" else MOST_PANELS
+        return [Panel(describe(x, columns), x) for x in distinct[spaced(len(distinct), most)]]
     if len(score.hyperparameter) == len(surrogate.anchors):
         return [Panel(f"context {r + 1}", score.conditions[0][r]) for r in spaced(len(score.conditions[0]), 3)]
     errors = _context_errors(surrogate, score)

@@ -11,6 +11,7 @@ from pipeline.validation.baselines import left_anchor
 from pipeline.validation.comparison import Comparison
 from pipeline.validation.evaluate import FLOOR, LABELS, SURROGATE, Evaluation
 from pipeline.validation.fans import draw_fans
+from pipeline.validation.images import draw_images
 from pipeline.validation.movement import draw_clouds, draw_curves, draw_strips
 from pipeline.validation.panels import choose_panels
 from pipeline.validation.paths import draw_paths
@@ -38,14 +39,17 @@ def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation
     comparison = Comparison.of(score, surrogate.deterministic)
     panels = choose_panels(surrogate, score, comparison)
     pictures = [draw_errors(surrogate, score, evaluation, folder)] if evaluation.held_out else []
-    if comparison.kind == "paired":
+    if score.schema.picture == "image":
+        pictures += draw_images(surrogate, score, panels, comparison, folder)
+    elif comparison.kind == "paired":
         pictures.append(draw_curves(surrogate, score, panels, folder))
         if score.schema.picture == "forecast":
             pictures.append(draw_fans(surrogate, score, panels, folder))
     elif evaluation.held_out:
         draw = draw_strips if len(score.schema.outputs) == 1 else draw_clouds
         pictures.append(draw(surrogate, score, panels, folder))
-    pictures.append(draw_paths(surrogate, score, panels, folder))
+    if score.schema.picture != "image":  # two pixels against each other say nothing
+        pictures.append(draw_paths(surrogate, score, panels, folder))
     if surrogate.history:
         pictures.append(draw_history(surrogate, folder))
     return pictures
