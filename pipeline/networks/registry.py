@@ -15,6 +15,7 @@ from pipeline.networks.imports import check_watched, import_object, is_foreign
 BUILT_IN = {
     "digits_vae": "pipeline.networks.digits_vae:DigitsVAE",
     "quantile_forecaster": "pipeline.networks.quantile_forecaster:QuantileForecaster",
+    "robust_classifier": "pipeline.networks.robust_classifier:RobustClassifier",
     "semicircles": "pipeline.networks.semicircles:Semicircles",
     "two_moons_diffusion": "pipeline.networks.two_moons_diffusion:TwoMoonsDiffusion",
 }
