@@ -1,3 +1,5 @@
+from itertools import permutations
+
 import numpy as np
 import pytest
 import torch
@@ -5,9 +7,9 @@ import torch
 from pipeline.config import SurrogateConfig
 from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
-from pipeline.surrogate.clock import BASES, HOLD, Clock, candidates
-from pipeline.surrogate.clock_choice import SKEWS, choose_clock, skew_errors
-from pipeline.surrogate.left_out import leave_anchors_out
+from pipeline.surrogate.clock import BASES, HOLD, Clock, candidates, place
+from pipeline.surrogate.clock_choice import SKEWS, ChosenClock, _judge, choose_clock, skew_errors
+from pipeline.surrogate.left_out import PLACES, LeftOut, leave_anchors_out
 from pipeline.surrogate.scaling import Standardiser
 from pipeline.surrogate.skew import Skew
 from tests.surrogate.moving import by_condition, chosen_for, moving, skew_at
@@ -132,6 +134,55 @@ def test_one_interior_anchor_leaves_the_base_to_the_prior():
     true = Clock("linear", PROBABILITIES).coordinates([0.3])
     ends = Clock("logit", (PROBABILITIES[0], PROBABILITIES[-1]))
     assert ends.places(0, [0.3], chosen.skew.constant) == pytest.approx(true, abs=STEP / 8)
+
+
+def judged(anchors: tuple[float, ...], names: list[str], truth: str, noise: float) -> ChosenClock:
+    """The choice from 20 conditions that put two left-out anchors at the truth's places, ± noise.
+
+    A clock that misses these places by δ is as good as the best, which misses nothing, up to |δ| = 2 noise / √20: the
+    conditions' differences are Σ δ² ± 2 noise δ_1 ± 2 noise δ_2.
+    """
+    signs = np.array([[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]] * 5)
+    left_out = []
+    for k in (1, 2):
+        before, here, after = Clock(truth, anchors).coordinates(anchors[k - 1 : k + 2])
+        at = (here - before) / (after - before) + noise * signs[:, k - 1 : k]
+        left_out.append(LeftOut(k, (PLACES - at) ** 2, np.arange(20)))
+    shape = moving(anchors, truth, deterministic=True)
+    return _judge(anchors, names, left_out, Standardiser.of(shape), learnt=False)
+
+
+@pytest.mark.parametrize(("noise", "name"), [(0.0, "linear"), (0.4, "linear"), (1.0, "logit")])
+def test_of_bases_that_are_as_good_the_least_skewed_is_taken(noise, name):
+    anchors = (0.01, 0.2, 0.35, 0.5)
+    # Without a skew the logit, the prior, misses the places by 0.25; with one by less than 2 · 0.4 / √20 = 0.18.
+    v = Clock("logit", anchors).coordinates(anchors)
+    missed = [place(v[k] - v[k - 1], v[k + 1] - v[k - 1], SKEWS) - p for k, p in ((1, 0.19 / 0.34), (2, 0.5))]
+    distance = np.hypot(*missed)
+    assert distance.min() < 0.17
+    assert 0.18 < distance[SKEWS == 0] < 0.44
+    chosen = judged(anchors, ["logit", "linear"], "linear", noise)
+    assert (chosen.clock.name, chosen.skew.constant) == (name, 0.0)
+
+
+@pytest.mark.parametrize("names", list(permutations(["logit", "probit", "linear"])))
+@pytest.mark.parametrize("truth", ["logit", "probit", "linear"])
+def test_of_bases_alike_in_skew_the_first_is_taken(names, truth):
+    chosen = judged((0.1, 0.45, 0.55, 0.9), list(names), truth, 1.0)
+    assert (chosen.clock.name, chosen.skew.constant) == (names[0], 0.0)
+
+
+@pytest.mark.parametrize(("steps", "name"), [(1, "logit"), (2, "logit"), (3, "linear")])
+def test_prior_may_be_skewed_a_little_more_than_another_base(steps, name):
+    anchors, middle = (0.01, 0.2, 0.35, 0.5), len(SKEWS) // 2
+    v = Clock("logit", anchors).coordinates(anchors)
+    missed = [place(v[k] - v[k - 1], v[k + 1] - v[k - 1], SKEWS) - p for k, p in ((1, 0.19 / 0.34), (2, 0.5))]
+    distance = np.hypot(*missed)[middle:]  # less and less, for a while, with larger skews
+    assert (np.diff(distance[:5]) < 0).all()
+    # Noise within which the logit is as good with that many steps of skew, but not with one less.
+    noise = np.sqrt(20) / 2 * distance[steps - 1 : steps + 1].mean()
+    chosen = judged(anchors, ["logit", "linear"], "linear", noise)
+    assert (chosen.clock.name, chosen.skew.constant) == (name, steps * STEP if name == "logit" else 0.0)
 
 
 # hold.

@@ -23,7 +23,7 @@ class ConstantVelocity:
     anchors: tuple[float, ...] = ANCHORS
     schema: Schema | None = None
     clock: str = "linear"
-    config: SurrogateConfig = field(default_factory=SurrogateConfig)
+    config: SurrogateConfig = field(default_factory=lambda: SurrogateConfig(variant="K_theta-U", speed="uniform"))
     digest: str = "5" * 64
     history: dict[str, list[float]] = field(default_factory=lambda: {"map_loss": [2.0, 1.0, 0.5]})
 
