@@ -1,6 +1,7 @@
 """What holds the house together: the graph, the sections, and who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from functools import cache
@@ -135,5 +136,5 @@ def test_no_pickle_anywhere():
     for path in [*MODULES, *(CHECKOUT / "flows").rglob("*.py")]:
         assert not imported_names(path) & {"pickle", "cloudpickle", "joblib", "dill"}, path
         text = path.read_text(encoding="utf-8")
-        assert "torch.load(" not in text, path
+        assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", text)), path
         assert "allow_pickle=True" not in text, path

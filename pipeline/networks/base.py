@@ -7,6 +7,7 @@ themselves without pickle. A served model loads networks in a process that holds
 Pydantic: their modules import nothing else at module level.
 """
 
+import json
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,10 +20,10 @@ from safetensors.numpy import save_file
 
 from pipeline.bundles import read_arrays
 from pipeline.config import IngestSection
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.schema import Schema
 
-ARRAYS_FILE = "arrays.safetensors"
+ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
 
 Split = Literal["fit", "score"]
 """Conditions that the surrogate is fitted on, and those that its scores are computed on; the two never overlap."""
@@ -40,14 +41,22 @@ class Data:
 
     def save(self, folder: Path) -> None:
         """Write arrays and attributes into an existing folder."""
-        # Safetensors writes strided arrays in the wrong order, and for empty metadata a header that it cannot read.
+        # Safetensors writes strided arrays in the wrong order, and several entries of metadata in a random one: equal
+        # data would not be equal files.
         arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
-        save_file(arrays, folder / ARRAYS_FILE, metadata=self.attributes or None)
+        save_file(arrays, folder / ARRAYS_FILE, metadata={ATTRIBUTES: json.dumps(self.attributes, sort_keys=True)})
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; BundleError where it is missing or corrupted."""
-        return cls(*read_arrays(folder / ARRAYS_FILE, "ingested data"))
+        arrays, metadata = read_arrays(folder / ARRAYS_FILE, "ingested data")
+        try:
+            return cls(arrays, dict(json.loads(metadata[ATTRIBUTES])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"{folder / ARRAYS_FILE} is corrupted, or of another version: its attributes are no JSON ({error!r}); "
+                "run stage ingest again"
+            ) from error
 
 
 @runtime_checkable

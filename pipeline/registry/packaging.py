@@ -18,6 +18,7 @@ from pipeline.schema import Column
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
+    from pipeline.networks.base import Network
     from pipeline.surrogate import Surrogate
 
 PACKAGE = Path(pipeline.__file__).parent
@@ -43,8 +44,7 @@ def save_model(folder: Path, bundle: Path, surrogate: "Surrogate", example: NDAr
     """
     import mlflow.pyfunc
 
-    families = foreign_modules(getattr(network, "family", "") for network in surrogate.networks or ())
-    code, packages = locate(families)
+    code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
     mlflow.pyfunc.save_model(
         str(folder),
         python_model=str(PACKAGE / "registry" / "serving.py"),
@@ -118,9 +118,14 @@ def pinned(distribution: str) -> str:
     return f"{distribution}=={importlib.metadata.version(distribution).partition('+')[0]}"
 
 
-def foreign_modules(families: Iterable[str]) -> set[str]:
-    """Top-level modules of network families named by import path (`package.module:Class`), this package left out."""
-    modules = {family.partition(".")[0].partition(":")[0] for family in families if ":" in family}
+def needed(network: "Network") -> tuple[str, ...]:
+    """What a network needs to be loaded: its family, and import paths of more code where it names such."""
+    return (network.family, *getattr(network, "code", ()))
+
+
+def foreign_modules(paths: Iterable[str]) -> set[str]:
+    """Top-level modules of what is named by import path (`package.module:Class`), this package left out."""
+    modules = {path.partition(":")[0].partition(".")[0] for path in paths if ":" in path}
     return modules - {PACKAGE.name}
 
 

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from pipeline.errors import BundleError
 from pipeline.networks.base import Data
@@ -22,6 +23,22 @@ def test_data_comes_back_as_it_was(tmp_path, arrays, attributes):
     for name, array in arrays.items():
         np.testing.assert_array_equal(again.arrays[name], array)
         assert again.arrays[name].dtype == array.dtype
+
+
+def test_equal_data_are_equal_files(tmp_path):
+    # Safetensors keeps metadata in a hash map, whose order changes from one file to the next.
+    contents = set()
+    for attempt in range(8):
+        (tmp_path / str(attempt)).mkdir()
+        Data({"a": np.zeros(2)}, dict.fromkeys("abcdefgh", "x")).save(tmp_path / str(attempt))
+        contents.add((tmp_path / str(attempt) / "arrays.safetensors").read_bytes())
+    assert len(contents) == 1
+
+
+def test_file_of_a_former_version_is_refused(tmp_path):
+    save_file({"a": np.zeros(2)}, tmp_path / "arrays.safetensors", metadata={"units": "°F"})
+    with pytest.raises(BundleError, match=r"is corrupted, or of another version.* run stage ingest again"):
+        Data.load(tmp_path)
 
 
 def test_cut_file_is_refused(tmp_path):

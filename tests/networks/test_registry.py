@@ -42,7 +42,7 @@ def test_any_family_by_its_import_path():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("semicircle", r"network = 'semicircle' is no family; known are \['"),
+        ("semicircle", r"network = 'semicircle' is no family; known are \['checkpoints', "),
         (".:x", r"network = '.:x' is no import path; write package.module:name"),
         ("pipeline.absent:Family", r"pipeline.absent cannot be imported \(.*; .* root, or by PYTHONPATH"),
         ("pipeline.schema:Absent", "pipeline.schema holds no Absent"),
@@ -105,7 +105,8 @@ def test_networks_load_where_only_the_serving_packages_are():
     # A served model's process has NumPy, torch, safetensors and Pydantic; anything else must not be imported.
     script = f"""
 import sys
-for name in ("pandas", "pyarrow", "scipy", "ot", "yaml", "typer", "mlflow", "prefect", "dvc", "matplotlib"):
+tools = ("typer", "mlflow", "prefect", "dvc", "matplotlib", "onnxruntime")
+for name in ("pandas", "pyarrow", "scipy", "ot", "yaml", *tools):
     sys.modules[name] = None
 from pipeline.networks.registry import family_class, load_network, save_network
 import pipeline.networks.pinball
