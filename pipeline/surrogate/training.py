@@ -12,6 +12,9 @@ from pipeline.surrogate.action import Lagrangian
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.path import PathNetwork, evaluate_at_nodes
 
+COST_POINTS = 8
+"""Points of quadrature that tell the costs of moves apart; training needs more, or paths learn to dodge them."""
+
 History = dict[str, list[float]]
 """Training curves by name."""
 
@@ -39,12 +42,21 @@ class PathTrainer:
         if self.metric_parameters:
             groups.append({"params": self.metric_parameters, "lr": config.metric_learning_rate})
         self.optimiser = torch.optim.AdamW(groups, weight_decay=1e-4, fused=True)
-        self.basis = paths.basis(lagrangian.nodes)  # the same at every step
+        fewer = min(COST_POINTS, len(lagrangian.nodes))
+        self.coarse = Lagrangian(lagrangian.metric, lagrangian.potential, fewer).to(lagrangian.nodes.device)
+        # The same at every step.
+        self.basis, self.coarse_basis = paths.basis(lagrangian.nodes), paths.basis(self.coarse.nodes)
         self.schedule = one_cycle(self.optimiser, total_steps)
 
     def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """Actions of the network's paths, the learnt cost c(y0, y1 | x): start, end (B, D) → (B,)."""
         return self.lagrangian.action(*self._curves(start, end, condition), condition)
+
+    def cost(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
+        """As `action`, by a coarser quadrature: what couplings are found under."""
+        coefficients = self.paths.coefficients(start, end, condition)
+        curves = evaluate_at_nodes(start, end, coefficients, self.coarse.nodes, *self.coarse_basis)
+        return self.coarse.action(*curves, condition)
 
     def action_beside(self, start: Tensor, end: Tensor, condition: Condition, observed: int) -> Tensor:
         """As `action`, the first `observed` rows being observed moves: the others have no gradient in the metric."""

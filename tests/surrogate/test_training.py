@@ -195,6 +195,22 @@ def test_frozen_metric_has_no_gradient_and_thaws():
     assert not all(torch.equal(a, b) for a, b in zip(before, metric.parameters(), strict=True))
 
 
+def test_costs_are_actions_of_a_coarser_quadrature():
+    generator = torch.Generator().manual_seed(0)
+    density = Density.of(torch.randn(200, 2, generator=generator), no_condition(200), 0.3, 1.0)
+    paths = PathNetwork(2, UNCONDITIONAL, (8,), 8, generator)
+    paths.network.last.weight.data.normal_(0, 0.05, generator=generator)
+    start, end = unseen()
+    metric = GivensMetric(2, UNCONDITIONAL, (8,), (0.1, 1.0), generator)
+    trainer = PathTrainer(Lagrangian(metric, KernelPotential(density, 0.05), 40), paths, SurrogateConfig(), 4)
+    with torch.no_grad():
+        exact, coarse = (f(start, end, no_condition(64)) for f in (trainer.action, trainer.cost))
+    assert (coarse - exact).abs().max() < 0.2 * exact.std()
+    assert (coarse - exact).std() < 0.05 * exact.std()
+    few = PathTrainer(Lagrangian(metric, None, 4), paths, SurrogateConfig(), 4)
+    assert torch.equal(few.cost(start, end, no_condition(64)), few.action(start, end, no_condition(64)))
+
+
 def test_moves_beside_the_observed_ones_have_their_action_and_no_gradient_in_the_metric():
     generator = torch.Generator().manual_seed(0)
     metric = GivensMetric(2, UNCONDITIONAL, (8,), (0.1, 1.0), generator)
