@@ -19,6 +19,7 @@ from tests.sweeps import sweep_config
 Kind = Literal["vectors", "draws", "bounded", "categorical", "mixed"]
 KINDS: tuple[Kind, ...] = ("vectors", "draws", "bounded", "categorical", "mixed")
 NOISE = 0.1
+FLOOR = -0.25
 VALUES = [0.0, 0.5, 1.0]
 SIGNS = np.array([1.0, -1.0, 2.0])
 
@@ -32,9 +33,8 @@ class Kinds(Family):
 
     def schema(self, data):
         kind = self.settings.kind
-        bounds = (
-            [{"lower": 0.0, "upper": 1.0}, {"lower": -0.3}] if kind == "bounded" else [{}] * (3 - (kind != "vectors"))
-        )
+        bounds = [{"lower": 0.0, "upper": 1.0}, {"lower": FLOOR}] if kind == "bounded" else [{}, {}]
+        bounds += [{}] * (kind == "vectors")
         return Schema(
             hyperparameter=Column(name="level"),
             outputs=tuple(Column(name=f"y{i}", **bound) for i, bound in enumerate(bounds)),
@@ -58,7 +58,7 @@ class Kinds(Family):
         if self.settings.kind == "vectors":
             return np.repeat(mean[:, None], draws, axis=1)
         values = mean[:, None] + NOISE * torch.randn(len(mean), draws, mean.shape[1]).numpy()
-        return np.clip(values, [0, -0.3], [1, np.inf]) if self.settings.kind == "bounded" else values
+        return np.clip(values, [0, FLOOR], [1, np.inf]) if self.settings.kind == "bounded" else values
 
 
 def columns(kind: Kind) -> tuple[Column, ...]:
@@ -96,6 +96,7 @@ def truth(kind: Kind, x: np.ndarray, level: float) -> np.ndarray:
 
 
 def kinds_config(kind: Kind, **sections: Any) -> Any:
+    draws = 1 if kind == "vectors" else 6
     return sweep_config(
         **{
             "name": kind,
@@ -103,12 +104,7 @@ def kinds_config(kind: Kind, **sections: Any) -> Any:
             "sweep": {"values": VALUES, "anchors": [0.0, 1.0]},
             "ingest": {"source": str(Path(__file__))},
             "train": {"seed": 0, "kind": kind},
-            "harvest": {
-                "fit_conditions": 90,
-                "score_conditions": 30,
-                "draws": 1 if kind == "vectors" else 6,
-                "seed": 0,
-            },
+            "harvest": {"fit_conditions": 90, "score_conditions": 30, "draws": draws, "seed": 0},
             "dataset": {"source": f"data/{kind}/harvest"},
             "fit": {"variant": "K_I", "clock": "linear", "map_steps": 150, "seed": 0, "device": "cpu"},
         }

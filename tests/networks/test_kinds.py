@@ -9,7 +9,7 @@ from pipeline.errors import DataError
 from pipeline.harvest import Harvest
 from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from pipeline.surrogate import Surrogate
-from tests.networks.kinds import KINDS, NOISE, VALUES, kinds_config, shift, truth
+from tests.networks.kinds import FLOOR, KINDS, NOISE, VALUES, kinds_config, shift, truth
 
 COMPARISON = {
     "vectors": "paired",
@@ -74,17 +74,17 @@ def test_samples_have_the_schemas_shape_and_repeat_themselves(fitted, kind):
 def test_bounds_hold_wherever_samples_are_moved(fitted):
     surrogate, score = parts(fitted, "bounded")
     x = score.conditions[0]
-    corners = np.tile(np.array([[0.0, -0.3], [1.0, 50.0]], np.float32), (len(x) // 2, 1))
+    corners = np.tile(np.array([[0.0, FLOOR], [1.0, 50.0]], np.float32), (len(x) // 2, 1))
     for start in (score.outputs[0], corners):
         for level in (0.1, 0.5, 1.0):
             moved = surrogate.transport(start, x, 0.0, level)
-            assert ((moved[:, 0] >= 0) & (moved[:, 0] <= 1) & (moved[:, 1] >= np.float32(-0.3))).all()
+            assert ((moved[:, 0] >= 0) & (moved[:, 0] <= 1) & (moved[:, 1] >= FLOOR)).all()
         paths = surrogate.path(start, x, 0.0, [0.25, 0.75])
-        assert ((paths[..., 0] >= 0) & (paths[..., 0] <= 1) & (paths[..., 1] >= np.float32(-0.3))).all()
+        assert ((paths[..., 0] >= 0) & (paths[..., 0] <= 1) & (paths[..., 1] >= FLOOR)).all()
     # The bounds are met, not only kept: some outputs are pressed against each of the two that λ moves them to.
     moved = surrogate.transport(score.outputs[0], x, 0.0, 1.0)
     assert (moved[:, 0] == 1).any()
-    assert (moved[:, 1] == np.float32(-0.3)).any()
+    assert (moved[:, 1] == FLOOR).any()
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_bounds_hold_wherever_samples_are_moved(fitted):
     ],
 )
 def test_unknown_category_is_refused(fitted, kind, bad, message):
-    surrogate, _ = parts(fitted, kind)
+    surrogate, score = parts(fitted, kind)
     with pytest.raises(DataError, match=message):
-        surrogate.sample(np.array(bad, np.float32), 0.5)
+        surrogate.transport(score.outputs[0][:1], np.array(bad, np.float32), 0.0, 0.5)
 
 
 def test_mixed_contexts_are_scored_at_new_numbers_in_every_category(fitted):
