@@ -2,7 +2,9 @@
 
 min_θ E max_{|δ|_∞ ≤ ε} loss(y + δ): Madry, Makelov, Schmidt, Tsipras and Vladu, ICLR 2018, arXiv 1706.06083. The inner
 maximum is sought by projected gradient steps of 2ε / steps along the gradient's sign, from the image itself; a single
-step is that of Goodfellow, Shlens and Szegedy, ICLR 2015, arXiv 1412.6572. Attacked images stay in [0, 1].
+step is that of Goodfellow, Shlens and Szegedy, ICLR 2015, arXiv 1412.6572. Attacked images stay in [0, 1]. The hidden
+units are smooth, because the attack follows gradients, which jump where ReLUs bend (Xie et al., arXiv 2006.14536); so
+networks of neighbouring ε resemble each other more.
 """
 
 from itertools import pairwise
@@ -31,7 +33,7 @@ ATTACKED_AT = 0.1
 
 
 class Classifier(nn.Module):
-    """MLP of ReLUs from images (N, 64) to logits (N, 10) that sum to 0.
+    """MLP of SiLUs from images (N, 64) to logits (N, 10) that sum to 0.
 
     The softmax does not see a constant that is added to all ten: without it, two networks that classify alike have
     equal logits.
@@ -57,7 +59,7 @@ class Classifier(nn.Module):
         """Logits (N, 10) of images (N, 64)."""
         hidden = images
         for layer in self.layers[:-1]:
-            hidden = torch.relu(layer(hidden))
+            hidden = functional.silu(layer(hidden))
         logits: Tensor = self.layers[-1](hidden)
         return logits - logits.mean(dim=1, keepdim=True)
 

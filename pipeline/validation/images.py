@@ -113,7 +113,7 @@ def _strips(
     columns = 1 if len(panels) == 1 else 2
     values = score.hyperparameter.tolist()
     width = max(3.0, 0.5 * len(values) + 0.9)
-    with drawing(path, -(-len(panels) // columns), columns, width=width, height=1.5) as (_, axes):
+    with drawing(path, -(-len(panels) // columns), columns, width=width, height=1.75) as (_, axes):
         for ax, panel, images in zip(axes.flat, panels, rows, strict=False):
             ax.imshow(mosaic(images), cmap="Greys", vmin=bounds[0], vmax=bounds[1], interpolation="nearest")
             ax.set_title(panel.title, fontsize="small")
