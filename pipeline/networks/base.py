@@ -116,6 +116,26 @@ class NetworkFamily(Protocol):
         ...
 
 
+class Policy(Protocol):
+    """What answers as a network does: outputs (N, draws, D) at conditions (N, C)."""
+
+    def __call__(self, conditions: NDArray[np.floating], draws: int, seed: int, /) -> NDArray[np.floating]:
+        """Outputs (N, draws, D); the same seed gives the same draws."""
+        ...
+
+
+@runtime_checkable
+class ScoredFamily(NetworkFamily, Protocol):
+    """A family with a measure of its own for its task, which validation shows beside the errors."""
+
+    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+        """Named scores of a policy at one λ (a mean episode reward under that λ's reward, an accuracy).
+
+        policy: the network of that λ, or what stands in for it. The seed is the same for all policies.
+        """
+        ...
+
+
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
     """Raise DataError where a split (n, C) has no condition at all."""
     if not len(conditions):

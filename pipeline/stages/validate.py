@@ -6,11 +6,14 @@ from pathlib import Path
 from pipeline.atomic import write_json, write_text
 from pipeline.config import Config
 from pipeline.harvest import Harvest
+from pipeline.networks.base import Data, ScoredFamily
+from pipeline.networks.registry import make_family
 from pipeline.surrogate import Surrogate
 from pipeline.validation.evaluate import evaluate
 from pipeline.validation.gates import decide
 from pipeline.validation.report import write_report
 from pipeline.validation.results import Facts, errors_csv, metrics
+from pipeline.validation.task import TaskTable, task_tables
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +29,17 @@ def run(config: Config, root: Path = Path()) -> None:
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
     decision = decide(evaluation)
     facts = Facts.of(config.name, surrogate, fit, score)
-    page = write_report(data / "validation" / "report", surrogate, score, evaluation, decision, facts)
+    task = score_task(config, surrogate, score, data)
+    page = write_report(data / "validation" / "report", surrogate, score, evaluation, decision, facts, task)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
-    write_json(data / "validation" / "metrics.json", metrics(evaluation, decision, facts))
+    write_json(data / "validation" / "metrics.json", metrics(evaluation, decision, facts, task))
     logger.info("validate: %s", decision.reason)
     logger.info("validate: %s", page)
+
+
+def score_task(config: Config, surrogate: Surrogate, score: Harvest, data: Path) -> tuple[TaskTable, ...]:
+    """The task scores of a family that has its own; none where it has not, or nothing was trained."""
+    family = None if config.network is None else make_family(config)
+    if not isinstance(family, ScoredFamily):
+        return ()
+    return task_tables(family, Data.load(data / "data"), surrogate, score, config.validate_.seed)

@@ -14,6 +14,7 @@ from pipeline.validation.evaluate import FLOOR, LABELS, Evaluation
 from pipeline.validation.pictures import draw_pictures
 from pipeline.validation.results import Facts
 from pipeline.validation.style import Picture, figure_text, number
+from pipeline.validation.task import METHODS, TASK_LABELS, TaskTable
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -34,13 +35,20 @@ COMPARISONS = {
 
 
 def write_report(
-    folder: Path, surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, decision: Decision, facts: Facts
+    folder: Path,
+    surrogate: "Surrogate",
+    score: Harvest,
+    evaluation: Evaluation,
+    decision: Decision,
+    facts: Facts,
+    task: Sequence[TaskTable] = (),
 ) -> Path:
     """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path."""
     with atomic_folder(folder) as temporary:
         (temporary / PICTURES).mkdir()
         pictures = draw_pictures(surrogate, score, evaluation, temporary / PICTURES)
-        html = render(evaluation, decision, facts, pictures, temporary / PICTURES, score.schema.outputs[0].units)
+        units = score.schema.outputs[0].units
+        html = render(evaluation, decision, facts, pictures, temporary / PICTURES, units, task)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
@@ -52,6 +60,7 @@ def render(
     pictures: Sequence[Picture],
     folder: Path,
     units: str = "",
+    task: Sequence[TaskTable] = (),
 ) -> str:
     """The HTML text; the pictures' PNGs are read from `folder`, and `units` are the outputs'."""
     environment = Environment(
@@ -67,6 +76,9 @@ def render(
         decision=decision,
         facts=facts,
         labels=LABELS,
+        task=task,
+        task_methods=METHODS,
+        task_labels=TASK_LABELS,
         floor=FLOOR,
         units=units,
         comparison=COMPARISONS[evaluation.comparison],

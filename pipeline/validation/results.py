@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pipeline.harvest import Harvest
 from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import SURROGATE, Evaluation, Score
+from pipeline.validation.task import METHODS, TaskTable
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -45,13 +47,19 @@ class Facts:
         )
 
 
-def metrics(evaluation: Evaluation, decision: Decision, facts: Facts) -> dict[str, Any]:
-    """The content of metrics.json.
+def metrics(evaluation: Evaluation, decision: Decision, facts: Facts, task: Sequence[TaskTable] = ()) -> dict[str, Any]:
+    """The content of metrics.json; task: the scores of a family that has its own.
 
     Numbers that `dvc metrics show` should list stand in mappings; what would swell its table (every score, the digests,
     the sentence that is the decision's reason) stands in lists, which DVC leaves out.
     """
     held_out = evaluation.hyperparameters
+    own = {
+        "task_mean": {table.name: {method: table.mean(method) for method in METHODS} for table in task},
+        "task": [
+            {"name": table.name, "hyperparameter": value, **scores} for table in task for value, scores in table.rows
+        ],
+    }
     return {
         "decision": {"promote": decision.promote, "reason": [decision.reason]},
         "measure": evaluation.measure,
@@ -64,7 +72,7 @@ def metrics(evaluation: Evaluation, decision: Decision, facts: Facts) -> dict[st
         "comparison": evaluation.comparison,
         "variant": facts.variant,
         "solver": facts.solver,
-    }
+    } | (own if task else {})
 
 
 def score_rows(evaluation: Evaluation) -> list[tuple[str | float, ...]]:

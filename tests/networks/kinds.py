@@ -61,6 +61,14 @@ class Kinds(Family):
         return np.clip(values, [0, FLOOR], [1, np.inf]) if self.settings.kind == "bounded" else values
 
 
+class Scored(Kinds):
+    def score(self, policy, data, hyperparameter, seed):
+        """Root mean squared distance from the closed form at this λ; 0 is perfect."""
+        x = self.conditions(data, "score", 30, 0)
+        given = policy(x, 1, seed)[:, 0]
+        return {"distance": float(np.sqrt(np.mean((given - truth(self.settings.kind, x, hyperparameter)) ** 2)))}
+
+
 def columns(kind: Kind) -> tuple[Column, ...]:
     sort = Column(name="sort", kind="categorical", lower=0, upper=2)
     if kind == "categorical":
