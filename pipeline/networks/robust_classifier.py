@@ -2,8 +2,8 @@
 
 The condition is the image, all 64 pixels of it, and the outputs are its ten logits, which sum to 0. Pixels and not a
 few features of them: a consumer has the image at hand, and principal components would classify another one. (In a trial
-with ReLUs, 16 components lowered the errors of the surrogate and of the straight line alike, by a seventh.) The stronger
-the attack in training, the smaller the logits: from 0.2 on, the classifier gives up accuracy for caution.
+with ReLUs, 16 components lowered the errors of the surrogate and of the straight line alike, by a seventh.) The
+stronger the attack in training, the smaller the logits: from 0.2 on, the classifier gives up accuracy for caution.
 """
 
 from pathlib import Path

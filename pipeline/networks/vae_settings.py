@@ -9,8 +9,9 @@ class VAESettings(BaseModel):
     """Sizes and training of one variational autoencoder.
 
     latent: dimensions of the code z. width: units of both hidden layers, in the encoder and in the decoder. faint:
-    pixels whose deviation over all images is below this part of the largest one are drawn at their mean, not learnt: blank
-    margins that flicker would keep the surrogate from measuring all pixels by one scale. iterations: batches that a network is trained on.
+    pixels whose deviation over all images is below this part of the largest one are drawn at their mean, not learnt;
+    blank margins that flicker would keep the surrogate from measuring all pixels by one scale. iterations: batches that
+    a network is trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
