@@ -17,6 +17,9 @@ def import_object(path: str, field: str) -> Any:
     module_name, _, name = path.partition(":")
     if not (module_name and name) or module_name.startswith("."):
         raise ConfigurationError(f"{field} = {path!r} is no import path; write package.module:name")
+    # `python -m` in the repository's root finds what lies there; a Prefect worker, which starts elsewhere, would not.
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.append(str(Path.cwd()))
     try:
         module = import_module(module_name)
     except ImportError as error:

@@ -91,7 +91,7 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         for row, panel in zip(axes, panels, strict=True):
             at_anchors = [panel.sample(score, a).outputs[0] for a in anchors]
             held_out = [v for v in score.hyperparameter.tolist() if v not in anchors]
-            truth = np.array([panel.sample(score, v).outputs[0] for v in held_out]).reshape(len(held_out), -1)
+            truth = np.array([panel.sample(score, v).outputs[0] for v in held_out]).reshape(-1, len(schema.outputs))
             pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL)
             for ax, column in zip(row, columns, strict=True):
                 ends = [y[column] for y in at_anchors]
