@@ -152,7 +152,7 @@ class SurrogateConfig(Section):
     coupling_rounds: int = Field(default=4, ge=1)
     coupling_pairs: int = Field(default=60_000, ge=1)
     path_steps: int = Field(default=250, ge=1)
-    map_steps: int = Field(default=1500, ge=1)
+    map_steps: int = Field(default=700, ge=1)
     # The semi-dual solver alone: dual potentials, outer steps, quasi-Newton steps of the c-transform, and how many
     # outer steps pass between two of the metric.
     dual_widths: Widths = (64, 64, 64)

@@ -191,6 +191,7 @@ class Surrogate:
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         x = self._conditions(conditions)
+        self._parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
         values = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
         intervals, targets = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
         result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)

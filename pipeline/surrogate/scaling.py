@@ -92,7 +92,10 @@ class Standardiser(nn.Module):
                 UserWarning,
                 stacklevel=2,
             )
-        values = nearer
+        return Condition(nearer.float(), self.categories(conditions))
+
+    def categories(self, conditions: Tensor) -> Tensor:
+        """Indices (N, categorical columns) of the codes in conditions (N, C); DataError as `condition`."""
         indices = []
         for i, known in zip(self.categorical, self.codes, strict=True):
             table = torch.tensor(known, dtype=torch.float64, device=conditions.device)
@@ -106,7 +109,7 @@ class Standardiser(nn.Module):
                 )
             indices.append(index)
         codes = torch.stack(indices, -1) if indices else torch.zeros(len(conditions), 0, dtype=torch.long)
-        return Condition(values.float(), codes.to(conditions.device))
+        return codes.to(conditions.device)
 
     def standardise(self, outputs: Tensor) -> Tensor:
         """Outputs (…, D) in their own units → standardised."""

@@ -99,6 +99,9 @@ def test_unknown_category_is_refused(fitted, kind, bad, message):
     surrogate, score = parts(fitted, kind)
     with pytest.raises(DataError, match=message):
         surrogate.transport(score.outputs[0][:1], np.array(bad, np.float32), 0.0, 0.5)
+    for value in (0.0, 0.5):  # where a network would draw, and where its draws would be moved
+        with pytest.raises(DataError, match=message):
+            surrogate.sample(np.array(bad, np.float32), value)
 
 
 def test_mixed_contexts_are_scored_at_new_numbers_in_every_category(fitted):
