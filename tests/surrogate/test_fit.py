@@ -156,8 +156,17 @@ def test_default_configuration_decides_by_the_harvest():
 )
 def test_variant_and_speed_follow_from_the_harvest(settings, deterministic, anchors, variant, speed):
     given = moment(**settings)
-    found = _in_force(given, deterministic, anchors)
+    found = _in_force(given, deterministic, anchors, 2)
     assert found == given.model_copy(update={"variant": variant, "speed": speed})
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 16])
+def test_weight_of_the_potential_grows_with_the_root_of_the_dimension_or_is_as_given(dimension):
+    assert SurrogateConfig().alpha == "auto"
+    assert _in_force(moment(alpha="auto"), False, 3, dimension).alpha == pytest.approx(0.03 * dimension**0.5)
+    assert _in_force(moment(alpha=0.3), False, 3, dimension).alpha == 0.3
+    surrogate = Surrogate.fit(cloud_harvest(dimension=dimension), moment(alpha="auto"))
+    assert surrogate._parts.lagrangian.potential.alpha == surrogate.config.alpha == pytest.approx(0.03 * dimension**0.5)
 
 
 @pytest.mark.parametrize(
