@@ -30,7 +30,7 @@ GRID = 21
 LABELS = {
     "surrogate": "**this project**, default configuration",
     "surrogate probit": "the same with a declared prior, `clock_prior: probit`",
-    "surrogate K_I": "its maps and clock with straight paths (K_I)",
+    "surrogate K_I": "variant K_I: Euclidean couplings, straight paths, uniform speed",
     "straight_line": "straight line, linear clock",
     "straight_line probit": "straight line, probit clock",
     "straight_line logit": "straight line, logit clock",

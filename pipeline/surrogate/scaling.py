@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -117,10 +117,6 @@ class Standardiser(nn.Module):
     def restore(self, outputs: Tensor) -> Tensor:
         """Standardised outputs (…, D) → their own units, within their bounds."""
         return (outputs * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
-
-    def document(self) -> dict[str, Any]:
-        """What `state_dict` does not hold, for JSON."""
-        return {"codes": self.codes}
 
 
 def _columns(indices: list[int]) -> list[int] | slice:

@@ -150,6 +150,7 @@ def test_default_configuration_decides_by_the_harvest():
         ({"variant": "K_theta-U"}, True, 2, "K_theta-U", "uniform"),
         ({"clock": "linear"}, False, 2, "K_theta-U", "uniform"),
         ({"clock": "hold"}, False, 2, "K_theta-U", "uniform"),
+        ({"clock_prior": "linear"}, False, 2, "K_theta-U", "uniform"),
         ({"speed": "uniform"}, False, 2, "K_theta-U", "uniform"),
         ({"speed": "action"}, True, 3, "K_theta", "action"),
     ],
@@ -223,10 +224,21 @@ def test_settings_without_a_meaning_are_refused(settings, message):
         SurrogateConfig(**settings)
 
 
+@pytest.mark.parametrize("contexts", [1, 4])
+def test_density_of_many_draws_at_few_conditions_is_that_of_all_anchors(contexts):
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.arange(float(contexts)), 1000)[:, None]
+    ys = [rng.normal([centre, 0], 0.3, (len(x), 2)) for centre in (0.0, 3.0, 6.0)]
+    harvest = Harvest.from_arrays([0, 0.5, 1], ys, [x] * 3, deterministic=False)
+    surrogate = Surrogate.fit(harvest, moment(variant="K_I", clock="linear", density_samples=1000))
+    density = surrogate.log_density(np.array([[0.0, 0.0], [3.0, 0.0], [6.0, 0.0]]), x[:1].repeat(3, axis=0))
+    assert np.ptp(density) < 0.5  # the three clouds are alike
+
+
 def test_clock_that_the_anchors_do_not_allow_is_refused(cloud):
     for field in ("clock", "clock_prior"):
         with pytest.raises(
-            ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"
+            ConfigurationError, match=rf"^{field} = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"
         ):
             Surrogate.fit(cloud, moment(**{field: "probit"}))
 
