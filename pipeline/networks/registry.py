@@ -17,6 +17,7 @@ BUILT_IN = {
     "checkpoints": "pipeline.networks.checkpoints:Checkpoints",
     "digits_vae": "pipeline.networks.digits_vae:DigitsVAE",
     "quantile_forecaster": "pipeline.networks.quantile_forecaster:QuantileForecaster",
+    "reacher": "pipeline.networks.reacher:Reacher",
     "robust_classifier": "pipeline.networks.robust_classifier:RobustClassifier",
     "semicircles": "pipeline.networks.semicircles:Semicircles",
     "two_moons_diffusion": "pipeline.networks.two_moons_diffusion:TwoMoonsDiffusion",
