@@ -58,6 +58,7 @@ SHARED: dict[str, float] = {
 }
 VARIABLES = ("T_p", "T_s", "N_p", "N_s", "L_p", "L_s", "C", "M", "u", "v", "x", "t")
 T, N, L = slice(0, 2), slice(2, 4), slice(4, 6)
+PRIMARY, SECONDARY = slice(0, 6, 2), slice(1, 6, 2)
 C, M, U, V, X, TIME = 6, 7, 8, 9, 10, 11
 NOMINAL = np.array([*(value for pair in SITES.values() for value in pair), *SHARED.values()])
 """All constants, (2 · 20 + 14,)."""
@@ -80,6 +81,8 @@ class Tumours:
         sites, shared = np.split(self.table, [2 * len(SITES)])
         views = zip((*SITES, *SHARED), (*sites.reshape(len(SITES), 2, count), *shared), strict=True)
         self._constants = SimpleNamespace(**dict(views))
+        first = list(SHARED).index("gamma1")
+        self._back = shared[first : first + 3]  # γ1, γ2, γ3: irradiated cells that come back
 
     def rates(self, y: Array) -> Array:
         """dy/dt (12, N) at y (12, N)."""
@@ -94,14 +97,14 @@ class Tumours:
         gain = (k.r1 * n + k.r2 * c) * t
         dy[L] = gain - cd8 * (k.m - k.j * t / (k.k + t) + k.q * t + k.u * n * cd8 + k.KL * m / (k.WL + cd8))
         # The primary site alone: radiation, and irradiated cells that come back.
-        irradiated = y[U : X + 1]
-        cells = np.stack([t[0], n[0], cd8[0]])
-        back = np.stack([k.gamma1, k.gamma2, k.gamma3])
-        dy[[0, 2, 4]] += back * irradiated - np.stack([k.alpha1 + radiation, *[k.epsilon * radiation] * 2]) * cells
-        dy[U : X + 1] = radiation * cells - (back + k.delta) * irradiated
+        cells, irradiated = y[PRIMARY], y[U : X + 1]
+        dy[PRIMARY] += self._back * irradiated
+        dy[0] -= (k.alpha1 + radiation) * t[0]
+        dy[2:6:2] -= k.epsilon * radiation * cells[1:]
+        dy[U : X + 1] = radiation * cells - (self._back + k.delta) * irradiated
         # The secondary site alone: growth by metastasis; nothing happens there before.
         dy[1] += k.alpha2 * t[0] * (y[TIME] - self.delay)
-        dy[[1, 3, 5]] *= self.metastasis
+        dy[SECONDARY] *= self.metastasis
         dy[C] = k.alpha - k.beta * c - k.KC * m * c / (k.WC + c)
         dy[M] = dose - k.mu * m
         dy[TIME] = 1
@@ -147,7 +150,7 @@ class Tumours:
             j[irradiated, irradiated] = -(back + k.delta)
         j[1, 0] = k.alpha2 * (y[TIME] - self.delay)
         j[1, TIME] = k.alpha2 * t[0]
-        j[[1, 3, 5]] *= self.metastasis
+        j[SECONDARY] *= self.metastasis
         j[C, C] = -k.beta - k.KC * m * k.WC / np.square(k.WC + c)
         j[C, M] = -k.KC * c / (k.WC + c)
         j[M, M] = -k.mu
