@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.config import IngestSection
-from pipeline.errors import HyperparameterError
+from pipeline.errors import DataError, HyperparameterError
 from pipeline.networks.base import Data, Network, Policy, Split
 from pipeline.networks.family import Family
 from pipeline.networks.policy_settings import PolicySettings
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 DATA_SEED = 0
 """Seed of the reference behaviour: train.seed changes the policies, never the states that they are asked about."""
 SCORE = "mean episode reward"
+
+
+def score_seed(seed: int) -> int:
+    """Seed of the environments that a score is taken in: never that of a training, whatever both sections hold."""
+    return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0] % 2**31)
 
 
 class PolicyFamily(Family):
@@ -99,7 +104,10 @@ class PolicyFamily(Family):
         return self.network(module, hyperparameter), metrics
 
     def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
-        """Actions (N, draws, D) in their box, drawn at states (N, C)."""
+        """Actions (N, draws, D) in their box, drawn at states (N, C); DataError for another shape."""
+        if conditions.ndim != 2 or conditions.shape[1] != len(self.observed):
+            names = [column.name for column in self.observed]
+            raise DataError(f"conditions have shape {conditions.shape}; (N, {len(names)}) is needed: {names}")
         import torch
 
         from pipeline.networks.gaussian_policy import GaussianPolicy
@@ -111,7 +119,7 @@ class PolicyFamily(Family):
         """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""
         from pipeline.networks.ppo import episode_rewards
 
-        environment = self.environment(hyperparameter, self.settings.episodes, seed)
+        environment = self.environment(hyperparameter, self.settings.episodes, score_seed(seed))
         rewards = episode_rewards(policy, environment, seed)
         environment.close()
         return {SCORE: float(rewards.mean())}

@@ -12,9 +12,9 @@ class PolicySettings(BaseModel):
 
     hidden: units of the hidden layers, of the policy and of the value network alike. steps: of the environments in all;
     rounded up to whole rollouts. environments: how many are stepped at once. rollout: steps of all environments between
-    two updates. normalise: observations and rewards are standardised by their running statistics. episodes: how many
-    the score is the mean of. reference_episodes: how many the reference behaviour has in either split; the conditions
-    are states of these.
+    two updates. trace: λ of generalised advantage estimation, not the sweep's. normalise: observations and rewards are
+    standardised by their running statistics. episodes: how many the score is the mean of. reference_episodes: how many
+    the reference behaviour has in either split; the conditions are states of these.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,7 +27,7 @@ class PolicySettings(BaseModel):
     epochs: int = Field(default=10, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     discount: float = Field(default=0.99, gt=0, le=1)
-    trace: float = Field(default=0.95, ge=0, le=1, description="λ of generalised advantage estimation")
+    trace: float = Field(default=0.95, ge=0, le=1)
     normalise: bool = False
     episodes: int = Field(default=100, ge=1)
     reference_episodes: int = Field(default=40, ge=1)

@@ -10,6 +10,7 @@ from pipeline.errors import BundleError, ConfigurationError, DataError, Hyperpar
 from pipeline.networks.base import Data, NetworkFamily, ScoredFamily
 from pipeline.networks.cancer_therapy import CancerSettings, CancerTherapy
 from pipeline.networks.environments.cancer_env import CancerEnv
+from pipeline.networks.policy_family import score_seed
 from pipeline.networks.registry import load_network, make_family, save_network
 from pipeline.stages.harvest import evaluate
 from tests.sweeps import sweep_config
@@ -119,6 +120,27 @@ def test_score_weighs_the_penalty_by_its_own_hyperparameter(data):
     hinge = CancerTherapy(SMALL.model_copy(update={"penalty": "hinge"}))
     assert one < hinge.score(policy, data, 1.0, 4)["mean episode reward"] <= plain
     assert plain != FAMILY.score(policy, data, 0.0, 5)["mean episode reward"]
+
+
+def test_score_is_the_mean_reward_of_episodes_one_after_the_other(data):
+    def policy(conditions, draws, seed):
+        return np.tile([3.0, 1.0], (len(conditions), draws, 1))
+
+    by_hand = []
+    for patient in range(3):
+        env, total, over = CancerEnv(2.0), 0.0, False
+        env.reset(seed=score_seed(4) + patient)
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(np.array([3.0, 1.0]))
+            total, over = total + reward, terminated or truncated
+        by_hand.append(total)
+    found = FAMILY.score(policy, data, 2.0, 4)
+    assert found == {"mean episode reward": pytest.approx(np.mean(by_hand), rel=1e-4)}
+
+
+def test_states_of_another_width_are_refused(network):
+    with pytest.raises(DataError, match=r"conditions have shape \(2, 6\); \(N, 7\) is needed: \['log_T_p', "):
+        network.outputs(np.zeros((2, 6)), 1, 0)
 
 
 @pytest.mark.parametrize("weight", [-0.1, float("inf"), float("nan")])
