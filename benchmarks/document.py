@@ -50,7 +50,7 @@ def render(names: Sequence[str], folder: Path = RECORDS) -> str:
             continue
         record = Record.load(path)
         parts.append(f"`{name}`: {record.stamp}.\n")
-        parts += [f"Skipped: {note}.\n" for note in record.notes]
+        parts += [f"{note}.\n" for note in record.notes]
         if record.measurements:
             parts.append(module.section(record))
     return "\n".join(parts)

@@ -13,7 +13,7 @@ from scipy.special import logit, ndtri
 from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
 from benchmarks.truth import FLOOR_SEEDS, Sweep
-from pipeline.config import SurrogateConfig, Variant
+from pipeline.config import ClockPrior, SurrogateConfig
 from pipeline.harvest import Harvest
 from pipeline.surrogate.coupling import Coupling
 from pipeline.validation.baselines import left_anchor, straight_line
@@ -29,7 +29,8 @@ GRID = 21
 
 LABELS = {
     "surrogate": "**this project**, default configuration",
-    "surrogate K_I": "its maps and clock with straight paths (K_I)",
+    "surrogate probit": "the same with a declared prior, `clock_prior: probit`",
+    "surrogate K_I": "variant K_I: Euclidean couplings, straight paths, uniform speed",
     "straight_line": "straight line, linear clock",
     "straight_line probit": "straight line, probit clock",
     "straight_line logit": "straight line, logit clock",
@@ -45,7 +46,7 @@ LABELS = {
 class Case:
     """Anchors of a sweep; every other λ of it is held out, but for `judged`, which says which of them count.
 
-    redraws: as `pipeline.validation.evaluate`.
+    redraws: as `pipeline.validation.evaluate`. clock_prior: one that the sweep's preset declares, for a row more.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Case:
     anchors: tuple[float, ...]
     judged: tuple[float, ...]
     redraws: int = 1
+    clock_prior: ClockPrior = "auto"
 
     @property
     def values(self) -> list[float]:
@@ -74,12 +76,11 @@ def _evaluate(case: Case, config: SurrogateConfig, seed: int) -> "tuple[Surrogat
     return surrogate, evaluate(surrogate, score, case.redraws, seed)
 
 
-def surrogate_errors(case: Case, variant: Variant | None, seed: int) -> Rows:
-    """Rows of one fit, and of the plain methods on the same samples; variant None is the default configuration."""
-    config = SurrogateConfig() if variant is None else SurrogateConfig(variant=variant)
-    surrogate, evaluation = _evaluate(case, config, seed)
-    if variant is not None:
-        return {f"surrogate {variant}": _figures(evaluation, SURROGATE)}
+def surrogate_errors(case: Case, settings: dict[str, str], seed: int) -> Rows:
+    """Rows of one fit; of the default configuration, settings = {}, also the plain methods on the same samples."""
+    surrogate, evaluation = _evaluate(case, SurrogateConfig.model_validate(settings), seed)
+    if settings:
+        return {" ".join([SURROGATE, *settings.values()]): _figures(evaluation, SURROGATE)}
     print(f"  {case.name} · seed {seed}: clock {surrogate.clock}", flush=True)
     return {method: _figures(evaluation, method) for method in evaluation.methods}
 
@@ -166,8 +167,12 @@ def measure_cases(record: Record, cases: Sequence[Case], seeds: int, processes: 
     stochastic = not cases[0].sweep.family.schema(cases[0].sweep.data).deterministic
     tasks = []
     for case in cases:
-        tasks += [Task(case.name, seed, surrogate_errors, (case, None, seed)) for seed in range(seeds)]
-        tasks += [Task(f"{case.name}/K_I", seed, surrogate_errors, (case, "K_I", seed)) for seed in range(seeds)]
+        fits: dict[str, dict[str, str]] = {case.name: {}, f"{case.name}/K_I": {"variant": "K_I"}}
+        if case.clock_prior != "auto":
+            fits[f"{case.name}/{case.clock_prior}"] = {"clock_prior": case.clock_prior}
+        tasks += [
+            Task(name, s, surrogate_errors, (case, given, s)) for name, given in fits.items() for s in range(seeds)
+        ]
         plain = range(seeds if stochastic else 1)
         tasks += [Task(f"{case.name}/plain", seed, plain_errors, (case, seed)) for seed in plain]
     record.measure(tasks, processes)

@@ -1,4 +1,7 @@
-"""Quantile forecasters of the bundled temperature series, with the settings of sweeps/quantiles.yaml."""
+"""Quantile forecasters of the bundled temperature series, with the settings of sweeps/quantiles.yaml.
+
+The preset declares a prior for the clock; the default configuration does not.
+"""
 
 from functools import cache
 
@@ -17,8 +20,8 @@ def cases() -> tuple[Case, Case]:
     sweep = Sweep.of_preset("quantiles")
     two, three = (0.01, 0.99), (0.01, 0.5, 0.99)
     return (
-        Case("two anchors", sweep, two, JUDGED),
-        Case("three anchors", sweep, three, tuple(q for q in JUDGED if q not in three)),
+        Case("two anchors", sweep, two, JUDGED, clock_prior="probit"),
+        Case("three anchors", sweep, three, tuple(q for q in JUDGED if q not in three), clock_prior="probit"),
     )
 
 

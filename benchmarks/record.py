@@ -22,6 +22,8 @@ RECORDS = CHECKOUT / "reports" / "benchmarks"
 CACHE = CHECKOUT / "data" / "benchmarks"
 """Networks that were trained as truth."""
 
+EARLIER = "In part measured before:"
+
 Rows = dict[str, dict[str, float]]
 """Figures by row and column. A figure that does not exist is NaN."""
 
@@ -47,9 +49,14 @@ class Record:
 
     @classmethod
     def begin(cls, name: str, resume: bool = False, folder: Path = RECORDS) -> "Record":
-        """An empty record; resume: the one on disk, whose tasks are not measured again."""
+        """An empty record; resume: the one on disk, whose tasks are not measured again, as its notes then say."""
         path = folder / f"{name}.json"
-        return cls.load(path) if resume and path.is_file() else cls(path, stamp())
+        if not (resume and path.is_file()):
+            return cls(path, stamp())
+        before = cls.load(path)
+        earlier = f"{EARLIER} {before.stamp.date}, commit {before.stamp.commit}"
+        notes = [note for note in before.notes if note.startswith(EARLIER)]
+        return cls(path, stamp(), before.measurements, list(dict.fromkeys([*notes, earlier])))
 
     @classmethod
     def load(cls, path: Path) -> "Record":
@@ -105,8 +112,8 @@ class Record:
 
     def skip(self, what: str) -> None:
         """Say, here and in the document, what is not measured and why."""
-        if what not in self.notes:
-            self.notes.append(what)
+        if (note := f"Skipped: {what}") not in self.notes:
+            self.notes.append(note)
         self.save()
         print(f"  skipped: {what}", flush=True)
 

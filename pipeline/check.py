@@ -54,8 +54,11 @@ def _check_fit(config: Config) -> None:
     anchors = config.sweep.anchors
     if config.fit.clock == "learnt" and len(anchors) < 3:
         raise ConfigurationError(f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: three or more are needed")
-    for name in (config.fit.clock, config.fit.clock_prior):
-        if name not in ("auto", "learnt"):
-            from pipeline.surrogate.clock import Clock
+    if config.fit.clock not in ("auto", "learnt"):
+        from pipeline.surrogate.clock import Clock
 
-            Clock(name, anchors)
+        Clock(config.fit.clock, anchors)
+    if config.fit.clock_prior != "auto":
+        from pipeline.surrogate.clock import declared_prior
+
+        declared_prior(config.fit.clock_prior, anchors)

@@ -19,6 +19,7 @@ Clock = Literal["auto", "learnt", "linear", "log", "mirror_log", "logit", "probi
 ClockPrior = Literal["auto", "linear", "log", "mirror_log", "logit", "probit"]
 Device = Literal["auto", "cpu", "cuda"]
 Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
+Weight = Annotated[float, Field(ge=0)] | Literal["auto"]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
@@ -135,8 +136,9 @@ class SurrogateConfig(Section):
     # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
     # it, dwelling where samples are dense. auto: uniform, but action for draws at two anchors, which tell no clock.
     speed: Literal["auto", "uniform", "action"] = "auto"
-    # The Lagrangian: weight of U, KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of G.
-    alpha: float = Field(default=0.05, ge=0)
+    # The Lagrangian: weight of U (auto: in proportion to √D), KDE bandwidths (auto: by
+    # leave-one-out likelihood), eigenvalue budget of G.
+    alpha: Weight = "auto"
     output_bandwidth: Bandwidth = "auto"
     condition_bandwidth: Bandwidth = "auto"
     density_samples: int = Field(default=2048, ge=1)

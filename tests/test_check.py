@@ -73,7 +73,7 @@ def test_bundled_file_need_not_be_there_yet(tmp_path):
             "harvest",
             {"fit": {"clock_prior": "log"}},
             ConfigurationError,
-            r"clock = 'log' is not finite on the anchors \[0.0, 1.0\]",
+            r"clock_prior = 'log' is not finite on the anchors \[0.0, 1.0\]",
         ),
         (
             "harvest",

@@ -93,6 +93,16 @@ def candidates(anchors: Sequence[float]) -> list[str]:
     return [first, *(name for name in names if name != first)]
 
 
+def declared_prior(name: str, anchors: Sequence[float]) -> str:
+    """The base that `clock_prior` names; ConfigurationError where it is not finite on all anchors."""
+    if not is_candidate(name, anchors):
+        raise ConfigurationError(
+            f"clock_prior = {name!r} is not finite on the anchors {list(anchors)}; "
+            f"choose one of {candidates(anchors)}, or auto"
+        )
+    return name
+
+
 def prior_base(anchors: Sequence[float]) -> str:
     """The base to take where samples cannot tell, from the anchors alone.
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.config import SurrogateConfig
 from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
-from pipeline.surrogate.clock import HOLD, Clock, candidates, place
+from pipeline.surrogate.clock import HOLD, Clock, candidates, declared_prior, place
 from pipeline.surrogate.left_out import LeftOut, leave_anchors_out
 from pipeline.surrogate.persistence import find_persistence
 from pipeline.surrogate.scaling import Standardiser
@@ -60,7 +60,7 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: SurrogateConfig)
         return ChosenClock(Clock(config.clock, anchors), Skew(scaling.shape), {})
     names = candidates(anchors)
     if config.clock_prior != "auto":
-        names = [Clock(config.clock_prior, anchors).name, *(n for n in names if n != config.clock_prior)]
+        names = [declared_prior(config.clock_prior, anchors), *(n for n in names if n != config.clock_prior)]
     left_out = leave_anchors_out(harvest, deterministic)
     if not left_out:
         if config.clock == "learnt":
@@ -69,6 +69,12 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: SurrogateConfig)
                 f"{len(anchors)} anchors: choose one of {[*names, HOLD]}, or auto"
             )
         clock = Clock(names[0], anchors)
+        if len(anchors) > 2:
+            logger.warning(
+                "the anchors do not share their conditions, so that none can be left out: the clock is %s by the "
+                "anchors' range alone, or by clock_prior; name it by clock or clock_prior",
+                clock.name,
+            )
         persists = config.persistence and deterministic and len(anchors) == 2
         return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
     chosen = _judge(anchors, names, left_out, scaling, learnt=config.clock == "learnt")

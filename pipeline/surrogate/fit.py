@@ -33,6 +33,10 @@ from pipeline.surrogate.training import History, PathTrainer
 logger = logging.getLogger(__name__)
 
 
+WEIGHT_BY_ROOT_DIMENSION = 0.03
+"""α / √D where none is named: squared distances grow with D, a cloud's log-densities scatter by about √D."""
+
+
 class Parts(nn.Module):
     """Everything of a surrogate that has tensors: scaling, the clock's skew, density, Lagrangian, paths and maps."""
 
@@ -52,7 +56,7 @@ class Parts(nn.Module):
                 generator,
                 learn_eigenvalues=not config.variant.startswith("NLOT"),
             )
-        potential = KernelPotential(density, config.alpha) if config.variant.endswith("-U") else None
+        potential = KernelPotential(density, float(config.alpha)) if config.variant.endswith("-U") else None
         self.scaling = scaling
         self.skew = skew
         self.density = density
@@ -67,7 +71,7 @@ MANY_ROWS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a fit gives: parts, settings in force (none is auto), clock, its candidates' errors, training curves."""
+    """What a fit gives: parts, settings (variant, speed and alpha decided), clock, its candidates' errors, curves."""
 
     parts: Parts
     config: SurrogateConfig
@@ -94,7 +98,12 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     """Fit all parts to a harvest. Raises FitError where the result is not finite."""
     where = resolve_device(device)
     deterministic = is_deterministic(harvest)
-    config = _in_force(config, deterministic, len(harvest.hyperparameter))
+    if deterministic and harvest.schema.deterministic is None:
+        logger.warning(
+            "the harvest holds one output a condition and does not say whether there are more: taken for all that "
+            "there is; say deterministic=False (in a schema or from_arrays) if these are draws"
+        )
+    config = _in_force(config, deterministic, len(harvest.hyperparameter), len(harvest.schema.outputs))
     chosen = choose_clock(harvest, deterministic, config)
     logger.info(
         "clock %s, mean skew %.3f; left-out anchors' errors %s",
@@ -118,16 +127,19 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     return Fit(parts, config, chosen.clock, chosen.errors, deterministic, history)
 
 
-def _in_force(config: SurrogateConfig, deterministic: bool, anchors: int) -> SurrogateConfig:
-    """The settings with variant and speed decided."""
-    variant, speed = config.variant, config.speed
+def _in_force(config: SurrogateConfig, deterministic: bool, anchors: int, dimension: int) -> SurrogateConfig:
+    """The settings with variant, speed and weight of the potential decided."""
+    variant, speed, alpha = config.variant, config.speed, config.alpha
     if variant == "auto":
         variant = "K_theta" if deterministic else "K_theta-U"
     if speed == "auto":
         # Two anchors tell no clock: then the action does, where it knows of dense regions and of gaps.
-        untold = anchors == 2 and not deterministic and config.clock == "auto" and variant.endswith("-U")
+        named = config.clock != "auto" or config.clock_prior != "auto"
+        untold = anchors == 2 and not deterministic and not named and variant.endswith("-U")
         speed = "action" if untold else "uniform"
-    return config.model_copy(update={"variant": variant, "speed": speed})
+    if alpha == "auto":
+        alpha = WEIGHT_BY_ROOT_DIMENSION * math.sqrt(dimension)
+    return config.model_copy(update={"variant": variant, "speed": speed, "alpha": alpha})
 
 
 @contextmanager
@@ -176,7 +188,10 @@ def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: in
         outputs.append(anchor.outputs[rows])
         values.append(anchor.condition.values[rows])
         codes.append(anchor.condition.codes[rows])
-    support, condition = torch.cat(outputs), Condition(torch.cat(values), torch.cat(codes))
+    # In random order: where many samples share a condition, a density of the nearest ones takes the first of these.
+    order = torch.randperm(sum(map(len, outputs)), generator=generator).to(outputs[0].device)
+    support = torch.cat(outputs)[order]
+    condition = Condition(torch.cat(values), torch.cat(codes))[order]
     given = [None if h == "auto" else h for h in (config.output_bandwidth, config.condition_bandwidth)]
     h_y, h_x = choose_bandwidths(support, condition, given[0], given[1], generator)
     logger.info("bandwidths h_y = %.3f, h_x = %.3f (standardised)", h_y, h_x)

@@ -1,11 +1,14 @@
 """Transport maps T_k(y | x), one an interval: an affine part in closed form, and a network for the rest."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 
 from pipeline.surrogate.modules import Condition, ConditionalMLP, ConditionShape, bounded
 
-RIDGE = 1e-4
+RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
+"""Of what continuous conditions explain; outputs take the first."""
 LARGEST_RESIDUAL = 6.0
 """In units of the root mean square of what the affine part leaves."""
 
@@ -35,14 +38,32 @@ class TransportMaps(nn.Module):
         self.register_buffer("offset", torch.zeros(intervals, 1, dimension))
         self.register_buffer("residual_scale", torch.ones(intervals, 1, 1))
 
-    def solve_affine(self, interval: int, start: Tensor, condition: Condition, end: Tensor, weight: Tensor) -> None:
-        """Weighted ridge regression of end − start (P, D) on (start, x); weight (P,) positive."""
+    def solve_affine(
+        self, interval: int, start: Tensor, condition: Condition, end: Tensor, weight: Tensor, distinct: int
+    ) -> None:
+        """Weighted ridge regression of end − start (P, D) on (start, x); weight (P,) positive.
+
+        distinct: how many conditions the pairs have. The ridge of x is the one of RIDGES with the least generalised
+        cross-validation (Golub, Heath and Wahba, 1979), where only distinct conditions count as observations of x: few
+        of them in many columns would be learnt by heart.
+        """
         features = torch.cat([start, condition.values], -1).double()
         target, weight = (end - start).double(), (weight / weight.sum()).double().unsqueeze(-1)
         mean_x, mean_y = (weight * features).sum(0), (weight * target).sum(0)
         centred = features - mean_x
-        gram = centred.T @ (weight * centred) + RIDGE * torch.eye(centred.shape[1], device=start.device)
-        solution = torch.linalg.solve(gram, centred.T @ (weight * (target - mean_y)))
+        gram, product = centred.T @ (weight * centred), centred.T @ (weight * (target - mean_y))
+        dimension = start.shape[1]
+        least, solution = math.inf, torch.zeros_like(product)
+        for ridge in RIDGES if condition.values.shape[1] else RIDGES[:1]:
+            penalty = torch.full_like(mean_x, ridge)
+            penalty[:dimension] = RIDGES[0]
+            both = torch.linalg.solve(gram + torch.diag(penalty), torch.cat([product, gram], dim=1))
+            freedom = both[:, product.shape[1] :].diagonal()
+            share = float(freedom[:dimension].sum()) / len(start) + float(freedom[dimension:].sum() + 1) / distinct
+            missed = (weight * (target - mean_y - centred @ both[:, : product.shape[1]]).square()).sum()
+            score = float(missed) / (1 - share) ** 2 if share < 1 else math.inf
+            if score <= least:
+                least, solution = score, both[:, : product.shape[1]]
         residual = target - mean_y - centred @ solution
         self.affine[interval] = solution.float()
         self.offset[interval, 0] = (mean_y - mean_x @ solution).float()

@@ -18,7 +18,7 @@ from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_number
 from pipeline.surrogate.axis import Axis
 from pipeline.surrogate.clock import Clock
-from pipeline.surrogate.fit import Parts, fit_parts
+from pipeline.surrogate.fit import Parts, fit_parts, resolve_device
 from pipeline.surrogate.modules import Condition
 from pipeline.surrogate.samples import draw_nearest
 
@@ -106,8 +106,6 @@ class Surrogate:
 
     def to(self, device: str) -> Self:
         """Move the surrogate to a device, in place; returns itself."""
-        from pipeline.surrogate.fit import resolve_device
-
         self._parts.to(resolve_device(device))
         return self
 

@@ -108,7 +108,8 @@ def fit_maps(
     kept: a network that learns few conditions by heart is wild between them.
     """
     for k, pair in enumerate(pairs):
-        maps.solve_affine(k, pair.start, pair.condition, pair.end, pair.weight)
+        distinct = len(torch.unique(_keys(pair.condition), dim=0)) if pair.condition.values.shape[1] else len(pair)
+        maps.solve_affine(k, pair.start, pair.condition, pair.end, pair.weight, distinct)
     train, judge = _hold_back(pairs, generator)
     optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2, fused=True)
     schedule = one_cycle(optimiser, config.map_steps)
@@ -148,20 +149,23 @@ def _map_error(maps: TransportMaps, judge: Sequence[Pairs]) -> float:
 
 def _hold_back(pairs: Sequence[Pairs], generator: torch.Generator) -> tuple[Sequence[Pairs], Sequence[Pairs]]:
     """The pairs to train on, and those of a share HELD_BACK of the conditions; none where these are few, or codes."""
-    values = torch.cat([p.condition.values for p in pairs])
-    if not values.shape[1]:
+    if not pairs[0].condition.values.shape[1]:
         return pairs, []
-    keys = torch.cat([values, torch.cat([p.condition.codes for p in pairs]).to(values.dtype)], dim=1)
-    distinct, number = torch.unique(keys, dim=0, return_inverse=True)
+    distinct, number = torch.unique(torch.cat([_keys(p.condition) for p in pairs]), dim=0, return_inverse=True)
     count = min(max(int(HELD_BACK * len(distinct)), FEWEST_JUDGES), len(distinct) // 3)
     judged = torch.zeros(len(distinct), dtype=torch.bool)
     judged[torch.randperm(len(distinct), generator=generator)[:count]] = True
-    masks = torch.split(judged.to(values.device)[number], [len(p) for p in pairs])
+    masks = torch.split(judged.to(number.device)[number], [len(p) for p in pairs])
     if not all(bool(mask.any()) and not bool(mask.all()) for mask in masks):
         return pairs, []
     return [p.select(~mask) for p, mask in zip(pairs, masks, strict=True)], [
         p.select(mask) for p, mask in zip(pairs, masks, strict=True)
     ]
+
+
+def _keys(condition: Condition) -> Tensor:
+    """Rows that are equal where conditions are."""
+    return torch.cat([condition.values, condition.codes.to(condition.values.dtype)], dim=1)
 
 
 def _join(batches: Sequence[Pairs]) -> Pairs:

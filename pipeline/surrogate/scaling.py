@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
@@ -80,12 +80,11 @@ class Standardiser(nn.Module):
         Continuous columns beyond the harvest's range by more than MARGIN standard deviations are taken as that far, and
         a UserWarning says so: nothing was learnt out there.
         """
-        values = (conditions[:, self.continuous] - self.condition_mean) / self.condition_scale
+        values = (conditions[:, _columns(self.continuous)] - self.condition_mean) / self.condition_scale
         nearer = values.clamp(self.condition_lower, self.condition_upper)
-        if bool((far := (values != nearer).any(0)).any()):
-            names = [
-                self.schema.conditions[i].name for i, flag in zip(self.continuous, far.tolist(), strict=True) if flag
-            ]
+        if bool((far := values != nearer).any()):
+            flags = far.any(0).tolist()
+            names = [self.schema.conditions[i].name for i, flag in zip(self.continuous, flags, strict=True) if flag]
             warnings.warn(
                 f"conditions: columns {names} lie more than {MARGIN:g} standard deviations outside the harvest's range "
                 "in some rows; they are taken as that far outside",
@@ -119,9 +118,11 @@ class Standardiser(nn.Module):
         """Standardised outputs (…, D) → their own units, within their bounds."""
         return (outputs * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
 
-    def document(self) -> dict[str, Any]:
-        """What `state_dict` does not hold, for JSON."""
-        return {"codes": self.codes}
+
+def _columns(indices: list[int]) -> list[int] | slice:
+    """Neighbouring columns as a slice, which copies nothing."""
+    together = bool(indices) and indices == list(range(indices[0], indices[0] + len(indices)))
+    return slice(indices[0], indices[-1] + 1) if together else indices
 
 
 def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:

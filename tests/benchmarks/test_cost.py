@@ -30,7 +30,7 @@ def test_density_of_all_samples_has_no_error_and_that_of_few_has_one():
     data = harvest(0)
     complete = Surrogate.fit(data, SurrogateConfig.model_validate(quick | {"density_samples": 400}))
     few = Surrogate.fit(data, SurrogateConfig.model_validate(quick | {"density_samples": 40}))
-    assert density_errors(complete, data, 0).max() < 1e-4
+    assert density_errors(complete, data, 0).max() < 1e-3
     assert density_errors(few, data, 0).mean() > 0.1
 
 

@@ -39,6 +39,7 @@ def test_resumed_record_measures_only_what_it_lacks(record):
     resumed = Record.begin("some", resume=True, folder=record.path.parent)
     resumed.measure([Task("a", 0, fail), Task("a", 1, double, (2,))])
     assert resumed.values("a", "row", "figure") == [2.0, 4.0]
+    assert resumed.notes == ["In part measured before: 2026-01-02, commit abc"]
 
 
 @pytest.mark.slow

@@ -6,7 +6,15 @@ from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
 from tests.sweeps import sweep_config
 
-QUICK = {"variant": "K_I", "clock": "linear", "speed": "uniform", "map_steps": 5, "seed": 0, "device": "cpu"}
+QUICK = {
+    "variant": "K_I",
+    "clock": "linear",
+    "speed": "uniform",
+    "alpha": 0.1,
+    "map_steps": 5,
+    "seed": 0,
+    "device": "cpu",
+}
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from pipeline.surrogate import Surrogate
 from tests.surrogate.moving import by_condition, moving
 
 MOMENT = SurrogateConfig(
+    alpha=0.05,
     path_steps=12,
     map_steps=30,
     coupling_rounds=1,

@@ -261,7 +261,9 @@ def test_declared_prior_gives_way_to_what_two_interior_anchors_tell():
 @pytest.mark.parametrize("anchors", [(0.0, 0.5, 1.0), (0.0, 1.0)])
 def test_clock_that_is_not_finite_on_the_anchors_is_refused(field, anchors):
     harvest = moving(anchors, "linear", deterministic=True)
-    with pytest.raises(ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, .*'linear'"):
+    with pytest.raises(
+        ConfigurationError, match=rf"^{field} = 'probit' is not finite on the anchors \[0.0, .*'linear'"
+    ):
         chosen_for(harvest, **{field: "probit"})
 
 

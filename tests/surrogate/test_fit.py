@@ -150,14 +150,24 @@ def test_default_configuration_decides_by_the_harvest():
         ({"variant": "K_theta-U"}, True, 2, "K_theta-U", "uniform"),
         ({"clock": "linear"}, False, 2, "K_theta-U", "uniform"),
         ({"clock": "hold"}, False, 2, "K_theta-U", "uniform"),
+        ({"clock_prior": "linear"}, False, 2, "K_theta-U", "uniform"),
         ({"speed": "uniform"}, False, 2, "K_theta-U", "uniform"),
         ({"speed": "action"}, True, 3, "K_theta", "action"),
     ],
 )
 def test_variant_and_speed_follow_from_the_harvest(settings, deterministic, anchors, variant, speed):
     given = moment(**settings)
-    found = _in_force(given, deterministic, anchors)
+    found = _in_force(given, deterministic, anchors, 2)
     assert found == given.model_copy(update={"variant": variant, "speed": speed})
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 16])
+def test_weight_of_the_potential_grows_with_the_root_of_the_dimension_or_is_as_given(dimension):
+    assert SurrogateConfig().alpha == "auto"
+    assert _in_force(moment(alpha="auto"), False, 3, dimension).alpha == pytest.approx(0.03 * dimension**0.5)
+    assert _in_force(moment(alpha=0.3), False, 3, dimension).alpha == 0.3
+    surrogate = Surrogate.fit(cloud_harvest(dimension=dimension), moment(alpha="auto"))
+    assert surrogate._parts.lagrangian.potential.alpha == surrogate.config.alpha == pytest.approx(0.03 * dimension**0.5)
 
 
 @pytest.mark.parametrize(
@@ -214,10 +224,21 @@ def test_settings_without_a_meaning_are_refused(settings, message):
         SurrogateConfig(**settings)
 
 
+@pytest.mark.parametrize("contexts", [1, 4])
+def test_density_of_many_draws_at_few_conditions_is_that_of_all_anchors(contexts):
+    rng = np.random.default_rng(0)
+    x = np.repeat(np.arange(float(contexts)), 1000)[:, None]
+    ys = [rng.normal([centre, 0], 0.3, (len(x), 2)) for centre in (0.0, 3.0, 6.0)]
+    harvest = Harvest.from_arrays([0, 0.5, 1], ys, [x] * 3, deterministic=False)
+    surrogate = Surrogate.fit(harvest, moment(variant="K_I", clock="linear", density_samples=1000))
+    density = surrogate.log_density(np.array([[0.0, 0.0], [3.0, 0.0], [6.0, 0.0]]), x[:1].repeat(3, axis=0))
+    assert np.ptp(density) < 0.5  # the three clouds are alike
+
+
 def test_clock_that_the_anchors_do_not_allow_is_refused(cloud):
     for field in ("clock", "clock_prior"):
         with pytest.raises(
-            ConfigurationError, match=r"clock = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"
+            ConfigurationError, match=rf"^{field} = 'probit' is not finite on the anchors \[0.0, 0.5, 1.0\]"
         ):
             Surrogate.fit(cloud, moment(**{field: "probit"}))
 

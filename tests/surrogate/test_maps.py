@@ -27,7 +27,7 @@ def test_affine_moves_are_recovered_in_closed_form(dimension):
     matrix = torch.randn(dimension, dimension, generator=torch.Generator().manual_seed(2))
     end = y @ matrix + 3 * x.values + 1
     made = maps(dimension=dimension)
-    made.solve_affine(1, y, x, end, torch.ones(200))
+    made.solve_affine(1, y, x, end, torch.ones(200), 200)
     torch.testing.assert_close(made(y, x, 1), end, rtol=1e-3, atol=5e-3)  # a ridge of 1e-4
     assert made.residual_scale[1] < 5e-3
     assert torch.equal(made(y, x, 0), y)  # the other interval is left alone
@@ -38,7 +38,7 @@ def test_affine_part_follows_the_weights():
     end = torch.where(torch.arange(60)[:, None] < 30, y + 1, y - 1)
     weight = torch.where(torch.arange(60) < 30, 1.0, 1e-9)
     made = maps()
-    made.solve_affine(0, y, x, end, weight)
+    made.solve_affine(0, y, x, end, weight, 60)
     torch.testing.assert_close(made(y[:30], x[:30], 0), end[:30], rtol=0, atol=1e-3)
 
 
@@ -46,7 +46,7 @@ def test_affine_part_follows_the_weights():
 def test_one_and_two_pairs_are_enough(rows):
     y, x = batch(rows)
     made = maps()
-    made.solve_affine(0, y, x, y + 2, torch.ones(rows))
+    made.solve_affine(0, y, x, y + 2, torch.ones(rows), rows)
     torch.testing.assert_close(made(y, x, 0), y + 2, rtol=0, atol=1e-3)
 
 

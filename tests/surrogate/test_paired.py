@@ -125,3 +125,16 @@ def test_few_conditions_are_not_learnt_by_heart():
         affine = np.column_stack([unseen, np.ones(200)]) @ solution
         ratios.append(np.mean((found - truth) ** 2) / np.mean((affine - truth) ** 2))
     assert np.median(ratios) < 1.25
+
+
+def test_affine_part_of_few_rows_in_many_columns_foretells_new_ones():
+    rng = np.random.default_rng(0)
+    x, new = rng.normal(size=(2, 60, 64))
+    y = rng.normal(size=(60, 2))
+    shift = np.array([1.0, -2.0])  # whatever the condition
+    end = y + shift + rng.normal(0, 0.3, (60, 2))
+    harvest = Harvest.from_arrays([0, 1], [y, end], [x, x], deterministic=True)
+    surrogate = Surrogate.fit(harvest, moment(variant="K_I", clock="linear"))
+    start = rng.normal(size=(60, 2))
+    moved = surrogate.transport(start, new, 0.0, 1.0)
+    assert np.mean((moved - start - shift) ** 2) < 0.5 * 0.3**2
