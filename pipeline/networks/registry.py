@@ -13,9 +13,11 @@ from pipeline.networks.base import Network, NetworkFamily
 from pipeline.networks.imports import check_watched, import_object, is_foreign
 
 BUILT_IN = {
+    "cancer_therapy": "pipeline.networks.cancer_therapy:CancerTherapy",
     "checkpoints": "pipeline.networks.checkpoints:Checkpoints",
     "digits_vae": "pipeline.networks.digits_vae:DigitsVAE",
     "quantile_forecaster": "pipeline.networks.quantile_forecaster:QuantileForecaster",
+    "reacher": "pipeline.networks.reacher:Reacher",
     "robust_classifier": "pipeline.networks.robust_classifier:RobustClassifier",
     "semicircles": "pipeline.networks.semicircles:Semicircles",
     "two_moons_diffusion": "pipeline.networks.two_moons_diffusion:TwoMoonsDiffusion",

@@ -42,7 +42,7 @@ def test_any_family_by_its_import_path():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("semicircle", r"network = 'semicircle' is no family; known are \['checkpoints', "),
+        ("semicircle", r"network = 'semicircle' is no family; known are \['cancer_therapy', "),
         (".:x", r"network = '.:x' is no import path; write package.module:name"),
         ("pipeline.absent:Family", r"pipeline.absent cannot be imported \(.*; .* root, or by PYTHONPATH"),
         ("pipeline.schema:Absent", "pipeline.schema holds no Absent"),

@@ -1,0 +1,47 @@
+"""A Gaussian policy: normal actions around an MLP of the observation, clipped to their box."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class GaussianPolicy(nn.Module):
+    """Tanh MLP from observations (N, C) to the mean (N, D); the deviation is one for all observations.
+
+    centre, scale (C,): what observations are standardised by; 0 and 1 where they are not. lower, upper: the box of the
+    actions, (D,) each. Weights are those of a policy that was trained elsewhere: this class only answers.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    lower: Tensor
+    upper: Tensor
+
+    def __init__(
+        self, observations: int, hidden: Sequence[int], lower: Sequence[float], upper: Sequence[float]
+    ) -> None:
+        super().__init__()
+        # By way of "meta": nothing is drawn from torch's global generator.
+        widths = [observations, *hidden, len(lower)]
+        self.layers = nn.ModuleList(nn.Linear(i, o, device="meta").to_empty(device="cpu") for i, o in pairwise(widths))
+        self.log_deviation = nn.Parameter(torch.zeros(len(lower)))
+        self.register_buffer("centre", torch.zeros(observations))
+        self.register_buffer("scale", torch.ones(observations))
+        self.register_buffer("lower", torch.tensor(lower, dtype=torch.float32), persistent=False)
+        self.register_buffer("upper", torch.tensor(upper, dtype=torch.float32), persistent=False)
+
+    def forward(self, observations: Tensor) -> Tensor:
+        """Means (N, D), which may lie outside the box."""
+        hidden = (observations - self.centre) / self.scale
+        for layer in self.layers[:-1]:
+            hidden = torch.tanh(layer(hidden))
+        mean: Tensor = self.layers[-1](hidden)
+        return mean
+
+    def draw(self, observations: Tensor, draws: int) -> Tensor:
+        """Actions (N, draws, D) in their box, by torch's global generator."""
+        mean = self.forward(observations)[:, None]
+        noise = torch.randn(len(observations), draws, mean.shape[-1])
+        return (mean + self.log_deviation.exp() * noise).clamp(self.lower, self.upper)
