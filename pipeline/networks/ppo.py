@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from stable_baselines3 import PPO
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
 from torch import Tensor, nn
 
@@ -46,6 +47,7 @@ def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings,
             device="cpu",
             seed=seed,
         )
+        ppo.set_logger(Logger(folder=None, output_formats=[]))  # its own makes a folder among the temporary ones
         ppo.learn(settings.steps)
     state = actor_state(ppo)
     if isinstance(observed, VecNormalize):
