@@ -69,7 +69,7 @@ def test_oracle_beats_the_line_and_networks_of_the_same_law_are_the_floor(circle
 
 @pytest.mark.slow
 def test_clock_is_chosen_by_name(circles, monkeypatch):
-    quick = {"variant": "K_I", "map_steps": 5, "density_samples": 50}
+    quick = {"variant": "K_I", "map_steps": 300, "density_samples": 50}
     made = SurrogateConfig.model_validate
     monkeypatch.setattr("benchmarks.held_out.SurrogateConfig.model_validate", lambda fields: made(quick | fields))
     case = Case("c", circles, (0.0, 0.5, 1.0), (0.25,))
