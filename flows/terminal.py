@@ -25,11 +25,20 @@ def _is_progress(record: logging.LogRecord) -> bool:
     return getattr(record, "progress", False) or (record.levelno >= logging.WARNING and not of_a_run)
 
 
+WIDEST = 7
+"""Columns of figures that a terminal of 80 characters shows whole."""
+
+
 def _table(validation: Validation) -> Table:
+    """A row a method; a row a value where these are too many to stand side by side."""
+    lines = [validation.columns, *validation.rows]
+    if len(validation.columns) > WIDEST:
+        lines = list(zip(*lines, strict=True))
+        lines[0] = ("value", *lines[0][1:])
     table = Table(title=f"{validation.measure} at the held-out values", title_justify="left")
-    for column in validation.columns:
-        table.add_column(column, justify="left" if column == "method" else "right")
-    for row in validation.rows:
+    for number, column in enumerate(lines[0]):
+        table.add_column(column, justify="right" if number else "left")
+    for row in lines[1:]:
         table.add_row(*row)
     return table
 
