@@ -2,7 +2,6 @@
 
 import logging
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_ve
 from pipeline.registry.champion import rollback as _rollback
 from pipeline.registry.packaging import save_model
 from pipeline.registry.registration import Registration
-from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run
+from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run, unless_there
 from pipeline.validation.decision import Decision
 
 if TYPE_CHECKING:
@@ -128,7 +127,7 @@ def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
 
 
 def _create_version(client: "MlflowClient", model: str, run_id: str, digest: str, evidence: Evidence) -> "ModelVersion":
-    _unless_there(lambda: client.create_registered_model(model))
+    unless_there(lambda: client.create_registered_model(model))
     created = client.create_model_version(
         model,
         source=f"{client.get_run(run_id).info.artifact_uri}/model",
@@ -140,16 +139,6 @@ def _create_version(client: "MlflowClient", model: str, run_id: str, digest: str
         return created
     client.delete_model_version(model, created.version)
     return oldest
-
-
-def _unless_there(create: Callable[[], object]) -> None:
-    from mlflow.exceptions import MlflowException
-
-    try:
-        create()
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_ALREADY_EXISTS":
-            raise
 
 
 def _tag(client: "MlflowClient", version: "ModelVersion", tags: dict[str, str]) -> None:

@@ -11,7 +11,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from pipeline.registry.revision import read_revision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Experiment
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
 EVIDENCE = "evidence_digest"
@@ -142,19 +143,36 @@ def experiment_id(client: "MlflowClient", name: str, store: Store) -> str:
     An experiment keeps the artifact folder that it was created with. Where that is not this store's (the checkout was
     moved or copied), an experiment of a second name takes the new runs.
     """
+    location = f"{store.artifacts}/{name}" if store.artifacts else None
     for candidate in (name, f"{name} ({store.artifacts})"):
-        found = client.get_experiment_by_name(candidate)
-        if found is None:
-            location = f"{store.artifacts}/{name}" if store.artifacts else None
-            return str(client.create_experiment(candidate, artifact_location=location))
+        found = client.get_experiment_by_name(candidate) or _new_experiment(client, candidate, location)
         if found.lifecycle_stage != "active":
             raise RegistryError(
                 f"experiment {candidate!r} was deleted from {store.uri}; `mlflow experiments restore "
                 f"--experiment-id {found.experiment_id}` brings it back"
             )
-        if store.artifacts is None or found.artifact_location == f"{store.artifacts}/{name}":
+        if location is None or found.artifact_location == location:
             return str(found.experiment_id)
     raise RegistryError(f"experiment {name!r} of {store.uri} keeps its artifacts elsewhere; rename it")
+
+
+def _new_experiment(client: "MlflowClient", name: str, location: str | None) -> "Experiment":
+    unless_there(lambda: client.create_experiment(name, artifact_location=location))
+    found = client.get_experiment_by_name(name)
+    if found is None:
+        raise RegistryError(f"experiment {name!r} was purged while it was being created; register again")
+    return found
+
+
+def unless_there(create: Callable[[], object]) -> None:
+    """Call `create`; that another process was quicker to create the same thing is no error."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        create()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
 
 
 @contextmanager

@@ -130,3 +130,17 @@ def test_an_experiment_that_was_deleted_is_not_taken_for_a_missing_one(store):
     client.delete_experiment(experiment_id(client, "small", store))
     with pytest.raises(RegistryError, match=r"experiment 'small' was deleted.*mlflow experiments restore"):
         experiment_id(client, "small", store)
+
+
+def test_an_experiment_that_another_process_creates_meanwhile_is_taken(store, monkeypatch):
+    client = store.client()
+    look = client.get_experiment_by_name
+    created = []
+
+    def looked_too_early(name):
+        monkeypatch.undo()
+        created.append(experiment_id(store.client(), name, store))
+
+    monkeypatch.setattr(client, "get_experiment_by_name", looked_too_early)
+    assert [experiment_id(client, "small", store)] == created
+    assert look("small").experiment_id == created[0]
