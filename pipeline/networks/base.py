@@ -136,6 +136,17 @@ class ScoredFamily(NetworkFamily, Protocol):
         ...
 
 
+@runtime_checkable
+class FeaturedFamily(NetworkFamily, Protocol):
+    """A family whose outputs are held against each other by features too, as images are: pixel by pixel says little."""
+
+    def features(
+        self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
+    ) -> NDArray[np.floating]:
+        """Features (n, F) of outputs (n, D) at conditions (n, C); a row's do not depend on other rows."""
+        ...
+
+
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
     """Raise DataError where a split (n, C) has no condition at all."""
     if not len(conditions):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipeline.config import IngestSection
 from pipeline.errors import HyperparameterError
 from pipeline.networks.base import Data, Split
-from pipeline.networks.digits import CLASSES, load_images, pixel_names
+from pipeline.networks.digits import CLASSES, discriminants, load_images, pixel_names
 from pipeline.networks.vae_settings import VAESettings
 from pipeline.schema import Column, Schema
 
@@ -61,6 +61,12 @@ class DigitsVAE:
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
         """The classes (min(count, 10), 1), in both splits: contexts are shared, their draws are not."""
         return np.arange(min(count, CLASSES), dtype=np.float32)[:, None]
+
+    def features(
+        self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
+    ) -> NDArray[np.float64]:
+        """What tells real digits apart, (n, 9), of sampled images (n, 64)."""
+        return discriminants(outputs, data)
 
     @classmethod
     def load(cls, folder: Path) -> "VAENetwork":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.config import IngestSection
 from pipeline.errors import HyperparameterError
-from pipeline.networks.base import Data, Split
+from pipeline.networks.base import Data, Policy, Split
 from pipeline.networks.digits import CLASSES, load_images, pixel_names
 from pipeline.networks.robust_settings import RobustSettings
 from pipeline.schema import Column, Schema
@@ -77,6 +77,19 @@ class RobustClassifier:
         pool = data.arrays["images"][_part(split)]
         keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
         return np.asarray(pool[np.sort(keep)], np.float32)
+
+    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+        """The part of the test images whose largest logit is that of their own class."""
+        images, digit = data.arrays["images"][_part("score")], data.arrays["digit"][_part("score")]
+        return {"accuracy": float(np.mean(policy(images, 1, seed)[:, 0].argmax(axis=1) == digit))}
+
+    def features(
+        self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
+    ) -> NDArray[np.float64]:
+        """The ten probabilities (n, 10) that logits (n, 10) stand for."""
+        from scipy.special import softmax
+
+        return np.asarray(softmax(np.asarray(outputs, np.float64), axis=1))
 
     @classmethod
     def load(cls, folder: Path) -> "RobustNetwork":

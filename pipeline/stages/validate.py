@@ -6,10 +6,11 @@ from pathlib import Path
 from pipeline.atomic import write_json, write_text
 from pipeline.config import Config
 from pipeline.harvest import Harvest
-from pipeline.networks.base import Data, ScoredFamily
+from pipeline.networks.base import Data, FeaturedFamily, ScoredFamily
 from pipeline.networks.registry import make_family
 from pipeline.surrogate import Surrogate
 from pipeline.validation.evaluate import evaluate
+from pipeline.validation.features import feature_tables
 from pipeline.validation.gates import decide
 from pipeline.validation.report import write_report
 from pipeline.validation.results import Facts, errors_csv, metrics
@@ -37,9 +38,11 @@ def run(config: Config, root: Path = Path()) -> None:
     logger.info("validate: %s", page)
 
 
-def score_task(config: Config, surrogate: Surrogate, score: Harvest, data: Path) -> tuple[TaskTable, ...]:
-    """The task scores of a family that has its own; none where it has not, or nothing was trained."""
+def score_task(config: Config, surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:
+    """What a family measures by `score` and by `features`; nothing where it has neither, or nothing was trained."""
     family = None if config.network is None else make_family(config)
-    if not isinstance(family, ScoredFamily):
+    if not isinstance(family, ScoredFamily | FeaturedFamily):
         return ()
-    return task_tables(family, Data.load(data / "data"), surrogate, score, config.validate_.seed)
+    data, seed = Data.load(folder / "data"), config.validate_.seed
+    tables = task_tables(family, data, surrogate, score, seed) if isinstance(family, ScoredFamily) else ()
+    return tables + (feature_tables(family, data, surrogate, score, seed) if isinstance(family, FeaturedFamily) else ())

@@ -51,6 +51,20 @@ def energy_distance(a: FloatArray, b: FloatArray, a_weight: Weights = None, b_we
     return max(0.0, float(2 * between - within_a - within_b))
 
 
+def squared_mean_discrepancy(a: FloatArray, b: FloatArray, bandwidth: float) -> float:
+    """MMD² = E k(a, a') + E k(b, b') − 2 E k(a, b) for k(a, b) = exp(−|a − b|² / 2h²) (Gretton et al. 2012, eq. 5).
+
+    a (n, D), b (m, D); bandwidth: h, in units of the samples. The expectations run over all pairs, a row with itself
+    included, so that it is never negative; two samples of one distribution are about 2 (1 − E k) / n apart.
+    """
+    a, b = _pair(a, b)
+
+    def mean_kernel(u: NDArray[np.float64], v: NDArray[np.float64]) -> float:
+        return float(np.exp(cdist(u, v, "sqeuclidean") / (-2 * bandwidth**2)).mean())
+
+    return max(0.0, mean_kernel(a, a) + mean_kernel(b, b) - 2 * mean_kernel(a, b))
+
+
 def spread(a: FloatArray, weight: Weights = None) -> float:
     """Root of the trace of the covariance: the root mean square distance of the rows (n, D) from their mean."""
     a = np.asarray(a, np.float64)

@@ -11,6 +11,7 @@ from pipeline.atomic import atomic_folder
 from pipeline.harvest import Harvest
 from pipeline.validation.decision import Decision
 from pipeline.validation.evaluate import FLOOR, LABELS, Evaluation
+from pipeline.validation.features import FEATURE_MMD, FEATURE_W2
 from pipeline.validation.pictures import draw_pictures
 from pipeline.validation.results import Facts
 from pipeline.validation.style import Picture, figure_text, number
@@ -79,6 +80,7 @@ def render(
         task=task,
         task_methods=METHODS,
         task_labels=TASK_LABELS,
+        feature_names=(FEATURE_W2, FEATURE_MMD),
         floor=FLOOR,
         units=units,
         comparison=COMPARISONS[evaluation.comparison],

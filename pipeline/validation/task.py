@@ -53,7 +53,7 @@ def task_tables(
     found = {
         value: {
             method: _checked(family.score(policy, data, value, seed), type(family).__name__)
-            for method, policy in _policies(surrogate, networks, value).items()
+            for method, policy in policies(surrogate, networks, value).items()
         }
         for value in held_out
     }
@@ -66,7 +66,8 @@ def task_tables(
     )
 
 
-def _policies(surrogate: "Surrogate", networks: dict[float, Network], value: float) -> dict[str, Policy]:
+def policies(surrogate: "Surrogate", networks: dict[float, Network], value: float) -> dict[str, Policy]:
+    """What answers at λ = value, by METHODS; networks: of every λ that was harvested."""
     anchors = surrogate.anchors
     k, s = left_anchor(anchors, value), linear_clock(anchors, value)
     left, right = networks[anchors[k]], networks[anchors[k + 1]]

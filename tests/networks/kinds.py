@@ -69,6 +69,11 @@ class Scored(Kinds):
         return {"distance": float(np.sqrt(np.mean((given - truth(self.settings.kind, x, hyperparameter)) ** 2)))}
 
 
+class Featured(Kinds):
+    def features(self, outputs, conditions, data):
+        return np.stack([outputs[:, 0] - outputs[:, 1], outputs.sum(axis=1)], axis=1)
+
+
 def columns(kind: Kind) -> tuple[Column, ...]:
     sort = Column(name="sort", kind="categorical", lower=0, upper=2)
     if kind == "categorical":

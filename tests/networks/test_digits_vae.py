@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import IngestSection
 from pipeline.errors import DataError, HyperparameterError
-from pipeline.networks.base import Data, NetworkFamily
+from pipeline.networks.base import Data, FeaturedFamily, NetworkFamily
 from pipeline.networks.digits_vae import DigitsVAE
 from pipeline.networks.vae_settings import VAESettings
 
@@ -23,6 +23,7 @@ def digits(folder: Path) -> Data:
 
 def test_fulfils_the_protocol():
     assert isinstance(DigitsVAE(SMALL), NetworkFamily)
+    assert isinstance(DigitsVAE(SMALL), FeaturedFamily)
 
 
 def test_conditions_are_the_classes_in_both_splits():
@@ -37,6 +38,18 @@ def test_schema_has_bounded_pixels_of_an_image_and_one_category():
     assert (len(schema.outputs), schema.picture, schema.deterministic) == (64, "image", False)
     assert {(c.units, c.lower, c.upper) for c in schema.outputs} == {("", 0.0, 1.0)}
     assert [(c.kind, c.lower, c.upper) for c in schema.conditions] == [("categorical", 0, 9)]
+
+
+def test_features_tell_digits_apart_and_are_measured_in_their_own_deviations(tmp_path):
+    data = digits(tmp_path)
+    images, digit = data.arrays["images"], data.arrays["digit"]
+    features = DigitsVAE(SMALL).features(images, digit[:, None], data)
+    assert features.shape == (1797, 9)
+    means = np.stack([features[digit == d].mean(axis=0) for d in range(10)])
+    inside = features - means[digit]
+    np.testing.assert_allclose(inside.T @ inside / len(inside), np.eye(9), atol=0.05)
+    assert (np.square(features[:, None] - means).sum(axis=-1).argmin(axis=-1) == digit).mean() > 0.95
+    np.testing.assert_allclose(DigitsVAE(SMALL).features(images[5:6], digit[5:6, None], data), features[5:6])
 
 
 @pytest.mark.parametrize("beta", [-0.1, float("inf"), float("nan")])

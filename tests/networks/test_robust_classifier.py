@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import IngestSection
 from pipeline.errors import DataError, HyperparameterError
-from pipeline.networks.base import Data, NetworkFamily
+from pipeline.networks.base import Data, FeaturedFamily, NetworkFamily, ScoredFamily
 from pipeline.networks.robust_classifier import RobustClassifier
 from pipeline.networks.robust_settings import RobustSettings
 
@@ -22,6 +22,25 @@ def digits(folder: Path) -> Data:
 
 def test_fulfils_the_protocol():
     assert isinstance(RobustClassifier(SMALL), NetworkFamily)
+    assert isinstance(RobustClassifier(SMALL), ScoredFamily)
+    assert isinstance(RobustClassifier(SMALL), FeaturedFamily)
+
+
+def test_score_is_the_accuracy_on_the_test_images(tmp_path):
+    data, family = digits(tmp_path), RobustClassifier(SMALL)
+
+    def says_three(images, draws, seed):
+        return np.tile(np.eye(10)[3], (len(images), draws, 1))
+
+    assert family.score(says_three, data, 0.1, 0) == {"accuracy": np.mean(data.arrays["digit"][-597:] == 3)}
+    network, metrics = family.train(data, 0.0, 0)
+    assert family.score(network.outputs, data, 0.0, 0)["accuracy"] == pytest.approx(metrics["test_accuracy"])
+
+
+def test_features_are_probabilities():
+    logits, shift = np.log([[1, 2, 3, 4, 0.5, 0.5, 1, 1, 1, 1], [1] * 10]), np.array([[7.0], [-3.0]])
+    features = RobustClassifier(SMALL).features(logits + shift, np.zeros((2, 64)), Data())
+    np.testing.assert_allclose(features, np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))
 
 
 def test_images_are_shuffled_with_their_classes_and_always_alike(tmp_path):

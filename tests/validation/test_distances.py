@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.errors import DataError
-from pipeline.validation.distances import energy_distance, mean_squared_error, spread, wasserstein2_squared
+from pipeline.validation.distances import (
+    energy_distance,
+    mean_squared_error,
+    spread,
+    squared_mean_discrepancy,
+    wasserstein2_squared,
+)
 
 samples = arrays(np.float64, st.tuples(st.integers(1, 7), st.just(2)), elements=st.floats(-5, 5, width=32))
 shifts = arrays(np.float64, (2,), elements=st.floats(-3, 3, width=32))
@@ -102,3 +108,28 @@ def test_mean_squared_error_averages_over_rows_and_columns():
 def test_samples_that_do_not_fit_are_refused(distance, a, b, message):
     with pytest.raises(DataError, match=message):
         distance(a, b)
+
+
+@settings(deadline=None)
+@given(samples, samples, shifts, st.integers(0, 9))
+def test_mmd_is_symmetric_moves_along_and_vanishes_on_itself(a, b, shift, seed):
+    distance = squared_mean_discrepancy(a, b, 1.5)
+    assert 0 <= distance <= 2
+    assert squared_mean_discrepancy(b, a, 1.5) == pytest.approx(distance, abs=1e-12)
+    assert squared_mean_discrepancy(a + shift, b + shift, 1.5) == pytest.approx(distance, abs=1e-9)
+    assert squared_mean_discrepancy(2 * a, 2 * b, 3.0) == pytest.approx(distance, abs=1e-12)
+    assert squared_mean_discrepancy(a, np.random.default_rng(seed).permutation(a), 1.5) == pytest.approx(0, abs=1e-12)
+
+
+def test_mmd_of_two_points_is_the_kernels_closed_form():
+    distance = squared_mean_discrepancy(np.zeros((1, 2)), np.array([[3.0, 4.0]]), 2.0)
+    assert distance == pytest.approx(2 - 2 * np.exp(-25 / 8))
+
+
+def test_mmd_of_gaussians_is_their_closed_form():
+    # E k of N(0, s²) against N(m, s²) in one dimension: h / √(h² + 2s²) · exp(−m² / 2(h² + 2s²)).
+    rng, shift, h = np.random.default_rng(0), 1.5, 0.7
+    a, b = rng.standard_normal((4000, 1)), shift + rng.standard_normal((4000, 1))
+    v = h**2 + 2
+    expected = 2 * h / np.sqrt(v) * (1 - np.exp(-(shift**2) / (2 * v)))
+    assert squared_mean_discrepancy(a, b, h) == pytest.approx(expected, rel=0.05)

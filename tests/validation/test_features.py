@@ -1,0 +1,122 @@
+import json
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from pipeline.errors import ConfigurationError
+from pipeline.networks.base import Data, FeaturedFamily
+from pipeline.stages import dataset, fit, harvest, ingest, train, validate
+from pipeline.validation.features import FEATURE_MMD, FEATURE_W2, feature_tables
+from pipeline.validation.task import METHODS
+from tests.networks.kinds import Featured, Kinds, Settings, kinds_config
+from tests.validation.oracles import VELOCITY, ConstantVelocity, forecast_harvest, stochastic_harvest
+
+
+@dataclass
+class Asked:
+    """A family whose features are the outputs themselves, times something, or whatever it is told."""
+
+    answer: object = 1.0
+
+    def features(self, outputs, conditions, data):
+        return self.answer(outputs, conditions) if callable(self.answer) else self.answer * outputs
+
+
+class Moved(ConstantVelocity):
+    """The oracle of translated clouds, asked for samples: draws of its left anchor's network, moved."""
+
+    def sample(self, conditions, hyperparameter, draws, seed):
+        rng = np.random.default_rng(seed)
+        shape = (len(conditions), draws, 2)
+        return rng.standard_normal(shape) + self.velocity * hyperparameter
+
+
+def tables(answer=1.0, draws=40, **options):
+    score = stochastic_harvest(draws, networks=True)
+    return feature_tables(Asked(answer), Data(), Moved(schema=score.schema, **options), score, 0)
+
+
+def test_the_truth_is_at_the_floor_and_a_translation_is_far_by_its_length():
+    w2, mmd = tables()
+    assert (w2.name, mmd.name) == (FEATURE_W2, FEATURE_MMD)
+    assert [value for value, _ in w2.rows] == [0.25, 0.75]
+    for _, scores in w2.rows:
+        assert tuple(scores) == METHODS
+        assert scores["surrogate"] == pytest.approx(scores["trained"], rel=0.5)
+        step = np.sum((VELOCITY / 4) ** 2)
+        assert scores["left_anchor"] == pytest.approx(step + scores["trained"], rel=0.35)
+    for _, scores in mmd.rows:
+        assert scores["surrogate"] < 0.1 < scores["left_anchor"]
+        assert 0 < scores["trained"] < 0.1  # two samples of 40: not the same draws
+
+
+def test_w2_grows_with_the_square_of_the_features_and_mmd_does_not_see_their_unit():
+    (w2, mmd), (w2_scaled, mmd_scaled) = tables(), tables(3.0)
+    for table, scaled, factor in ((w2, w2_scaled, 9), (mmd, mmd_scaled, 1)):
+        for (_, plain), (_, large) in zip(table.rows, scaled.rows, strict=True):
+            assert large == pytest.approx({m: factor * s for m, s in plain.items()})
+
+
+def test_features_are_asked_with_the_conditions_of_their_rows():
+    def features(outputs, conditions):
+        assert outputs.shape == (3 * 5, 2)
+        assert conditions[:, 0].tolist() == [0] * 5 + [1] * 5 + [2] * 5
+        return outputs[:, :1]
+
+    assert len(tables(features, draws=5)) == 2
+
+
+def test_features_that_are_all_alike_have_no_distances():
+    w2, mmd = tables(lambda outputs, conditions: np.ones((len(outputs), 2)))
+    for table in (w2, mmd):
+        assert all(score == pytest.approx(0, abs=1e-12) for _, scores in table.rows for score in scores.values())
+
+
+@pytest.mark.parametrize(
+    ("features", "shape"),
+    [
+        (lambda outputs, conditions: outputs[:-1], r"\(119, 2\)"),
+        (lambda outputs, conditions: outputs[:, 0], r"\(120,\)"),
+        (lambda outputs, conditions: outputs * np.nan, r"\(120, 2\)"),
+    ],
+)
+def test_what_are_no_features_are_refused(features, shape):
+    with pytest.raises(ConfigurationError, match=rf"features\(\) of Asked returned an array of shape {shape} for 120"):
+        tables(features)
+
+
+def test_without_networks_there_is_nobody_to_ask():
+    score = stochastic_harvest(8)
+    assert feature_tables(Asked(), Data(), Moved(schema=score.schema), score, 0) == ()
+    plain = forecast_harvest()
+    assert feature_tables(Asked(), Data(), Moved(schema=plain.schema, deterministic=True), plain, 0) == ()
+
+
+def test_only_a_family_with_features_is_one():
+    assert isinstance(Featured(Settings(kind="draws")), FeaturedFamily)
+    assert not isinstance(Kinds(Settings(kind="draws")), FeaturedFamily)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["vectors", "categorical"])
+def test_stage_writes_distances_of_features(tmp_path, kind):
+    config = kinds_config(kind, network="tests.networks.kinds:Featured")
+    ingest.run(config, tmp_path)
+    for value in ("0.0", "0.5", "1.0"):
+        train.run(config, value, tmp_path)
+        harvest.run(config, value, tmp_path)
+    dataset.run(config, tmp_path)
+    fit.run(config, tmp_path)
+    validate.run(config, tmp_path)
+    folder = tmp_path / config.folder / "validation"
+    mean = json.loads((folder / "metrics.json").read_text())["task_mean"]
+    assert list(mean) == [FEATURE_W2, FEATURE_MMD]
+    for table in mean.values():
+        assert table["surrogate"] < 0.5 * table["left_anchor"]
+        if kind == "vectors":
+            assert table["trained"] == 0  # one output a condition: a second sample is the same one
+    html = (folder / "report" / "report.html").read_text()
+    assert re.search(r"<h2>W₂² of features.*the floor.*<h2>MMD² of features.*network trained there", html, re.S)
+    assert "Task score" not in html
