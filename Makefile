@@ -52,7 +52,7 @@ types: $(INSTALLED)  ## check the types
 bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
-bench-full: $(INSTALLED)  ## the same, with R^64, twenty seeds on every published file of anchors, and the ablations (hours)
+bench-full: $(INSTALLED)  ## the same, with R^64, twenty seeds on every published file of anchors, the ablations and the policies (hours)
 	$(BIN)/python -m benchmarks --full
 
 deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml

@@ -22,7 +22,7 @@ NAMES = (
     "cost_memory",
     "cost_serving",
 )
-LONG = ("high_dimension_64", "anchor_files", "ablations")
+LONG = ("high_dimension_64", "anchor_files", "ablations", "policies")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
