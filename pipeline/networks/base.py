@@ -10,11 +10,12 @@ Pydantic: their modules import nothing else at module level.
 import json
 import math
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel
 from safetensors.numpy import save_file
 
@@ -26,7 +27,8 @@ from pipeline.schema import Schema
 ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
 
 Split = Literal["fit", "score"]
-"""Conditions that the surrogate is fitted on, and those that its scores are computed on; the two never overlap."""
+"""Conditions that the surrogate is fitted on, and those that its scores are computed on; but for categories, which have
+to occur in both, the two do not overlap."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Data:
         """Write arrays and attributes into an existing folder."""
         # Safetensors writes strided arrays in the wrong order, and several entries of metadata in a random one: equal
         # data would not be equal files.
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.arrays.items()}
+        arrays = {name: np.asarray(array, order="C") for name, array in self.arrays.items()}
         save_file(arrays, folder / ARRAYS_FILE, metadata={ATTRIBUTES: json.dumps(self.attributes, sort_keys=True)})
 
     @classmethod
@@ -147,6 +149,20 @@ class FeaturedFamily(NetworkFamily, Protocol):
         ...
 
 
+def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> NDArray[np.float32]:
+    """Outputs (conditions, draws, D) from rows (conditions · draws, D), those of a condition one after the other.
+
+    Raises DataError, naming the origin, where there is another number of rows: reshaped, they would be mixed up.
+    """
+    values = np.asarray(rows, np.float32)
+    if values.ndim == 0 or len(values) != conditions * draws:
+        raise DataError(
+            f"{origin} gave outputs of shape {values.shape} for {conditions * draws} rows of conditions; a row of "
+            "outputs for every row is needed, in the same order"
+        )
+    return values.reshape(conditions, draws, -1)
+
+
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
     """Raise DataError where a split (n, C) has no condition at all."""
     if not len(conditions):
@@ -160,10 +176,10 @@ def check_trained(trained: object, family: str | None) -> tuple[Network, dict[st
     """What `train` returned, or ConfigurationError where that is no network with finite metrics by their names."""
     match trained:
         case (Network() as network, dict() as metrics) if all(
-            isinstance(name, str) and isinstance(value, int | float) and math.isfinite(value)
+            isinstance(name, str) and isinstance(value, Real) and math.isfinite(value)
             for name, value in metrics.items()
         ):
-            return network, metrics
+            return network, {name: float(value) for name, value in metrics.items()}
     raise ConfigurationError(
         f"network = {family!r}: train() returned {trained!r}; a network (with family, outputs and save: "
         "`self.network(module, hyperparameter)` in a Family) and a dictionary of finite metrics are needed"

@@ -204,7 +204,9 @@ def _inside(source: Path, name: str, field: str) -> Path:
     path = (source if source.is_dir() else source.parent) / name if name else source
     if not path.exists():
         raise DataError(f"{field} = {name!r}: {path} does not exist; paths are relative to ingest.source = {source}")
-    if not path.resolve().is_relative_to(source.resolve()) or (path == source and source.is_dir()):
+    # DVC reads the file that a link leads to, but does not enter a folder by one.
+    home = path.resolve() if path.is_dir() or path == source else path.parent.resolve() / path.name
+    if not home.is_relative_to(source.resolve()) or (path == source and source.is_dir()):
         raise ConfigurationError(
             f"{field} = {name!r}: {path} is not within ingest.source = {source}, which is all that DVC watches; set "
             "ingest.source to a folder that holds it"

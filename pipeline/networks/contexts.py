@@ -1,5 +1,7 @@
 """Conditions from a file, and their division into those to fit on and those to score on."""
 
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,7 +45,7 @@ def divide(
 
     A share of every combination of categories is held back to score on; where a combination has one context alone (all
     columns are categorical), that is in both splits, which then share their contexts but never their draws. Where
-    `count` leaves some out, every combination keeps its share.
+    `count` leaves some out, every combination keeps its share, and at least one context where `count` allows.
     """
     if not contexts.shape[1]:
         return np.zeros((1, 0), np.float32)
@@ -53,12 +55,12 @@ def divide(
     if categorical:
         stratum = np.unique(distinct[:, categorical], axis=0, return_inverse=True)[1].reshape(-1)
     order = np.random.default_rng(seed).permutation(len(distinct))
-    rank = np.zeros(len(distinct), np.intp)
+    rank = np.full(len(distinct), -1.0)
     for members in (order[stratum[order] == s] for s in np.unique(stratum)):
         held_back = max(1, round(SCORE_SHARE * len(members))) if len(members) > 1 else 0
-        place = np.arange(len(members)) - held_back
-        # From 0 within the split; what belongs to the other one is negative.
-        rank[members] = place if split == "fit" or not held_back else np.where(place < 0, place + held_back, -1)
+        members = members[held_back:] if split == "fit" or not held_back else members[:held_back]
+        # Each combination's first context comes before all others, and then each advances at the rate of its share.
+        rank[members] = np.arange(len(members)) / len(members)
     chosen = [i for i in order if rank[i] >= 0]
     chosen.sort(key=lambda i: rank[i])  # stable: by rank, then by the random order
     return np.asarray(distinct[np.sort(chosen[:count])], np.float32)
@@ -78,6 +80,6 @@ def _read(path: Path) -> dict[str, Any]:
             return dict(pd.read_parquet(path))
         if path.suffix == ".csv":
             return dict(pd.read_csv(path))
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}; write it anew") from error
     raise DataError(f"{path} has the ending {path.suffix!r}; conditions are read from .parquet, .csv and .npz")

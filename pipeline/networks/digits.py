@@ -1,4 +1,4 @@
-"""The digits that scikit-learn brings along: 1,797 grey images of 8×8 pixels, written by 43 people (UCI, 1998).
+"""The digits that scikit-learn brings along: 1,797 grey images of 8×8 pixels by 13 writers (UCI, 1998).
 
 Both families on digits take them from here. scikit-learn is imported where they are read, and nowhere else.
 """

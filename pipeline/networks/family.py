@@ -16,17 +16,17 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.atomic import write_json
-from pipeline.bundles import read_arrays, read_json
+from pipeline.bundles import read_json
 from pipeline.config import IngestSection, explain
-from pipeline.errors import BundleError, DataError
-from pipeline.networks.base import Data, Network, Split
+from pipeline.errors import BundleError, DataError, FitError
+from pipeline.networks.base import Data, Network, Split, by_condition
 from pipeline.schema import Schema
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
-_SEEDED = threading.Lock()
+_SEEDED = threading.RLock()  # a network may ask another one
 
 
 class NoSettings(BaseModel):
@@ -86,8 +86,7 @@ class Family(ABC):
         import torch
 
         rows = torch.from_numpy(np.repeat(conditions, draws, axis=0))
-        values = module(rows).numpy()
-        return np.asarray(values).reshape(len(conditions), draws, -1)
+        return by_condition(module(rows).float().numpy(), len(conditions), draws, type(self).__name__)
 
     def network(self, module: "nn.Module", hyperparameter: float) -> "ModuleNetwork":
         """A trained module as a network that saves itself without pickle."""
@@ -97,21 +96,19 @@ class Family(ABC):
     def load(cls, folder: Path) -> Network:
         """Read back what `ModuleNetwork.save` wrote; BundleError where it is missing, corrupted or of another build."""
         document = read_json(folder / NETWORK_FILE, "network")
-        arrays, _ = read_arrays(folder / WEIGHTS_FILE, "network")
+        state = _read_weights(folder / WEIGHTS_FILE)
         try:
             family = cls(cls.Settings.model_validate(document["settings"]))
-            return family._restore(arrays, float(document["hyperparameter"]))
+            return family._restore(state, float(document["hyperparameter"]))
         except ValidationError as error:
             raise BundleError(explain(error, str(folder / NETWORK_FILE), "settings.")) from error
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise BundleError(f"{folder} holds no network of {cls.__name__}: {reason}") from error
 
-    def _restore(self, arrays: dict[str, NDArray[Any]], hyperparameter: float) -> "ModuleNetwork":
-        import torch
-
+    def _restore(self, state: "dict[str, Tensor]", hyperparameter: float) -> "ModuleNetwork":
         module = self.build(hyperparameter)
-        module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        module.load_state_dict(state)
         return self.network(module, hyperparameter)
 
 
@@ -140,14 +137,35 @@ class ModuleNetwork:
         return np.asarray(values, np.float32)
 
     def save(self, folder: Path) -> None:
-        """Write the module's state_dict as safetensors; the family's settings and λ as JSON."""
+        """Write the module's state_dict as safetensors; the family's settings and λ as JSON.
+
+        Raises FitError where a weight is not finite; buffers may be infinite, as masks are.
+        """
         from safetensors.torch import save_file
 
+        if broken := [name for name, weight in self.module.named_parameters() if not weight.isfinite().all()]:
+            raise FitError(
+                f"the network of λ = {self.hyperparameter} has weights that are not finite: {broken}; train it with a "
+                "smaller learning rate"
+            )
         # Weights that are tied share memory, which safetensors refuses; each gets its own copy.
         state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(state, folder / WEIGHTS_FILE)
         settings = self._family.settings.model_dump(mode="json")
         write_json(folder / NETWORK_FILE, {"hyperparameter": self.hyperparameter, "settings": settings})
+
+
+def _read_weights(path: Path) -> "dict[str, Tensor]":
+    """Tensors of any type, as torch reads them: NumPy knows no bfloat16."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise BundleError(f"{path} is missing: {path.parent} holds no complete network")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error
 
 
 @contextmanager

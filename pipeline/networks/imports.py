@@ -35,30 +35,30 @@ def import_object(path: str, field: str) -> Any:
 
 def is_foreign(path: str) -> bool:
     """Whether a path that was imported leads to code that neither this package nor an installed distribution holds."""
-    file = _file(path)
-    installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib")]
-    return not any(file.is_relative_to(folder) for folder in (PACKAGE, *installed))
+    return bool(_foreign_files(path))
 
 
 def check_watched(path: str, source: Path, field: str) -> None:
     """Raise ConfigurationError where an imported path's code lies outside ingest.source: DVC would not see it change.
 
     dvc.yaml watches ingest.source and this package. An installed distribution changes with its version alone. A folder
-    that is no package is refused too.
+    that is no package is refused too. An object that its module imports from elsewhere is looked up there as well.
     """
-    if not is_foreign(path):
+    files = _foreign_files(path)
+    if not files:
         return
-    top, file = path.partition(":")[0].partition(".")[0], _file(path)
+    top = path.partition(":")[0].partition(".")[0]
     if sys.modules[top].__file__ is None:
         raise ConfigurationError(
             f"{field} = {path!r}: the folder {top} has no __init__.py, so that a registered model could not bring its "
             "code along; add an empty one"
         )
-    if not file.is_relative_to(source.resolve()):
-        raise ConfigurationError(
-            f"{field} = {path!r}: its code is {file}, outside ingest.source = {source}, so that DVC would not notice a "
-            "change to it; set ingest.source to that file, or to a folder that holds it and the data"
-        )
+    for file in files:
+        if not file.is_relative_to(source.resolve()):
+            raise ConfigurationError(
+                f"{field} = {path!r}: its code is {file}, outside ingest.source = {source}, so that DVC would not "
+                "notice a change to it; set ingest.source to that file, or to a folder that holds it and the data"
+            )
 
 
 def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
@@ -69,9 +69,18 @@ def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
     return {file.relative_to(source).as_posix(): _sha256(file) for file in files}
 
 
-def _file(path: str) -> Path:
-    module = sys.modules[path.partition(":")[0]]
-    return Path(module.__file__ or "").resolve()
+def _foreign_files(path: str) -> list[Path]:
+    """Files of the module that a path names and of the one that its object was written in, as far as they are foreign.
+
+    The object's own is the last one.
+    """
+    module, _, name = path.partition(":")
+    written = getattr(getattr(sys.modules[module], name), "__module__", None)
+    files = [
+        Path(sys.modules[m].__file__ or "").resolve() for m in dict.fromkeys([module, written]) if m in sys.modules
+    ]
+    installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib", "stdlib")]
+    return [f for f in files if not any(f.is_relative_to(folder) for folder in (PACKAGE, *installed))]
 
 
 def _sha256(path: Path) -> str:

@@ -12,10 +12,13 @@ from pydantic import ValidationError
 from pipeline.atomic import write_json
 from pipeline.bundles import read_json
 from pipeline.errors import BundleError
+from pipeline.networks.base import by_condition
 from pipeline.schema import Schema
 
 MLFLOW_FILE = "columns.json"
 FOLDER = "model"
+LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
+"""What runs a model from code. The loaders of other flavours unpickle, whatever else their description holds."""
 DESCRIPTION = "MLmodel"
 
 
@@ -37,7 +40,8 @@ class MlflowNetwork:
         """Take a model's folder; BundleError where it is none, or would have to be unpickled."""
         flavors = _flavors(folder)
         pyfunc = flavors.get("python_function", {})
-        if "model_code_path" not in pyfunc or "python_model" in pyfunc:
+        code = folder / Path(str(pyfunc.get("model_code_path"))).name
+        if pyfunc.get("loader_module") not in LOADERS or "python_model" in pyfunc or not code.is_file():
             raise BundleError(
                 f"{folder} is an MLflow model with the flavours {sorted(flavors)}, which loads by unpickling; log it "
                 "from code (python_model='model.py'), or as ONNX, or its state_dict as an artifact of safetensors"
@@ -60,7 +64,7 @@ class MlflowNetwork:
         rows = np.repeat(conditions, draws, axis=0)
         frame = {column.name: rows[:, i] for i, column in enumerate(self.columns.conditions)}
         values = predict(self._model, frame, len(rows), [column.name for column in self.columns.outputs], seed)
-        return values.reshape(len(conditions), draws, -1)
+        return by_condition(values, len(conditions), draws, str(self.folder))
 
     def save(self, folder: Path) -> None:
         """Copy the model's folder, and write the schema that says how it is asked."""
@@ -75,9 +79,14 @@ class MlflowNetwork:
 
 
 def onnx_file(folder: Path) -> Path | None:
-    """The ONNX file of an MLflow model that has such a flavour."""
+    """The ONNX file of an MLflow model that has such a flavour; BundleError where it is not in its folder."""
     name = _flavors(folder).get("onnx", {}).get("data")
-    return folder / name if name else None
+    if not name:
+        return None
+    path = folder / str(name)
+    if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
+        raise BundleError(f"{folder / DESCRIPTION} names the ONNX model {name!r}, which is no file in {folder}")
+    return path
 
 
 def _flavors(folder: Path) -> dict[str, Any]:

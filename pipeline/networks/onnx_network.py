@@ -1,4 +1,4 @@
-"""An ONNX file as a network; running it takes onnxruntime, an optional extra of this project."""
+"""An ONNX file as a network; reading one takes onnx, running it onnxruntime: an optional extra of this project."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,9 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BundleError, ConfigurationError
+from pipeline.networks.base import by_condition
 from pipeline.schema import Schema
 
 ONNX = ".onnx"
+EXTRA = "pip install 'sweep-to-surrogate[onnx]'"
 MODEL_FILE = "model.onnx"
 DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -25,7 +27,7 @@ class OnnxNetwork:
     code: ClassVar[tuple[str, ...]] = ("onnxruntime:InferenceSession",)
 
     def __init__(self, content: bytes, origin: Path) -> None:
-        self._content = content
+        self._content, self._origin = content, str(origin)
         self._session = _session(content, origin)
         self._inputs = [_input(given, origin) for given in self._session.get_inputs()]
         if not 1 <= len(self._inputs) <= 2:
@@ -37,7 +39,7 @@ class OnnxNetwork:
     @classmethod
     def read(cls, path: Path, columns: Schema) -> "OnnxNetwork":
         """Read a file that was exported elsewhere; BundleError where it is broken, or its width is not the schema's."""
-        network = cls(path.read_bytes(), path)
+        network = cls(_in_one_file(path), path)
         name, _, width = network._inputs[0]
         if width not in (None, len(columns.conditions)):
             raise BundleError(
@@ -58,27 +60,40 @@ class OnnxNetwork:
         feed = {name: rows.astype(dtype)}
         for name, dtype, width in self._inputs[1:]:
             feed[name] = np.random.default_rng(seed).standard_normal((len(rows), width or 1)).astype(dtype)
-        values = np.asarray(self._session.run(None, feed)[0], np.float32)
-        return values.reshape(len(conditions), draws, -1)
+        return by_condition(self._session.run(None, feed)[0], len(conditions), draws, self._origin)
 
     def save(self, folder: Path) -> None:
-        """Write the file as it came."""
+        """Write the model: the file as it came, but for weights that lay beside it, which it then holds itself."""
         (folder / MODEL_FILE).write_bytes(self._content)
+
+
+def _in_one_file(path: Path) -> bytes:
+    """The model with the weights that it keeps in files beside it, as exporters do with large ones."""
+    try:
+        import onnx
+    except ImportError as error:
+        raise ConfigurationError(f"{path} needs onnx, which is not installed ({error}): {EXTRA}") from error
+    content = path.read_bytes()
+    try:
+        model = onnx.load_from_string(content)
+        alone = model.ByteSize()
+        onnx.load_external_data_for_model(model, str(path.parent))
+    except Exception as error:  # protobuf's and onnx's own share no other base
+        raise BundleError(f"{path} is no ONNX model, or lacks files beside it: {error}") from error
+    return content if model.ByteSize() == alone else model.SerializeToString()
 
 
 def _session(content: bytes, origin: Path) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
-        raise ConfigurationError(
-            f"{origin} needs onnxruntime, which is not installed ({error}): pip install 'sweep-to-surrogate[onnx]'"
-        ) from error
+        raise ConfigurationError(f"{origin} needs onnxruntime, which is not installed ({error}): {EXTRA}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # sums keep one order whatever the machine
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own share no other base
-        raise BundleError(f"{origin} is no ONNX model of one file that onnxruntime can run: {error}") from error
+        raise BundleError(f"{origin} is no ONNX model that onnxruntime can run: {error}") from error
 
 
 def _input(given: Any, origin: Path) -> tuple[str, Any, int | None]:

@@ -57,32 +57,42 @@ class PolicyFamily(Family):
             raise HyperparameterError(f"{self.weight.name} {value}: a weight is at least 0, and finite")
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
-        """States (n, C) that the reference behaviour visits, for either split in episodes of its own."""
+        """States (n, C) that the reference behaviour visits, and at which steps; splits have episodes of their own."""
         super().ingest(source, settings)
-        return Data({split: self._visited(seed) for seed, split in enumerate(("fit", "score"))})
+        fit, score = self._visited(0), self._visited(1)
+        return Data({"fit": fit[0], "fit_step": fit[1], "score": score[0], "score_step": score[1]})
 
-    def _visited(self, split: int) -> NDArray[np.float32]:
+    def _visited(self, split: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """States (n, C) and the step (n,) of its episode that each was met at."""
         count = self.settings.reference_episodes
         generator = np.random.default_rng([DATA_SEED, split])
         seed = int(generator.integers(2**31))
         environment = self.environment(0.0, count, seed)
-        observation, going, states = np.asarray(environment.reset()), np.ones(count, bool), []
+        observation, going = np.asarray(environment.reset()), np.ones(count, bool)
+        states: list[NDArray[np.float32]] = []
+        steps: list[NDArray[np.int64]] = []
         while going.any():
+            steps.append(np.full(going.sum(), len(steps)))
             states.append(np.asarray(observation[going], np.float32))
             state, _, done, _ = environment.step(self.reference(observation, generator))
             observation = np.asarray(state)
             going &= ~done
         environment.close()
-        return np.concatenate(states)
+        return np.concatenate(states), np.concatenate(steps)
 
     def schema(self, data: Data) -> Schema:
         """Draws of bounded actions at states."""
         return Schema(hyperparameter=self.weight, outputs=self.actions, conditions=self.observed, deterministic=False)
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
-        """States (n, C) of the reference behaviour, drawn at random without repetition."""
-        pool = data.arrays[split]
-        keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
+        """States (n, C) of the reference behaviour, drawn without repetition: of step t in proportion to 1 / (1 + t).
+
+        All episodes pass through the first steps, and what is done there decides the rest: drawn evenly, two states in
+        a hundred would be of the first day, and a surrogate that is wrong there loses patients (docs/results.md).
+        """
+        pool, weight = data.arrays[split], 1 / (1 + data.arrays[f"{split}_step"])
+        generator = np.random.default_rng(seed)
+        keep = generator.choice(len(pool), size=min(count, len(pool)), replace=False, p=weight / weight.sum())
         return np.asarray(pool[np.sort(keep)], np.float32)
 
     def build(self, hyperparameter: float) -> "GaussianPolicy":

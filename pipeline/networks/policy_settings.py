@@ -30,7 +30,7 @@ class PolicySettings(BaseModel):
     trace: float = Field(default=0.95, ge=0, le=1)
     normalise: bool = False
     episodes: int = Field(default=100, ge=1)
-    reference_episodes: int = Field(default=40, ge=1)
+    reference_episodes: int = Field(default=100, ge=1)
 
     @model_validator(mode="after")
     def _rollouts_are_whole(self) -> Self:

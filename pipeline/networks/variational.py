@@ -5,8 +5,8 @@ conditions: Sohn, Lee and Yan, NeurIPS 2015. Loss of an image y of class x, with
 
     E_q [cross-entropy(y, ŷ(z, x))] + β KL(q(z | y, x) ‖ N(0, I)),  KL = ½ Σ (μ² + σ² − 1 − log σ²),
 
-cross-entropy summed over the pixels, which are grey values in [0, 1]. A sample is ŷ(z, x) of z ~ N(0, I): the mean
-image, as is usual, without noise of its own.
+cross-entropy summed over the pixels that are learnt, which are grey values in [0, 1]. A sample is ŷ(z, x) of
+z ~ N(0, I): the mean image, as is usual, without noise of its own.
 """
 
 from pathlib import Path

@@ -51,7 +51,7 @@ def load_model(folder: Path) -> "PyFuncModel":
 def predict(
     model: "PyFuncModel", conditions: Mapping[str, NDArray[np.floating]], rows: int, outputs: Sequence[str], seed: int
 ) -> NDArray[np.float32]:
-    """Ask a model for outputs (rows, D) at columns of conditions (rows,), in the types that its signature asks for."""
+    """Ask a model for outputs, a row for each, at columns (rows,) in the types that its signature asks for."""
     import pandas as pd
 
     signature = model.metadata.signature
@@ -64,4 +64,4 @@ def predict(
     values = model.predict(frame, params={"seed": seed} if seeded else None)
     if isinstance(values, pd.DataFrame) and set(outputs) <= set(values.columns):
         values = values[list(outputs)]
-    return np.asarray(values, np.float32).reshape(rows, -1)
+    return np.asarray(values, np.float32)

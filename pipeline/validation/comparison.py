@@ -109,8 +109,8 @@ class Comparison:
         groups, truth_groups = group_rows(self._keys(sample), self._keys(truth))
         values = []
         for group in np.unique(groups):
-            a = sample.rows(_evenly(np.flatnonzero(groups == group)))
-            b = truth.rows(_evenly(np.flatnonzero(truth_groups == group)))
+            a = sample.rows(evenly(np.flatnonzero(groups == group)))
+            b = truth.rows(evenly(np.flatnonzero(truth_groups == group)))
             values.append(distance(self._points(a), self._points(b), a.weight, b.weight))
         return float(np.mean(values))
 
@@ -120,7 +120,7 @@ def thin(sample: Sample, comparison: Comparison) -> Sample:
     if comparison.kind == "paired":
         return sample
     (groups,) = group_rows(comparison._keys(sample))
-    return sample.rows(np.sort(np.concatenate([_evenly(np.flatnonzero(groups == g)) for g in np.unique(groups)])))
+    return sample.rows(np.sort(np.concatenate([evenly(np.flatnonzero(groups == g)) for g in np.unique(groups)])))
 
 
 def match_rows(conditions: FloatArray, others: FloatArray) -> NDArray[np.intp]:
@@ -130,7 +130,8 @@ def match_rows(conditions: FloatArray, others: FloatArray) -> NDArray[np.intp]:
     return first[np.searchsorted(names, groups)]
 
 
-def _evenly(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+def evenly(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """At most LARGEST_GROUP of the rows, evenly spaced."""
     if len(rows) <= LARGEST_GROUP:
         return rows
     return rows[np.linspace(0, len(rows) - 1, LARGEST_GROUP).round().astype(np.intp)]

@@ -16,7 +16,7 @@ from scipy.spatial.distance import pdist
 from pipeline.errors import ConfigurationError
 from pipeline.harvest import Harvest
 from pipeline.networks.base import Data, FeaturedFamily, Policy
-from pipeline.validation.comparison import LARGEST_GROUP
+from pipeline.validation.comparison import LARGEST_GROUP, evenly
 from pipeline.validation.distances import squared_mean_discrepancy, wasserstein2_squared
 from pipeline.validation.task import METHODS, TaskTable, policies
 
@@ -31,9 +31,9 @@ def feature_tables(
 ) -> tuple[TaskTable, ...]:
     """Exact W₂² and MMD² of features; none where nothing is held out, or the networks did not travel along.
 
-    The MMD's kernel is Gaussian; one bandwidth serves all λ and conditions, the median distance between two samples of
-    the truth, so that figures compare over λ. Raises ConfigurationError where `features` returns anything but finite
-    numbers, a row for every row.
+    The MMD's kernel is Gaussian; one bandwidth serves all λ and conditions, so that figures compare over λ: the median
+    distance between two samples of the truth that differ, 1 where none do. Raises ConfigurationError where `features`
+    returns anything but finite numbers, a row for every row.
     """
     values = score.hyperparameter.tolist()
     held_out = [value for value in values if value not in surrogate.anchors]
@@ -42,6 +42,8 @@ def feature_tables(
     networks = dict(zip(values, score.networks, strict=True))
     conditions, counts = np.unique(score.conditions[values.index(held_out[0])], axis=0, return_counts=True)
     draws = 1 if surrogate.deterministic else min(int(counts.min()), LARGEST_GROUP)
+    if draws == 1:
+        conditions = conditions[evenly(np.arange(len(conditions)))]
     truth_seed, seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
 
     def groups(policy: Policy, own_seed: int) -> NDArray[np.float64]:
@@ -52,7 +54,8 @@ def feature_tables(
         return found.reshape(len(conditions), draws, -1) if draws > 1 else found[None]
 
     truth = {value: groups(networks[value].outputs, truth_seed) for value in held_out}
-    bandwidth = float(np.median(np.concatenate([pdist(g) for sample in truth.values() for g in sample]))) or 1.0
+    apart = np.concatenate([pdist(group) for sample in truth.values() for group in sample])
+    bandwidth = float(np.median(apart[apart > 0])) if apart.any() else 1.0
     found = {
         value: {m: groups(policy, seed) for m, policy in policies(surrogate, networks, value).items()}
         for value in held_out

@@ -7,6 +7,7 @@ between the outputs of the two anchors around λ, drawn with equal seeds.
 
 import math
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,7 +93,7 @@ def _checked(scores: object, family: str) -> dict[str, float]:
         isinstance(scores, dict)
         and scores
         and all(isinstance(name, str) for name in scores)
-        and all(isinstance(value, int | float) and math.isfinite(value) for value in scores.values())
+        and all(isinstance(value, Real) and math.isfinite(value) for value in scores.values())
     ):
         return {name: float(value) for name, value in scores.items()}
     raise ConfigurationError(

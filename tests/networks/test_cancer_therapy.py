@@ -9,6 +9,7 @@ from pipeline.config import IngestSection, load_config
 from pipeline.errors import BundleError, ConfigurationError, DataError, HyperparameterError
 from pipeline.networks.base import Data, NetworkFamily, ScoredFamily
 from pipeline.networks.cancer_therapy import CancerSettings, CancerTherapy
+from pipeline.networks.environments.cancer import OBSERVED
 from pipeline.networks.environments.cancer_env import CancerEnv
 from pipeline.networks.policy_family import score_seed
 from pipeline.networks.registry import load_network, make_family, save_network
@@ -62,6 +63,23 @@ def test_conditions_are_states_of_episodes_that_no_two_splits_share(data):
     assert not np.array_equal(few, other)
 
 
+def test_early_steps_are_asked_about_more_often():
+    step = np.repeat(np.arange(4), 50_000)
+    data = Data({"fit": step[:, None].astype(np.float32), "fit_step": step})
+    drawn = np.bincount(FAMILY.conditions(data, "fit", 5000, 0)[:, 0].astype(int))
+    np.testing.assert_allclose(drawn / 5000, np.array([12, 6, 4, 3]) / 25, atol=0.02)
+
+
+def test_steps_count_from_the_first_state_of_an_episode(data):
+    states, step = data.arrays["fit"], data.arrays["fit_step"]
+    assert len(states) == len(step)
+    counts = np.bincount(step)
+    assert counts[0] == SMALL.reference_episodes
+    assert (np.diff(counts) <= 0).all()
+    primary = states[step == 0][:, OBSERVED.index("T_p")]
+    np.testing.assert_allclose(primary, np.log(1e7), atol=0.4)  # a start of 1e7 cells, within 25 %, seen within 10 %
+
+
 def test_reference_doses_lie_in_their_box_and_have_a_fifth_of_it_as_their_mean():
     doses = FAMILY.reference(np.zeros((20_000, 7)), np.random.default_rng(0))
     assert (doses.min(axis=0) >= 0).all()
@@ -70,7 +88,7 @@ def test_reference_doses_lie_in_their_box_and_have_a_fifth_of_it_as_their_mean()
     np.testing.assert_allclose(doses.mean(axis=0) / [10, 8], 0.2 * (1 - np.exp(-5)), rtol=0.02)
 
 
-def test_states_do_not_depend_on_the_training_seed_nor_on_the_penalty(data, tmp_path):
+def test_states_do_not_depend_on_the_penalty(data, tmp_path):
     (tmp_path / "code.py").touch()
     hinge = CancerTherapy(SMALL.model_copy(update={"penalty": "hinge"}))
     for split, states in hinge.ingest(tmp_path / "code.py", SOURCE).arrays.items():

@@ -113,6 +113,22 @@ def test_checkpoints_travel_with_what_builds_them(root):
     assert {path.suffix for path in Path("data/lines/networks/0.5").iterdir()} == {".json", ".safetensors"}
 
 
+def test_links_to_files_are_followed_and_to_folders_are_not(root):
+    elsewhere = root / "elsewhere"
+    elsewhere.mkdir()
+    for slope in ("0", "0.5", "2"):
+        (root / f"trained/line-{slope}.safetensors").rename(elsewhere / f"line-{slope}.safetensors")
+        (root / f"trained/line-{slope}.safetensors").symlink_to(elsewhere / f"line-{slope}.safetensors")
+    assert_line(fetched(config()), 0.5)
+    before = Path("data/lines/data/arrays.safetensors").read_bytes()
+    save_file(state(0.6), elsewhere / "line-0.5.safetensors")
+    ingest.run(config())
+    assert Path("data/lines/data/arrays.safetensors").read_bytes() != before
+    (root / "trained/linked").symlink_to(elsewhere)
+    with pytest.raises(ConfigurationError, match=r"not within ingest.source = trained"):
+        ingest.run(config(checkpoints={v: f"linked/line-{v:g}.safetensors" for v in (0.0, 0.5, 2.0)}))
+
+
 def test_another_checkpoint_is_another_data(root):
     ingest.run(config())
     before = Path("data/lines/data/arrays.safetensors").read_bytes()

@@ -52,6 +52,15 @@ def test_what_is_no_table_of_conditions_is_refused(tmp_path, name, content, mess
         read_contexts(tmp_path / name, [X, KIND])
 
 
+def test_file_that_was_cut_off_is_refused(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", x=np.random.default_rng(0).normal(size=500), kind=np.zeros(500))
+    content = (tmp_path / "a.npz").read_bytes()
+    for size in (len(content) // 2, len(content) - 30):
+        (tmp_path / "a.npz").write_bytes(content[:size])
+        with pytest.raises(DataError, match=r"a.npz cannot be read as npz"):
+            read_contexts(tmp_path / "a.npz", [X, KIND])
+
+
 def test_arrays_that_would_be_unpickled_are_refused(tmp_path):
     np.savez(tmp_path / "a.npz", x=np.array([{}], dtype=object), kind=np.zeros(1))
     with pytest.raises(DataError, match="Object arrays cannot be loaded when allow_pickle=False"):
@@ -73,6 +82,13 @@ def test_few_contexts_still_have_every_category(mixed):
         assert set(few[:, 1]) == {0, 1, 2}
         np.testing.assert_array_equal(few, divide(mixed, [X, KIND], split, 5, 3))
     assert rows(divide(mixed, [X, KIND], "fit", 5, 4)) != rows(divide(mixed, [X, KIND], "fit", 5, 3))
+
+
+def test_few_contexts_keep_the_shares_of_the_categories():
+    contexts = np.stack([np.arange(1000.0), np.repeat([0.0, 1.0], [900, 100])], axis=1)
+    for split in ("fit", "score"):
+        few = divide(contexts, [X, KIND], split, 100, 0)
+        assert [int((few[:, 1] == k).sum()) for k in (0, 1)] == [90, 10]
 
 
 def test_categories_alone_are_in_both_splits():

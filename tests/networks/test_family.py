@@ -10,7 +10,7 @@ from torch import nn
 
 from pipeline.check import check
 from pipeline.config import IngestSection
-from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.errors import BundleError, ConfigurationError, DataError, FitError
 from pipeline.networks.base import Data, Network, NetworkFamily
 from pipeline.networks.family import Family, NoSettings
 from pipeline.networks.registry import load_network, make_family, save_network
@@ -105,6 +105,55 @@ def test_network_of_another_build_is_refused(network, tmp_path):
     (tmp_path / "network.json").write_text(text.replace('"width": 3', '"width": "wide"'))
     with pytest.raises(BundleError, match=r"settings.width: .*received 'wide'"):
         load_network(tmp_path)
+
+
+class Masked(Dropped):
+    """Weights of another type, and a mask."""
+
+    def build(self, hyperparameter):
+        module = super().build(hyperparameter).to(torch.bfloat16)
+        module.register_buffer("mask", torch.full((2,), -torch.inf))
+        return module
+
+    def outputs(self, module, conditions, draws, seed):
+        return super().outputs(module.to(torch.float32), conditions, draws, seed)
+
+
+def test_weights_of_any_type_and_infinite_masks_come_back(tmp_path):
+    network = Masked(Width()).train(Data(), 0.5, 0)[0]
+    save_network(network, tmp_path)
+    again = load_network(tmp_path)
+    assert again.module[0].weight.dtype == torch.bfloat16
+    assert again.module.mask.isneginf().all()
+    np.testing.assert_array_equal(again.outputs(X, 3, 7), network.outputs(X, 3, 7))
+
+
+def test_weights_that_are_not_finite_are_not_kept(network, tmp_path):
+    network.module[2].bias.fill_(torch.nan)
+    with pytest.raises(FitError, match=r"λ = 0.5 has weights that are not finite: \['2.bias'\]; train it"):
+        network.save(tmp_path)
+
+
+@pytest.mark.parametrize("content", [None, b"x"])
+def test_missing_or_broken_weights_are_refused(network, tmp_path, content):
+    save_network(network, tmp_path)
+    (tmp_path / "weights.safetensors").unlink()
+    if content:
+        (tmp_path / "weights.safetensors").write_bytes(content)
+    with pytest.raises(BundleError, match=r"weights.safetensors is (missing|corrupted)"):
+        load_network(tmp_path)
+
+
+class Pair(Dropped):
+    """A network that asks another one."""
+
+    def outputs(self, module, conditions, draws, seed):
+        return Dropped(Width()).network(module, 0.5).outputs(conditions, draws, seed)
+
+
+def test_a_network_may_ask_another(network):
+    pair = Pair(Width()).network(network.module, 0.5)
+    np.testing.assert_array_equal(pair.outputs(X, 3, 7), network.outputs(X, 3, 7))
 
 
 def test_defaults_read_nothing_and_refuse_a_missing_source(tmp_path):

@@ -62,6 +62,14 @@ def test_watched_code_lies_in_the_source(package):
         check_watched(path, package / "__init__.py", "network")
 
 
+def test_object_that_comes_from_elsewhere_is_watched_there(package):
+    (package / "__init__.py").write_text("from own_code.deep.nets import build\n")
+    import_object("own_code:build", "network")
+    check_watched("own_code:build", package, "network")
+    with pytest.raises(ConfigurationError, match=r"its code is .*nets.py, outside ingest.source = .*__init__.py"):
+        check_watched("own_code:build", package / "__init__.py", "network")
+
+
 def test_folder_that_is_no_package_is_refused(package):
     import_object("own_folder.nets:build", "network")
     with pytest.raises(ConfigurationError, match=r"the folder own_folder has no __init__.py.*; add an empty one"):

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from pipeline.errors import BundleError
+from pipeline.errors import BundleError, DataError
 from pipeline.networks.onnx_network import OnnxNetwork
 from pipeline.networks.registry import load_network, save_network
 from pipeline.registry.packaging import foreign_modules, locate, needed
@@ -59,6 +59,30 @@ def test_file_comes_back_as_it_was(tmp_path):
     np.testing.assert_array_equal(load_network(tmp_path / "saved").outputs(X, 4, 1), network.outputs(X, 4, 1))
 
 
+def test_weights_beside_the_file_come_along(tmp_path):
+    model = onnx.load(write(tmp_path / "a.onnx"))
+    large = tmp_path / "large"
+    large.mkdir()
+    onnx.save(model, large / "b.onnx", save_as_external_data=True, size_threshold=0, location="b.onnx.data")
+    assert (large / "b.onnx.data").is_file()
+    network = OnnxNetwork.read(large / "b.onnx", COLUMNS)
+    save_network(network, tmp_path / "saved")
+    (large / "b.onnx.data").unlink()
+    np.testing.assert_allclose(load_network(tmp_path / "saved").outputs(X, 1, 0)[:, 0], X * [2, -1], rtol=1e-6)
+    with pytest.raises(BundleError, match=r"b.onnx is no ONNX model, or lacks files beside it: .*b.onnx.data"):
+        OnnxNetwork.read(large / "b.onnx", COLUMNS)
+
+
+def test_rows_that_do_not_match_the_conditions_are_refused(tmp_path):
+    rows = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 2])]
+    turned = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, "N"])]
+    graph = helper.make_graph([helper.make_node("Transpose", ["x"], ["y"])], "turned", rows, turned)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), tmp_path / "a.onnx")
+    network = OnnxNetwork.read(tmp_path / "a.onnx", COLUMNS)
+    with pytest.raises(DataError, match=r"a.onnx gave outputs of shape \(2, 6\) for 6 rows of conditions; a row of"):
+        network.outputs(X, 3, 0)
+
+
 def test_registered_model_requires_the_runtime(tmp_path):
     network = OnnxNetwork.read(write(tmp_path / "a.onnx"), COLUMNS)
     assert needed(network) == ("checkpoints", "onnxruntime:InferenceSession")
@@ -80,5 +104,5 @@ def test_model_that_cannot_be_asked_is_refused(tmp_path, settings, message):
 
 def test_broken_file_is_refused(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"x")
-    with pytest.raises(BundleError, match=r"a.onnx is no ONNX model of one file that onnxruntime can run"):
+    with pytest.raises(BundleError, match=r"a.onnx is no ONNX model"):
         OnnxNetwork.read(tmp_path / "a.onnx", COLUMNS)

@@ -5,6 +5,7 @@ import pytest
 import torch
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
+from torch import nn
 
 from pipeline.errors import FitError
 from pipeline.networks.environments.cancer_env import CancerEnv, CancerVecEnv
@@ -43,6 +44,18 @@ def test_normalised_observations_are_standardised_inside(monkeypatch):
     expected = ppo.policy.get_distribution(torch.from_numpy(ppo.env.normalize_obs(X))).distribution.mean
     torch.testing.assert_close(module(torch.from_numpy(X)), expected, rtol=1e-4, atol=1e-5)
     assert module.centre[0] > 5
+
+
+def test_settings_are_those_that_ppo_learns_by(monkeypatch):
+    trained = []
+    monkeypatch.setattr(PPO, "learn", lambda self, steps: trained.append((self, steps)))
+    given = {"learning_rate": 0.002, "discount": 0.9, "trace": 0.8, "batch_size": 32, "epochs": 3, "hidden": (5, 6)}
+    train(environment(), blank((5, 6)), TINY.model_copy(update=given), 0)
+    ((ppo, steps),) = trained
+    assert (ppo.learning_rate, ppo.gamma, ppo.gae_lambda) == (0.002, 0.9, 0.8)
+    assert (ppo.n_steps, ppo.n_envs, ppo.batch_size, ppo.n_epochs, steps) == (64, 4, 32, 3, 256)
+    critic = [layer.out_features for layer in ppo.policy.mlp_extractor.value_net if isinstance(layer, nn.Linear)]
+    assert critic == [5, 6]
 
 
 def test_training_repeats_itself_and_leaves_global_generators_alone():

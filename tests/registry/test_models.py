@@ -90,12 +90,40 @@ def test_pickled_model_is_refused(tmp_path):
 def test_onnx_flavour_gives_its_file(tmp_path):
     import mlflow.onnx
 
-    path = write(tmp_path / "a.onnx")
-    mlflow.onnx.save_model(onnx.load(path), str(tmp_path / "model"), pip_requirements=[])
+    model = onnx.load(write(tmp_path / "a.onnx"))
+    # Larger tensors than these MLflow writes beside the file by itself.
+    for tensor in model.graph.initializer:
+        onnx.external_data_helper.set_external_data(tensor, "w.data")
+    mlflow.onnx.save_model(model, str(tmp_path / "model"), pip_requirements=[])
+    assert len(list((tmp_path / "model").glob("*data*"))) == 1
     assert onnx_file(tmp_path / "model").is_file()
     family = Checkpoints(CheckpointSettings(checkpoints={1.0: "model"}, columns=COLUMNS))
     network, _ = family.train(Data({}, {"source": str(tmp_path)}), 1.0, 0)
     np.testing.assert_allclose(network.outputs(X, 1, 0)[:, 0], X * [2, -1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("place", ["gone.onnx", "../a.onnx"])
+def test_onnx_flavour_without_its_file_is_refused(tmp_path, place):
+    write(tmp_path / "a.onnx")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "MLmodel").write_text(f"flavors: {{onnx: {{data: {place}}}}}")
+    with pytest.raises(BundleError, match=rf"names the ONNX model '{place}', which is no file in"):
+        onnx_file(tmp_path / "model")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"loader_module": "mlflow.sklearn", "model_path": "model.pkl"}, {"model_code_path": "gone.py"}],
+)
+def test_description_that_pretends_to_be_from_code_is_refused(from_code, tmp_path, change):
+    import yaml
+
+    shutil.copytree(from_code, tmp_path / "model")
+    description = yaml.safe_load((tmp_path / "model" / "MLmodel").read_text())
+    description["flavors"]["python_function"] |= change
+    (tmp_path / "model" / "MLmodel").write_text(yaml.safe_dump(description))
+    with pytest.raises(BundleError, match="which loads by unpickling"):
+        MlflowNetwork.read(tmp_path / "model", COLUMNS)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "flavors", "a: ["])

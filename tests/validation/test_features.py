@@ -1,6 +1,6 @@
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from pipeline.validation.features import FEATURE_MMD, FEATURE_W2, feature_tables
 from pipeline.validation.task import METHODS
 from tests.networks.kinds import Featured, Kinds, Settings, kinds_config
-from tests.validation.oracles import VELOCITY, ConstantVelocity, forecast_harvest, stochastic_harvest
+from tests.validation.oracles import ANCHORS, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 
 
 @dataclass
@@ -66,6 +66,62 @@ def test_features_are_asked_with_the_conditions_of_their_rows():
         return outputs[:, :1]
 
     assert len(tables(features, draws=5)) == 2
+
+
+def test_conditions_are_told_apart_where_each_has_several_draws():
+    # Each condition at another place, in opposite orders for surrogate and truth: all of them together look alike.
+    class Swapped(Moved):
+        def sample(self, conditions, hyperparameter, draws, seed):
+            return super().sample(conditions, hyperparameter, draws, seed) + 50 * (1 - conditions[:, :, None])
+
+    class Placed(Shifting):
+        def outputs(self, conditions, draws, seed):
+            return super().outputs(conditions, draws, seed) + 50 * (conditions[:, :, None] - 1)
+
+    score = stochastic_harvest(40)
+    score = replace(score, networks=tuple(Placed(VELOCITY * value) for value in score.hyperparameter))
+    w2, mmd = feature_tables(Asked(), Data(), Swapped(schema=score.schema), score, 0)
+    assert all(scores["surrogate"] > 1000 > 10 > scores["trained"] for _, scores in w2.rows)
+    assert all(scores["surrogate"] > 0.5 > 0.1 > scores["trained"] for _, scores in mmd.rows)
+
+
+@dataclass
+class Line:
+    """The network, and with its anchors the surrogate, of `forecast_harvest`."""
+
+    value: float = 0.0
+    anchors: tuple = ANCHORS
+    deterministic: bool = True
+
+    def outputs(self, conditions, draws, seed):
+        return np.repeat((conditions.mean(axis=1, keepdims=True) + VELOCITY * self.value)[:, None], draws, axis=1)
+
+    def sample(self, conditions, hyperparameter, draws, seed):
+        return Line(hyperparameter).outputs(conditions, draws, seed)
+
+
+def lines(rows):
+    score = forecast_harvest(rows)
+    return replace(score, networks=tuple(Line(value) for value in score.hyperparameter))
+
+
+def test_one_deterministic_condition_has_distances_too():
+    w2, mmd = feature_tables(Asked(), Data(), Line(), lines(1), 0)
+    for table in (w2, mmd):
+        assert table.mean("trained") == table.mean("surrogate") == 0
+    assert w2.mean("left_anchor") == pytest.approx(np.sum((VELOCITY / 4) ** 2))
+    assert mmd.mean("left_anchor") == pytest.approx(2 - 2 * np.exp(-np.sum((VELOCITY / 4) ** 2) / 2))
+
+
+def test_many_deterministic_conditions_are_thinned():
+    asked = []
+
+    def features(outputs, conditions):
+        asked.append(len(outputs))
+        return outputs[:, :1]
+
+    assert len(feature_tables(Asked(features), Data(), Line(), lines(2500), 0)) == 2
+    assert set(asked) == {2000}
 
 
 def test_features_that_are_all_alike_have_no_distances():

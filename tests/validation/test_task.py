@@ -65,7 +65,7 @@ def test_every_method_answers_for_its_own_network():
 
 
 def test_several_scores_are_several_tables():
-    assert [table.name for table in tables({"a": 1, "b": 2.5})] == ["a", "b"]
+    assert [table.name for table in tables({"a": 1, "b": 2.5, "c": np.float32(0.5)})] == ["a", "b", "c"]
 
 
 def test_without_networks_there_is_nobody_to_ask():
@@ -75,6 +75,7 @@ def test_without_networks_there_is_nobody_to_ask():
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
+        ({"a": True} | {"b": "1"}, r"returned"),
         (1.5, r"score\(\) of Asked returned 1.5; finite numbers by their names are needed"),
         ({}, r"returned \{\}"),
         ({"a": math.nan}, "returned {'a': nan}"),

@@ -67,6 +67,19 @@ def test_penalty_weighs_the_observed_deviation_of_nk_cells(penalty, margin):
         assert day.reward - without.reward == pytest.approx(-3 * max(0, deviation - margin))
 
 
+def test_metastasis_begins_on_the_day_after_the_delay():
+    one = patients()
+    one.admit([0])
+    one.tumours.delay[:] = 3
+    seen = []
+    for _ in range(5):
+        one.treat(NOTHING)
+        seen.append(one.state[T_S, 0])
+    # Days end at t = 1, 2, …; the equations of the secondary site hold for t > τ alone.
+    assert seen[:3] == [0, 0, 0]
+    assert seen[3] > 0
+
+
 def test_a_patient_without_tumours_is_cured():
     one = patients()
     one.admit([0])

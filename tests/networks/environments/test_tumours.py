@@ -196,3 +196,16 @@ def test_a_batch_agrees_with_scipys_solver_at_a_tight_tolerance():
             ).y[:, -1]
             # Less than one cell cannot be told from one by the observations.
             np.testing.assert_allclose(np.maximum(state[ROWS, patient], 1), np.maximum(exact, 1), rtol=5e-3)
+
+
+def test_constants_are_those_of_the_published_model():
+    # Ghaffari, Bahmaie and Nazari 2016, as the benchmark DTR-Gym has them, by the paper's names.
+    published = {
+        "a": (0.431, 5), "b": (1.02e-9, 1e-7), "c": (6.41e-11, 6.41e-12), "d": (2.34, 5), "e": (2.08e-7, 2.08e-7),
+        "f": (0.0412, 0.035), "p": (3.42e-6, 1e-6), "m": (0.204, 0.18), "j": (0.0249, 0.016), "k": (3.66e7, 3.66e7),
+        "q": (1.42e-6, 1e-6), "r1": (1.1e-7, 2e-7), "r2": (6.5e-11, 7.5e-11), "u": (3e-10, 3e-10),
+        "KT": (100, 100), "KN": (10, 10), "KL": (10, 10), "WT": (0.01, 1), "WN": (1, 1), "WL": (1, 1),
+        "l": 2.09, "s": 0.0839, "delta": 0.15, "KC": 10, "WC": 1, "alpha": 7.5e8, "beta": 0.012, "mu": 0.9,
+        "gamma1": 0.04, "gamma2": 0.1, "gamma3": 0.1, "epsilon": 0.05, "alpha1": 1e-4, "alpha2": 1e-5,
+    }  # fmt: skip
+    assert published == SITES | SHARED
