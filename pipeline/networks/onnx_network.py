@@ -78,9 +78,9 @@ def _in_one_file(path: Path) -> bytes:
         model = onnx.load_from_string(content)
         alone = model.ByteSize()
         onnx.load_external_data_for_model(model, str(path.parent))
+        return content if model.ByteSize() == alone else model.SerializeToString()
     except Exception as error:  # protobuf's and onnx's own share no other base
-        raise BundleError(f"{path} is no ONNX model, or lacks files beside it: {error}") from error
-    return content if model.ByteSize() == alone else model.SerializeToString()
+        raise BundleError(f"{path} is no ONNX model, lacks files beside it, or is too large: {error}") from error
 
 
 def _session(content: bytes, origin: Path) -> Any:

@@ -18,7 +18,7 @@ from pipeline.harvest import Harvest
 from pipeline.networks.base import Data, FeaturedFamily, Policy
 from pipeline.validation.comparison import LARGEST_GROUP, evenly
 from pipeline.validation.distances import squared_mean_discrepancy, wasserstein2_squared
-from pipeline.validation.task import METHODS, TaskTable, policies
+from pipeline.validation.task import METHODS, TRAINED, TaskTable, policies
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -35,12 +35,11 @@ def feature_tables(
     distance between two samples of the truth that differ, 1 where none do. Raises ConfigurationError where `features`
     returns anything but finite numbers, a row for every row.
     """
-    values = score.hyperparameter.tolist()
-    held_out = [value for value in values if value not in surrogate.anchors]
-    if score.networks is None or not held_out:
+    asked = policies(surrogate, score)
+    if not asked:
         return ()
-    networks = dict(zip(values, score.networks, strict=True))
-    conditions, counts = np.unique(score.conditions[values.index(held_out[0])], axis=0, return_counts=True)
+    first = score.hyperparameter.tolist().index(min(asked))
+    conditions, counts = np.unique(score.conditions[first], axis=0, return_counts=True)
     draws = 1 if surrogate.deterministic else min(int(counts.min()), LARGEST_GROUP)
     if draws == 1:
         conditions = conditions[evenly(np.arange(len(conditions)))]
@@ -53,19 +52,16 @@ def feature_tables(
         _check(found, len(rows), type(family).__name__)
         return found.reshape(len(conditions), draws, -1) if draws > 1 else found[None]
 
-    truth = {value: groups(networks[value].outputs, truth_seed) for value in held_out}
+    truth = {value: groups(methods[TRAINED], truth_seed) for value, methods in asked.items()}
     apart = np.concatenate([pdist(group) for sample in truth.values() for group in sample])
     bandwidth = float(np.median(apart[apart > 0])) if apart.any() else 1.0
-    found = {
-        value: {m: groups(policy, seed) for m, policy in policies(surrogate, networks, value).items()}
-        for value in held_out
-    }
+    found = {value: {m: groups(policy, seed) for m, policy in methods.items()} for value, methods in asked.items()}
 
     def table(name: str, distance: Callable[[NDArray[np.float64], NDArray[np.float64]], float]) -> TaskTable:
         def mean(value: float, method: str) -> float:
             return float(np.mean([distance(a, b) for a, b in zip(found[value][method], truth[value], strict=True)]))
 
-        return TaskTable(name, tuple((value, {m: mean(value, m) for m in METHODS}) for value in held_out))
+        return TaskTable(name, tuple((value, {m: mean(value, m) for m in METHODS}) for value in found))
 
     return (
         table(FEATURE_W2, wasserstein2_squared),

@@ -46,29 +46,32 @@ def task_tables(
 
     Raises ConfigurationError where `score` returns anything but finite numbers by their names, the same for all.
     """
-    values = score.hyperparameter.tolist()
-    held_out = [value for value in values if value not in surrogate.anchors]
-    if score.networks is None or not held_out:
-        return ()
-    networks = dict(zip(values, score.networks, strict=True))
     found = {
         value: {
-            method: _checked(family.score(policy, data, value, seed), type(family).__name__)
-            for method, policy in policies(surrogate, networks, value).items()
+            m: _checked(family.score(policy, data, value, seed), type(family).__name__) for m, policy in asked.items()
         }
-        for value in held_out
+        for value, asked in policies(surrogate, score).items()
     }
-    names = list(found[held_out[0]][TRAINED])
+    names = [name for methods in list(found.values())[:1] for name in methods[TRAINED]]
     if any(list(scores) != names for methods in found.values() for scores in methods.values()):
         raise ConfigurationError(f"score() of {type(family).__name__} names other scores at other λ; keep the names")
     return tuple(
-        TaskTable(name, tuple((value, {m: scores[name] for m, scores in found[value].items()}) for value in held_out))
+        TaskTable(
+            name, tuple((value, {m: scores[name] for m, scores in asked.items()}) for value, asked in found.items())
+        )
         for name in names
     )
 
 
-def policies(surrogate: "Surrogate", networks: dict[float, Network], value: float) -> dict[str, Policy]:
-    """What answers at λ = value, by METHODS; networks: of every λ that was harvested."""
+def policies(surrogate: "Surrogate", score: Harvest) -> dict[float, dict[str, Policy]]:
+    """What answers at every held-out λ, ascending, by METHODS; nothing where the networks did not travel along."""
+    if score.networks is None:
+        return {}
+    networks = dict(zip(score.hyperparameter.tolist(), score.networks, strict=True))
+    return {value: _policies(surrogate, networks, value) for value in networks if value not in surrogate.anchors}
+
+
+def _policies(surrogate: "Surrogate", networks: dict[float, Network], value: float) -> dict[str, Policy]:
     anchors = surrogate.anchors
     k, s = left_anchor(anchors, value), linear_clock(anchors, value)
     left, right = networks[anchors[k]], networks[anchors[k + 1]]

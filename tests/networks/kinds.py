@@ -14,6 +14,7 @@ from torch import nn
 from pipeline.networks.contexts import divide
 from pipeline.networks.family import Family
 from pipeline.schema import Column, Schema
+from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from tests.sweeps import sweep_config
 
 Kind = Literal["vectors", "draws", "bounded", "categorical", "mixed"]
@@ -106,6 +107,17 @@ def shift(kind: Kind, x: np.ndarray) -> np.ndarray:
 def truth(kind: Kind, x: np.ndarray, level: float) -> np.ndarray:
     """Means of the outputs before bounds cut them, (N, D)."""
     return level * shift(kind, x) + 0.25
+
+
+def judge(config: Any, root: Path) -> Path:
+    """Run a sweep from its source to its validation, whose folder it returns."""
+    ingest.run(config, root)
+    for value in map(str, config.sweep.values):
+        train.run(config, value, root)
+        harvest.run(config, value, root)
+    for stage in (dataset, fit, validate):
+        stage.run(config, root)
+    return root / config.folder / "validation"
 
 
 def kinds_config(kind: Kind, **sections: Any) -> Any:

@@ -7,10 +7,9 @@ import pytest
 
 from pipeline.errors import ConfigurationError
 from pipeline.networks.base import Data, FeaturedFamily
-from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from pipeline.validation.features import FEATURE_MMD, FEATURE_W2, feature_tables
 from pipeline.validation.task import METHODS
-from tests.networks.kinds import Featured, Kinds, Settings, kinds_config
+from tests.networks.kinds import Featured, Kinds, Settings, judge, kinds_config
 from tests.validation.oracles import ANCHORS, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 
 
@@ -159,14 +158,7 @@ def test_only_a_family_with_features_is_one():
 @pytest.mark.parametrize("kind", ["vectors", "categorical"])
 def test_stage_writes_distances_of_features(tmp_path, kind):
     config = kinds_config(kind, network="tests.networks.kinds:Featured")
-    ingest.run(config, tmp_path)
-    for value in ("0.0", "0.5", "1.0"):
-        train.run(config, value, tmp_path)
-        harvest.run(config, value, tmp_path)
-    dataset.run(config, tmp_path)
-    fit.run(config, tmp_path)
-    validate.run(config, tmp_path)
-    folder = tmp_path / config.folder / "validation"
+    folder = judge(config, tmp_path)
     mean = json.loads((folder / "metrics.json").read_text())["task_mean"]
     assert list(mean) == [FEATURE_W2, FEATURE_MMD]
     for table in mean.values():

@@ -8,9 +8,8 @@ import pytest
 
 from pipeline.errors import ConfigurationError
 from pipeline.networks.base import Data, ScoredFamily
-from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from pipeline.validation.task import METHODS, TaskTable, task_tables
-from tests.networks.kinds import Kinds, Scored, Settings, every_context, kinds_config, shift
+from tests.networks.kinds import Kinds, Scored, Settings, every_context, judge, kinds_config, shift
 from tests.validation.oracles import ConstantVelocity, stochastic_harvest
 
 
@@ -96,14 +95,7 @@ def test_only_a_family_with_a_score_is_one():
 @pytest.mark.slow
 def test_stage_writes_scores_beside_the_errors(tmp_path):
     config = kinds_config("vectors", network="tests.networks.kinds:Scored")
-    ingest.run(config, tmp_path)
-    for value in ("0.0", "0.5", "1.0"):
-        train.run(config, value, tmp_path)
-        harvest.run(config, value, tmp_path)
-    dataset.run(config, tmp_path)
-    fit.run(config, tmp_path)
-    validate.run(config, tmp_path)
-    folder = tmp_path / config.folder / "validation"
+    folder = judge(config, tmp_path)
     document = json.loads((folder / "metrics.json").read_text())
     mean = document["task_mean"]["distance"]
     x = Scored(Settings(kind="vectors")).conditions(Data(), "score", 30, 0)
