@@ -4,13 +4,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from pipeline.errors import BundleError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def read_json(path: Path, what: str) -> Any:
@@ -45,16 +48,25 @@ def _sha256(path: Path) -> str:
 
 
 def read_arrays(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """Read the arrays and the metadata of a safetensors file; BundleError where that cannot be."""
-    if not path.is_file():
-        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
-            metadata = dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error
+    """Read arrays and metadata of a safetensors file; BundleError where that cannot be, or an array is not finite."""
+    arrays, metadata = _read(path, what, "numpy")
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
             raise BundleError(f"{path} is corrupted: {name!r} holds NaN or Inf")
     return arrays, metadata
+
+
+def read_tensors(path: Path, what: str) -> "dict[str, Tensor]":
+    """Read a safetensors file as torch tensors: of types that NumPy lacks, and infinite ones (masks) too."""
+    return _read(path, what, "pt")[0]
+
+
+def _read(path: Path, what: str, framework: str) -> tuple[dict[str, Any], dict[str, str]]:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
+    try:
+        with safe_open(path, framework=framework) as file:
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+            return arrays, dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.atomic import write_json
-from pipeline.bundles import read_json
+from pipeline.bundles import read_json, read_tensors
 from pipeline.config import IngestSection, explain
 from pipeline.errors import BundleError, DataError, FitError
 from pipeline.networks.base import Data, Network, Split, by_condition
@@ -96,7 +96,7 @@ class Family(ABC):
     def load(cls, folder: Path) -> Network:
         """Read back what `ModuleNetwork.save` wrote; BundleError where it is missing, corrupted or of another build."""
         document = read_json(folder / NETWORK_FILE, "network")
-        state = _read_weights(folder / WEIGHTS_FILE)
+        state = read_tensors(folder / WEIGHTS_FILE, "network")
         try:
             family = cls(cls.Settings.model_validate(document["settings"]))
             return family._restore(state, float(document["hyperparameter"]))
@@ -153,19 +153,6 @@ class ModuleNetwork:
         save_file(state, folder / WEIGHTS_FILE)
         settings = self._family.settings.model_dump(mode="json")
         write_json(folder / NETWORK_FILE, {"hyperparameter": self.hyperparameter, "settings": settings})
-
-
-def _read_weights(path: Path) -> "dict[str, Tensor]":
-    """Tensors of any type, as torch reads them: NumPy knows no bfloat16."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    if not path.is_file():
-        raise BundleError(f"{path} is missing: {path.parent} holds no complete network")
-    try:
-        return load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error
 
 
 @contextmanager

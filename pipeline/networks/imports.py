@@ -70,10 +70,7 @@ def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
 
 
 def _foreign_files(path: str) -> list[Path]:
-    """Files of the module that a path names and of the one that its object was written in, as far as they are foreign.
-
-    The object's own is the last one.
-    """
+    """Files, where foreign, of the module that a path names and of the one that its object was written in."""
     module, _, name = path.partition(":")
     written = getattr(getattr(sys.modules[module], name), "__module__", None)
     files = [

@@ -76,9 +76,10 @@ def _in_one_file(path: Path) -> bytes:
     content = path.read_bytes()
     try:
         model = onnx.load_from_string(content)
-        alone = model.ByteSize()
+        alone = model.SerializeToString()
         onnx.load_external_data_for_model(model, str(path.parent))
-        return content if model.ByteSize() == alone else model.SerializeToString()
+        whole: bytes = model.SerializeToString()
+        return content if whole == alone else whole
     except Exception as error:  # protobuf's and onnx's own share no other base
         raise BundleError(f"{path} is no ONNX model, lacks files beside it, or is too large: {error}") from error
 
