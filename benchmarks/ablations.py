@@ -6,8 +6,10 @@ from benchmarks import quantiles, semicircles
 from benchmarks.held_out import surrogate_mean
 from benchmarks.record import Record, Rows, Task
 from benchmarks.table import measured
-from pipeline.config import Clock, Solver, SurrogateConfig, Variant
+from pipeline.clocks.config import ClockName
 from pipeline.errors import ConfigurationError
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.config import Solver, Variant
 
 TITLE = "Ablations, one factor at a time"
 SEEDS = 5
@@ -20,7 +22,7 @@ def factors() -> dict[str, list[Any]]:
     return {
         "variant": list(get_args(Variant)),
         "solver": list(get_args(Solver)),
-        "clock": list(get_args(Clock)),
+        "clock": list(get_args(ClockName)),
         "speed": list(get_args(SurrogateConfig.model_fields["speed"].annotation)),
         "alpha": list(ALPHAS),
     }
@@ -59,7 +61,7 @@ def measure(record: Record, seeds: int, processes: int) -> None:
         case.sweep.train(processes)
         tasks += [
             Task(f"{case.name}: clock = {clock}", seed, on_quantiles, (number, clock, seed))
-            for clock in get_args(Clock)
+            for clock in get_args(ClockName)
             for seed in range(seeds)
         ]
     record.measure(tasks, processes)
@@ -67,7 +69,7 @@ def measure(record: Record, seeds: int, processes: int) -> None:
 
 def section(record: Record) -> str:
     """Two tables: semicircles, and clocks on the quantile sweep."""
-    quantile_tasks = {f"{case.name}: clock = {clock}" for case in quantiles.cases() for clock in get_args(Clock)}
+    quantile_tasks = {f"{case.name}: clock = {clock}" for case in quantiles.cases() for clock in get_args(ClockName)}
     return "\n".join(
         [
             "Semicircles, fresh anchors for every seed. An en dash: the anchors do not allow that clock.\n",

@@ -9,10 +9,10 @@ import numpy as np
 
 from benchmarks.record import SHARED, Record, Rows, Task
 from benchmarks.table import Criterion, cell, criteria, table
-from pipeline.config import SurrogateConfig
+from pipeline.data.harvest import Harvest
+from pipeline.data.schema import Kind
 from pipeline.errors import FitError
-from pipeline.harvest import Harvest
-from pipeline.schema import Kind
+from pipeline.surrogate.config import SurrogateConfig
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

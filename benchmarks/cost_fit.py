@@ -12,8 +12,8 @@ import numpy as np
 from benchmarks.record import Record, Rows, Task
 from benchmarks.semicircles import PUBLISHED, harvest
 from benchmarks.table import Criterion, cell, criteria, median_of, number, table
-from pipeline.config import SurrogateConfig
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
+from pipeline.surrogate.config import SurrogateConfig
 
 TITLE = "Cost of a fit"
 SEEDS = 3

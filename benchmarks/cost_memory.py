@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from benchmarks.record import CHECKOUT, Record, Rows, Task
 from benchmarks.table import Criterion, criteria, measured, median_of
-from pipeline.config import SurrogateConfig
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
+from pipeline.surrogate.config import SurrogateConfig
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -42,7 +42,7 @@ def child(seed: int, samples: int = SAMPLES) -> Rows:
     import torch
 
     from benchmarks.semicircles import ANCHORS, CATEGORIES
-    from pipeline.networks.semicircles import SemicircleNetwork
+    from pipeline.families.semicircles.family import SemicircleNetwork
     from pipeline.surrogate.model import Surrogate
 
     figures = {"imports": _peak_gib()}
@@ -63,7 +63,7 @@ def density_errors(surrogate: "Surrogate", data: Harvest, seed: int) -> NDArray[
     """|log p̂| of the surrogate's density less that of all samples, by the same bandwidths, at fresh rows (JUDGED,)."""
     import torch
 
-    from pipeline.surrogate.potential import Density
+    from pipeline.transport.potential import Density
 
     scaling, used = surrogate._parts.scaling, surrogate._parts.density
     y = scaling.standardise(torch.tensor(np.concatenate(data.outputs), dtype=torch.float32))

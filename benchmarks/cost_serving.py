@@ -15,15 +15,15 @@ from benchmarks.cost_fit import synthetic
 from benchmarks.record import CHECKOUT, Record, Rows, Task
 from benchmarks.semicircles import harvest
 from benchmarks.table import Criterion, criteria, measured, median_of
-from pipeline.config import SurrogateConfig
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
+from pipeline.surrogate.config import SurrogateConfig
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from pipeline.shapes import FloatArray
     from pipeline.surrogate import Surrogate
-    from pipeline.surrogate.modules import Condition
+    from pipeline.transport.networks import Condition
 
 TITLE = "Cost of an answer"
 SEEDS = 3

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from benchmarks.record import CHECKOUT, RECORDS, Record
-from pipeline.atomic import write_text
+from pipeline.storage.atomic import write_text
 
 DOCUMENT = CHECKOUT / "docs" / "benchmarks.md"
 

@@ -13,12 +13,14 @@ from scipy.special import logit, ndtri
 from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
 from benchmarks.truth import FLOOR_SEEDS, Sweep
-from pipeline.config import ClockPrior, SurrogateConfig
-from pipeline.harvest import Harvest
-from pipeline.surrogate.coupling import Coupling
-from pipeline.validation.baselines import left_anchor, straight_line
-from pipeline.validation.comparison import Comparison, Sample, thin
-from pipeline.validation.evaluate import SURROGATE, Evaluation, evaluate
+from pipeline.clocks.config import ClockPrior
+from pipeline.data.anchors import Anchors
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.baselines import straight_line
+from pipeline.evaluation.comparison import Comparison, Sample, thin
+from pipeline.evaluation.evaluate import SURROGATE, Evaluation, evaluate
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.coupling import Coupling
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -46,7 +48,7 @@ LABELS = {
 class Case:
     """Anchors of a sweep; every other λ of it is held out, but for `judged`, which says which of them count.
 
-    redraws: as `pipeline.validation.evaluate`. clock_prior: one that the sweep's preset declares, for a row more.
+    redraws: as `pipeline.evaluation.evaluate`. clock_prior: one that the sweep's preset declares, for a row more.
     """
 
     name: str
@@ -129,7 +131,7 @@ def _line_error(
     comparison: Comparison,
 ) -> Callable[[float], float]:
     """The error at λ of the straight line as a function of the place s on it."""
-    k = left_anchor(anchors, value)
+    k = Anchors(anchors).interval(value)
     ends = samples[anchors[k]], samples[anchors[k + 1]]
     return lambda s: comparison.error(straight_line(*ends, couplings[k], s), samples[value])
 
@@ -146,7 +148,7 @@ def place(clock: Callable[[float], float], anchors: Sequence[float], value: floa
     """The place s of λ in its interval by a clock; None where the clock is not finite on all anchors."""
     if not all(math.isfinite(clock(a)) for a in anchors):
         return None
-    k = left_anchor(anchors, value)
+    k = Anchors(anchors).interval(value)
     start, end = clock(anchors[k]), clock(anchors[k + 1])
     return float((clock(value) - start) / (end - start))
 

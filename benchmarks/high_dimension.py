@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 
 from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
-from pipeline.config import SurrogateConfig, Variant
-from pipeline.harvest import Harvest
-from pipeline.validation.comparison import Comparison, Sample
-from pipeline.validation.evaluate import SURROGATE, evaluate
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.comparison import Comparison, Sample
+from pipeline.evaluation.evaluate import SURROGATE, evaluate
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.config import Variant
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

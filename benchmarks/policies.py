@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from benchmarks.cost_serving import best_of_turns
 from benchmarks.record import CHECKOUT, Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of, number, table
-from pipeline.networks.base import Data
+from pipeline.families.protocol import Data
 
 if TYPE_CHECKING:
-    from pipeline.networks.environments.cancer import Patients
-    from pipeline.networks.policy_family import PolicyFamily
+    from pipeline.families.policies.environments.cancer import Patients
+    from pipeline.families.policies.policy_family import PolicyFamily
 
 TITLE = "Policies"
 SEEDS = 3
@@ -32,11 +32,12 @@ COLUMNS = {"reward": "mean episode reward", "seconds": "training, s (two at once
 
 def family_of(sweep: str, steps: int) -> "PolicyFamily":
     """The family of a shipped sweep with its settings, but for the steps and the episodes of the score."""
-    from pipeline.config import load_config
-    from pipeline.networks.policy_family import PolicyFamily
-    from pipeline.networks.registry import make_family
+    from pipeline.families.catalog import make_family
+    from pipeline.families.policies.policy_family import PolicyFamily
+    from pipeline.stages.params import load_config
 
-    family = make_family(load_config(CHECKOUT / "sweeps" / f"{sweep}.yaml"))
+    config = load_config(CHECKOUT / "sweeps" / f"{sweep}.yaml")
+    family = make_family(config.network, config.train.family_settings)
     assert isinstance(family, PolicyFamily)
     return type(family)(family.settings.model_copy(update={"steps": steps, "episodes": EPISODES}))
 
@@ -53,7 +54,7 @@ def train(sweep: str, steps: int, seed: int, unit: float) -> Rows:
 
 def treated(count: int) -> "Patients":
     """Patients after ten days under the reference behaviour."""
-    from pipeline.networks.environments.cancer import Patients
+    from pipeline.families.policies.environments.cancer import Patients
 
     family = family_of(CANCER, STEPS[0])
     patients = Patients(0.0, "linear", [np.random.default_rng([0, i]) for i in range(count)])
@@ -67,8 +68,8 @@ def day() -> Rows:
     """Milliseconds a patient of the next day's integration, and of SciPy's LSODA with the same tolerances for one."""
     from scipy.integrate import solve_ivp
 
-    from pipeline.networks.environments.cancer import ABSOLUTE, RELATIVE
-    from pipeline.networks.environments.rosenbrock import integrate
+    from pipeline.families.policies.environments.cancer import ABSOLUTE, RELATIVE
+    from pipeline.families.policies.environments.rosenbrock import integrate
 
     batches = [treated(count) for count in BATCHES]
     one = batches[0]

@@ -6,7 +6,7 @@ from benchmarks.held_out import Case, measure_cases, show
 from benchmarks.quantiles import JUDGED
 from benchmarks.record import SHARED, Record
 from benchmarks.truth import Sweep
-from pipeline.config import IngestSection
+from pipeline.families.protocol import IngestSection
 
 TITLE = "Quantile forecasts, ETTh2"
 SEEDS = 5

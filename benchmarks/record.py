@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.machine import Stamp, stamp
-from pipeline.atomic import write_json
-from pipeline.bundles import read_json
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json
 
 CHECKOUT = Path(__file__).parents[1]
 SHARED = CHECKOUT.parent / "shared"

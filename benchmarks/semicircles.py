@@ -13,11 +13,11 @@ import numpy as np
 
 from benchmarks.record import SHARED, Record, Rows, Task
 from benchmarks.table import Criterion, cell, criteria, measured, median_of
-from pipeline.config import SurrogateConfig
-from pipeline.harvest import Harvest
-from pipeline.networks.semicircles import CENTRES, SemicircleNetwork, log_density
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.distances import wasserstein2_squared
+from pipeline.families.semicircles.family import CENTRES, SemicircleNetwork, log_density
 from pipeline.shapes import FloatArray
-from pipeline.validation.distances import wasserstein2_squared
+from pipeline.surrogate.config import SurrogateConfig
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

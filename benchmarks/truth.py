@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks.record import CACHE, CHECKOUT
-from pipeline.atomic import atomic_folder
-from pipeline.config import Config, IngestSection, parse_config, read_text
-from pipeline.harvest import Harvest
-from pipeline.networks.base import Data, Network, NetworkFamily, Split
-from pipeline.networks.registry import family_class, load_network, save_network
+from pipeline.data.harvest import Harvest
+from pipeline.data.network import Network
+from pipeline.families.catalog import family_class, load_network, save_network
+from pipeline.families.protocol import Data, IngestSection, NetworkFamily, Split
+from pipeline.settings import read_text
+from pipeline.stages.params import Config, parse_config
+from pipeline.storage.atomic import atomic_folder
 
 TRUTH_SEED = 0
 FLOOR_SEEDS = (1,)

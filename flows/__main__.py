@@ -34,7 +34,7 @@ def run(
     """Run what is out of date, from params.yaml to a registered surrogate; no server needs to be there."""
     from flows.parameters import SweepRun
     from flows.server import use_running_server
-    from pipeline.presets import held_out_values
+    from pipeline.stages.presets import held_out_values
 
     try:
         wanted = SweepRun(

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 
 from flows.environment import STATE
-from pipeline.atomic import write_json
 from pipeline.errors import SweepError
+from pipeline.storage.atomic import write_json
 
 POOLS = {"cpu": None, "gpu": 1}
 """Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""

@@ -15,10 +15,10 @@ from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import LockedError, Outcome, StageError
 from flows.stage import LOCK_RETRIES, held_by_another, run_stage
-from pipeline.check import check
-from pipeline.config import PARAMS, Config, load_config
-from pipeline.presets import select_harvest, select_preset
 from pipeline.registry.registration import Registration
+from pipeline.stages.check import check
+from pipeline.stages.params import PARAMS, Config, load_config
+from pipeline.stages.presets import select_harvest, select_preset
 
 REGISTER = "register"
 AS_IT_IS = SweepRun()
@@ -46,7 +46,7 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
 def select(run: SweepRun, root: Path) -> Config:
     """Write the sweep that was asked for into params.yaml, check all that can be checked before training, return it.
 
-    Raises what `pipeline.presets` and `pipeline.check` raise: SweepErrors that name field, value and remedy.
+    Raises the SweepErrors of `pipeline.stages.presets` and `pipeline.stages.check`: field, value and remedy.
     """
     if run.sweep:
         select_preset(run.sweep, root)

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from pipeline.config import load_config
 from pipeline.errors import ConfigurationError, SweepError
+from pipeline.stages.params import load_config
 
 NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
 
@@ -50,7 +50,7 @@ def sweep(
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
 ) -> None:
     """Write a preset, or the sweep of a harvest on disk, into params.yaml."""
-    from pipeline.presets import held_out_values, preset_names, select_harvest, select_preset
+    from pipeline.stages.presets import held_out_values, preset_names, select_harvest, select_preset
 
     if (name is None) == (harvest is None):
         raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
@@ -66,7 +66,7 @@ def sweep(
 @app.command()
 def check() -> None:
     """Validate params.yaml and its source data, before anything is trained."""
-    from pipeline.check import check as check_sweep
+    from pipeline.stages.check import check as check_sweep
 
     config = load_config()
     check_sweep(config)

@@ -6,14 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import SurrogateConfig
-from pipeline.harvest import Harvest
-from pipeline.networks.semicircles import SemicircleNetwork
+from pipeline.data.harvest import Harvest
+from pipeline.data.schema import Column, Schema
+from pipeline.families.semicircles.family import SemicircleNetwork
 from pipeline.registry.tracking import open_store
-from pipeline.schema import Column, Schema
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.config import SurrogateConfig
 
 torch.set_num_threads(1)  # a second thread gains nothing on tensors as small as these
+
+pytest_plugins = ["tests.clouds", "tests.stores"]
 
 ANCHORS = (0.0, 0.5, 1.0)
 QUICK = SurrogateConfig(variant="K_I", clock="linear", map_steps=5)

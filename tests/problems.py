@@ -9,8 +9,8 @@ from scipy.linalg import sqrtm
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from pipeline.networks.semicircles import CENTRES, log_density, mean_angle
-from pipeline.surrogate.modules import Condition, ConditionShape
+from pipeline.families.semicircles.family import CENTRES, log_density, mean_angle
+from pipeline.transport.networks import Condition, ConditionShape
 
 UNCONDITIONAL = ConditionShape(0, ())
 

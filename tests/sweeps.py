@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pipeline.config import Config, parse_config
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
+from pipeline.stages.params import Config, parse_config
 
 SWEEPS: dict[str, dict[str, Any]] = {
     "quantile_forecaster": {

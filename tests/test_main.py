@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import load_config
+from pipeline.stages.params import load_config
+from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text, write_source
-
-CHECKOUT = Path(__file__).parents[1]
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
@@ -38,7 +37,7 @@ def test_help_lists_the_commands_in_the_pipelines_order(tmp_path):
 def test_commands_before_training_do_not_load_torch(root):
     script = """
 import sys
-import pipeline.config, pipeline.harvest, pipeline.__main__
+import pipeline.stages.params, pipeline.data.harvest, pipeline.__main__
 from pipeline.__main__ import app
 for arguments in (["--help"], ["check"], ["sweep", "small"], ["ingest"]):
     app(arguments, standalone_mode=False)

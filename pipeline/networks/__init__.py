@@ -1,1 +1,1 @@
-"""Network families: what a sweep trains and harvests."""
+"""Where network families used to live; they are under `pipeline.families` now."""

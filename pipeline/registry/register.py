@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.evaluation.decision import Decision
 from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
 from pipeline.registry.champion import rollback as _rollback
-from pipeline.registry.packaging import save_model
+from pipeline.registry.package import save_model
 from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run, unless_there
-from pipeline.validation.decision import Decision
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

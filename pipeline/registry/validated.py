@@ -4,9 +4,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from pipeline.bundles import read_json
 from pipeline.errors import BundleError
-from pipeline.validation.decision import Decision
+from pipeline.evaluation.decision import Decision
+from pipeline.storage.files import read_json
 
 
 class Digest(BaseModel):

@@ -3,23 +3,27 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from pipeline.bundles import read_json
-from pipeline.config import Config
+from pipeline.data.harvest import Harvest
+from pipeline.data.network import Network
+from pipeline.data.samples import read_samples
+from pipeline.data.schema import Schema
+from pipeline.data.split import check_anchors_in, split_harvest
 from pipeline.errors import BundleError
-from pipeline.harvest import Harvest
-from pipeline.holdout import check_anchors_in, split_harvest
-from pipeline.networks.base import Network, Split
-from pipeline.networks.registry import load_network
-from pipeline.samples import read_samples
-from pipeline.schema import Schema
+from pipeline.families.catalog import load_network
+from pipeline.families.protocol import Split
+from pipeline.storage.files import read_json
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, root: Path = Path()) -> None:
+def run(config: "Config", root: Path = Path()) -> None:
     """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks."""
     source = root / config.dataset.source
     if config.network is None:

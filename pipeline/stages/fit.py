@@ -3,15 +3,18 @@
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.config import Config
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
 from pipeline.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, root: Path = Path()) -> None:
+def run(config: "Config", root: Path = Path()) -> None:
     """Fit on data/NAME/dataset/fit and write data/NAME/surrogate."""
     harvest = Harvest.load(root / config.folder / "dataset" / "fit")
     logger.info("fit: %s, anchors %s", config.fit.variant, harvest.hyperparameter.tolist())

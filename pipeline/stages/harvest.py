@@ -2,23 +2,26 @@
 
 import logging
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.atomic import atomic_folder, write_json
-from pipeline.config import Config
+from pipeline.data.network import Network
+from pipeline.data.samples import check_samples, matrix, write_samples
+from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError
-from pipeline.networks.base import Data, Network, Split, check_conditions
-from pipeline.networks.registry import load_network, make_family, save_network
-from pipeline.samples import check_samples, matrix, write_samples
-from pipeline.schema import Schema
+from pipeline.families.catalog import load_network, make_family, save_network
+from pipeline.families.protocol import Data, Split, check_conditions
+from pipeline.storage.atomic import atomic_folder, write_json
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, value: str, root: Path = Path()) -> None:
+def run(config: "Config", value: str, root: Path = Path()) -> None:
     """Evaluate the network of one λ and write data/NAME/harvest/VALUE.
 
     fit.parquet and score.parquet hold harvest.draws rows a condition, in the order of the conditions; the network goes
@@ -28,7 +31,7 @@ def run(config: Config, value: str, root: Path = Path()) -> None:
     settings = config.harvest
     if settings is None:
         raise ConfigurationError("harvest: missing; set fit_conditions and score_conditions")
-    family = make_family(config)
+    family = make_family(config.network, config.train.family_settings)
     data = Data.load(root / config.folder / "data")
     network = load_network(root / config.folder / "networks" / value)
     counts: dict[Split, int] = {"fit": settings.fit_conditions, "score": settings.score_conditions}

@@ -2,19 +2,22 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.atomic import atomic_folder, write_json
-from pipeline.config import Config
-from pipeline.harvest import Harvest
-from pipeline.networks.imports import checksums
-from pipeline.networks.registry import check_code, make_family
+from pipeline.data.harvest import Harvest
+from pipeline.families.catalog import check_code, make_family
+from pipeline.families.imports import checksums
+from pipeline.storage.atomic import atomic_folder, write_json
 
 CODE_FILE = "code.json"
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, root: Path = Path()) -> None:
+def run(config: "Config", root: Path = Path()) -> None:
     """Read ingest.source and write data/NAME/data; DataError where the source cannot be used.
 
     Where the family is the user's own, code.json holds the checksums of its code, so that a change to it is a change
@@ -27,8 +30,8 @@ def run(config: Config, root: Path = Path()) -> None:
         harvest.save(target)
         logger.info("ingest: harvest of %d values from %s", len(harvest.hyperparameter), source)
         return
-    family = make_family(config)
-    foreign = check_code(config, source)
+    family = make_family(config.network, config.train.family_settings)
+    foreign = check_code(config.network, source)
     data = family.ingest(source, config.ingest)
     with atomic_folder(target) as folder:
         data.save(folder)

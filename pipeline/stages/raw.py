@@ -5,8 +5,8 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
-from pipeline.atomic import atomic_file
 from pipeline.errors import ConfigurationError
+from pipeline.storage.atomic import atomic_file
 
 RAW = Path("data/raw")
 

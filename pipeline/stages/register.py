@@ -3,23 +3,26 @@
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.atomic import write_json
-from pipeline.config import Config
+from pipeline.data.harvest import Harvest
 from pipeline.errors import RegistryError
-from pipeline.harvest import Harvest
 from pipeline.registry.champion import Rollback
 from pipeline.registry.register import register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import Evidence, open_store
 from pipeline.registry.validated import Validated, read_validated
+from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, record: list[Path], root: Path = Path()) -> Registration:
+def run(config: "Config", record: list[Path], root: Path = Path()) -> Registration:
     """Register data/NAME/surrogate with the figures of data/NAME/validation; write data/NAME/registration.json.
 
     record: files, relative to `root`, that the run keeps beside the model (params.yaml, a lock file). Raises
@@ -51,7 +54,7 @@ def run(config: Config, record: list[Path], root: Path = Path()) -> Registration
     return registration
 
 
-def rollback(config: Config, root: Path = Path()) -> Rollback:
+def rollback(config: "Config", root: Path = Path()) -> Rollback:
     """Put the champion of the configured model back to the version before; see `registry.champion.rollback`."""
     return roll_champion_back(open_store(root), config.register_.model)
 

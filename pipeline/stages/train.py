@@ -3,16 +3,19 @@
 import logging
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.atomic import atomic_folder, write_json
-from pipeline.config import Config
-from pipeline.networks.base import Data, check_trained
-from pipeline.networks.registry import make_family, save_network
+from pipeline.families.catalog import make_family, save_network
+from pipeline.families.protocol import Data, check_trained
+from pipeline.storage.atomic import atomic_folder, write_json
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, value: str, root: Path = Path()) -> None:
+def run(config: "Config", value: str, root: Path = Path()) -> None:
     """Train the network of one λ and write data/NAME/networks/VALUE, with metrics.json of its training.
 
     value: λ as DVC renders it, because that is the folder's name in dvc.yaml.
@@ -20,7 +23,7 @@ def run(config: Config, value: str, root: Path = Path()) -> None:
     hyperparameter = config.sweep.value_of(value)
     data = Data.load(root / config.folder / "data")
     start = time.perf_counter()
-    trained = make_family(config).train(data, hyperparameter, config.train.seed)
+    trained = make_family(config.network, config.train.family_settings).train(data, hyperparameter, config.train.seed)
     network, metrics = check_trained(trained, config.network)
     with atomic_folder(root / config.folder / "networks" / value) as folder:
         save_network(network, folder)

@@ -2,24 +2,27 @@
 
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pipeline.atomic import write_json, write_text
-from pipeline.config import Config
-from pipeline.harvest import Harvest
-from pipeline.networks.base import Data, FeaturedFamily, ScoredFamily
-from pipeline.networks.registry import make_family
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.features import feature_tables
+from pipeline.evaluation.gates import decide
+from pipeline.evaluation.results import Facts, errors_csv, metrics
+from pipeline.evaluation.task import TaskTable, task_tables
+from pipeline.families.catalog import make_family
+from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
+from pipeline.report.html import write_report
+from pipeline.storage.atomic import write_json, write_text
 from pipeline.surrogate import Surrogate
-from pipeline.validation.evaluate import evaluate
-from pipeline.validation.features import feature_tables
-from pipeline.validation.gates import decide
-from pipeline.validation.report import write_report
-from pipeline.validation.results import Facts, errors_csv, metrics
-from pipeline.validation.task import TaskTable, task_tables
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
 
 
-def run(config: Config, root: Path = Path()) -> None:
+def run(config: "Config", root: Path = Path()) -> None:
     """Judge data/NAME/surrogate on data/NAME/dataset/score; write data/NAME/validation/.
 
     Written are metrics.json, errors.csv and report/ (report.html, pictures/).
@@ -38,9 +41,9 @@ def run(config: Config, root: Path = Path()) -> None:
     logger.info("validate: %s", page)
 
 
-def score_task(config: Config, surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:
+def score_task(config: "Config", surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:
     """What a family measures by `score` and by `features`; nothing where it has neither, or nothing was trained."""
-    family = None if config.network is None else make_family(config)
+    family = None if config.network is None else make_family(config.network, config.train.family_settings)
     if not isinstance(family, ScoredFamily | FeaturedFamily):
         return ()
     data, seed = Data.load(folder / "data"), config.validate_.seed

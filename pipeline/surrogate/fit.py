@@ -10,25 +10,25 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from pipeline.config import SurrogateConfig
+from pipeline.clocks.clock import Clock
+from pipeline.clocks.select import choose_clock
+from pipeline.clocks.skew import Skew
+from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, FitError
-from pipeline.harvest import Harvest
-from pipeline.surrogate.action import Lagrangian
-from pipeline.surrogate.bandwidth import choose_bandwidths
-from pipeline.surrogate.clock import Clock
-from pipeline.surrogate.clock_choice import choose_clock
-from pipeline.surrogate.maps import TransportMaps
-from pipeline.surrogate.metric import EuclideanMetric, GivensMetric
-from pipeline.surrogate.modules import Condition
-from pipeline.surrogate.paired import fit_paired, paired_path_steps
-from pipeline.surrogate.pairs import Interval
-from pipeline.surrogate.path import PathNetwork
-from pipeline.surrogate.potential import Density, KernelPotential
-from pipeline.surrogate.samples import AnchorSamples, anchor_samples, is_deterministic
-from pipeline.surrogate.scaling import Standardiser
-from pipeline.surrogate.semidual import fit_semidual
-from pipeline.surrogate.skew import Skew
-from pipeline.surrogate.training import History, PathTrainer
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
+from pipeline.transport.bandwidth import choose_bandwidths
+from pipeline.transport.lagrangian import Lagrangian
+from pipeline.transport.maps import TransportMaps
+from pipeline.transport.metric import EuclideanMetric, GivensMetric
+from pipeline.transport.networks import Condition
+from pipeline.transport.pairs import Interval
+from pipeline.transport.path import PathNetwork
+from pipeline.transport.potential import Density, KernelPotential
+from pipeline.transport.solvers.paired import fit_paired, paired_path_steps
+from pipeline.transport.solvers.semidual import fit_semidual
+from pipeline.transport.standardise import Standardiser
+from pipeline.transport.training import History, PathTrainer
 
 logger = logging.getLogger(__name__)
 

@@ -10,20 +10,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.config import SurrogateConfig
+from pipeline.clocks.clock import Clock
+from pipeline.data.anchors import Anchors
+from pipeline.data.harvest import Harvest
+from pipeline.data.schema import Schema
 from pipeline.errors import DataError, HyperparameterError
-from pipeline.harvest import Harvest
-from pipeline.schema import Schema
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_number
-from pipeline.surrogate.axis import Axis
-from pipeline.surrogate.clock import Clock
+from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Parts, fit_parts, resolve_device
-from pipeline.surrogate.modules import Condition
-from pipeline.surrogate.samples import draw_nearest
+from pipeline.transport.anchor_samples import draw_nearest
+from pipeline.transport.networks import Condition
 
 if TYPE_CHECKING:
-    from pipeline.networks.base import Network
+    from pipeline.data.network import Network
 
 
 class Surrogate:
@@ -47,7 +47,8 @@ class Surrogate:
         clock_errors: dict[str, float],
     ) -> None:
         self._parts = parts.eval()
-        self._axis = Axis(clock, schema.hyperparameter.name)
+        self._clock = clock
+        self._axis = Anchors(clock.anchors, schema.hyperparameter.name)
         self.schema = schema
         self.config = config
         self.deterministic = deterministic
@@ -84,12 +85,12 @@ class Surrogate:
     @property
     def anchors(self) -> tuple[float, ...]:
         """λ_0 < … < λ_K."""
-        return self._axis.clock.anchors
+        return self._clock.anchors
 
     @property
     def clock_base(self) -> str:
         """The name of the base of the clock in use."""
-        return self._axis.clock.name
+        return self._clock.name
 
     @property
     def clock(self) -> str:
@@ -163,9 +164,9 @@ class Surrogate:
         """
         skew = self._parts.skew.constant
         if skew is not None:
-            places = self._axis.clock.places(interval, values, skew)
+            places = self._clock.places(interval, values, skew)
             return torch.tensor(places, dtype=torch.float32, device=self.device)
-        spans, whole = self._axis.clock.spans(interval, values)
+        spans, whole = self._clock.spans(interval, values)
         return self._parts.skew.places(torch.tensor(spans, dtype=torch.float32, device=self.device), whole, x)
 
     def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
@@ -242,21 +243,21 @@ class Surrogate:
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` atomically: JSON, safetensors, and the anchors' networks. Never a pickle."""
-        from pipeline.surrogate.bundle import save_surrogate
+        from pipeline.surrogate.store import save_surrogate
 
         save_surrogate(self, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu") -> Self:
         """Read a folder that `save` wrote; BundleError where files are missing or corrupted."""
-        from pipeline.surrogate.bundle import load_surrogate
+        from pipeline.surrogate.store import load_surrogate
 
         return load_surrogate(cls, Path(path), device)
 
     @property
     def digest(self) -> str:
         """SHA-256 of everything that decides what this surrogate answers."""
-        from pipeline.surrogate.bundle import surrogate_digest
+        from pipeline.surrogate.store import surrogate_digest
 
         return surrogate_digest(self)
 

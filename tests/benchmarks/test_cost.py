@@ -7,8 +7,8 @@ from benchmarks.cost_fit import BASE, SIZES, synthetic
 from benchmarks.cost_memory import density_errors
 from benchmarks.cost_serving import best_of_turns
 from benchmarks.semicircles import harvest
-from pipeline.config import SurrogateConfig
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.config import SurrogateConfig
 
 
 @pytest.mark.parametrize("factor", SIZES)

@@ -6,7 +6,8 @@ from scipy.special import logit, ndtri
 
 from benchmarks.held_out import Case, least, place, plain_errors, surrogate_mean
 from benchmarks.truth import Sweep
-from pipeline.config import IngestSection, SurrogateConfig
+from pipeline.families.protocol import IngestSection
+from pipeline.surrogate.config import SurrogateConfig
 
 ANCHORS = (0.01, 0.5, 0.99)
 

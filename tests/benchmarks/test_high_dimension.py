@@ -74,7 +74,7 @@ def test_radius_is_one_on_the_circle_and_half_the_chord_inside():
 
 @pytest.mark.slow
 def test_scores_hold_every_row_and_the_floor_is_its_own_unit(monkeypatch):
-    from pipeline.config import SurrogateConfig
+    from pipeline.surrogate.config import SurrogateConfig
 
     quick = SurrogateConfig(variant="K_I", map_steps=5, density_samples=50)
     monkeypatch.setattr("benchmarks.high_dimension.SurrogateConfig", lambda variant: quick)

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import i0, i1
 
 from benchmarks.semicircles import CATEGORIES, SAMPLES, harvest, score
-from pipeline.networks.semicircles import CONCENTRATION, SPREAD
+from pipeline.families.semicircles.family import CONCENTRATION, SPREAD
 from tests.problems import Semicircles
 
 

@@ -8,16 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
+from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text, write_source
-
-CHECKOUT = Path(__file__).parents[2]
 
 # The writers say so when they are in the middle, and wait there to be killed.
 FILE = """
 import sys, time
 from pathlib import Path
-from pipeline.atomic import atomic_file
+from pipeline.storage.atomic import atomic_file
 with atomic_file(Path("target")) as temporary, temporary.open("w") as file:
     file.write("half"); file.flush()
     print("writing", flush=True)
@@ -26,7 +25,7 @@ with atomic_file(Path("target")) as temporary, temporary.open("w") as file:
 FOLDER = """
 import sys, time
 from pathlib import Path
-from pipeline.atomic import atomic_folder
+from pipeline.storage.atomic import atomic_folder
 with atomic_folder(Path("target")) as temporary:
     (temporary / "half").write_text("half")
     print("writing", flush=True)
@@ -36,7 +35,7 @@ TRAIN = """
 import time
 from pathlib import Path
 import pipeline.stages.train as stage
-from pipeline.config import load_config
+from pipeline.stages.params import load_config
 write_json = stage.write_json
 def slow(path, value):
     print("writing", flush=True)  # the network is written, its metrics are not
@@ -46,15 +45,15 @@ stage.run(load_config(), "0.1")
 """
 HARVEST = """
 import time
-import pipeline.harvest
+import pipeline.data.harvest
 from tests.sweeps import line_harvest
-write = pipeline.harvest.write_samples
+write = pipeline.data.harvest.write_samples
 def slow(path, *arguments):
     write(path, *arguments)
     if path.name == "anchor-1.parquet":
         print("writing", flush=True)
         time.sleep(60)
-pipeline.harvest.write_samples = slow
+pipeline.data.harvest.write_samples = slow
 line_harvest(values=(0.0, 0.5, 2.0)).save("target")
 """
 

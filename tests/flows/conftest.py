@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-PROJECT = Path(__file__).parents[2]
+from tests.paths import CHECKOUT
+
+PROJECT = CHECKOUT
 HOUSE = ["pipeline", "flows", "sweeps", "dvc.yaml", "params.yaml", "prefect.yaml", ".dvcignore", ".gitignore"]
 TINY = {
     "name": "tiny",
     "network": "semicircles",
     "sweep": {"values": [0.0, 0.25, 1.0], "anchors": [0.0, 1.0]},
     "raw": {"bundled": []},
-    "ingest": {"source": "pipeline/networks/semicircles.py"},
+    "ingest": {"source": "pipeline/families/semicircles/family.py"},
     "train": {"seed": 0},
     "harvest": {"fit_conditions": 4, "score_conditions": 4, "draws": 10, "seed": 0},
     "dataset": {"source": "data/tiny/harvest"},

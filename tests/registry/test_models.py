@@ -12,15 +12,15 @@ import torch
 from mlflow.models import infer_signature
 from safetensors.torch import save_file
 
+from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError
-from pipeline.networks.base import Data
-from pipeline.networks.checkpoints import Checkpoints, CheckpointSettings
-from pipeline.networks.mlflow_network import MlflowNetwork, onnx_file
-from pipeline.networks.registry import load_network, save_network
+from pipeline.families.catalog import load_network, save_network
+from pipeline.families.checkpoints.family import Checkpoints, CheckpointSettings
+from pipeline.families.checkpoints.mlflow_network import MlflowNetwork, onnx_file
+from pipeline.families.protocol import Data
 from pipeline.registry.models import fetch
 from pipeline.registry.tracking import open_store
-from pipeline.schema import Column, Schema
-from tests.networks.test_onnx_network import write
+from tests.families.checkpoints.test_onnx_network import write
 
 COLUMNS = Schema(
     hyperparameter=Column(name="slope"),

@@ -3,8 +3,8 @@ import shutil
 import numpy as np
 import pytest
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, DataError
-from pipeline.harvest import Harvest
 from pipeline.stages import dataset, ingest
 from tests.sweeps import line_harvest, sweep_config
 
@@ -71,7 +71,7 @@ class TestHandedIn:
         assert not seen & {row.tobytes() for row in np.concatenate(score.conditions)}
 
     def test_networks_stay(self, root):
-        from pipeline.networks.semicircles import SemicircleNetwork
+        from pipeline.families.semicircles.family import SemicircleNetwork
 
         values, codes = (0.0, 0.5, 1.0), np.repeat(np.arange(4.0), 8)[:, None]
         networks = [SemicircleNetwork(v) for v in values]

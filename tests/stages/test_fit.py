@@ -1,7 +1,7 @@
 import pytest
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
-from pipeline.harvest import Harvest
 from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
 from tests.sweeps import sweep_config

@@ -3,10 +3,10 @@ import json
 import numpy as np
 import pytest
 
+from pipeline.data.samples import read_samples
+from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError
-from pipeline.networks.registry import load_network
-from pipeline.samples import read_samples
-from pipeline.schema import Schema
+from pipeline.families.catalog import load_network
 from pipeline.stages import harvest
 from pipeline.stages.harvest import draw_seed
 from tests.sweeps import sweep_config

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import DataError
-from pipeline.harvest import Harvest
-from pipeline.networks.base import Data
+from pipeline.families.protocol import Data
 from pipeline.stages import ingest
 from tests.sweeps import sweep_config
 

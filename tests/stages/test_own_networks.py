@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 
 from pipeline.stages import dataset, fit, harvest, ingest, register, train, validate
-from tests.networks.readme import family_text, preset
-from tests.networks.test_onnx_network import write
+from tests.families.checkpoints.test_onnx_network import write
+from tests.families.readme import family_text, preset
 
 QUICK = {"variant": "K_I", "clock": "linear", "map_steps": 50, "seed": 0, "device": "cpu"}
 ASK = """

@@ -5,18 +5,18 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
-from pipeline.config import parse_config
 from pipeline.errors import BundleError, RegistryError
+from pipeline.evaluation.evaluate import Evaluation, Score
+from pipeline.evaluation.gates import decide
+from pipeline.evaluation.results import Facts, errors_csv, metrics
+from pipeline.stages.params import parse_config
 from pipeline.stages.register import rollback, run
-from pipeline.validation.evaluate import Evaluation, Score
-from pipeline.validation.gates import decide
-from pipeline.validation.results import Facts, errors_csv, metrics
 
 CONFIG = """
 name: small
 network: semicircles
 sweep: {values: [0.0, 0.25, 0.5, 1.0], anchors: [0.0, 0.5, 1.0]}
-ingest: {source: pipeline/networks/semicircles.py}
+ingest: {source: pipeline/families/semicircles/family.py}
 harvest: {fit_conditions: 4, score_conditions: 4}
 dataset: {source: data/small/harvest}
 raw: {bundled: []}

@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.networks.readme import family_text, preset_text
+from tests.families.readme import family_text, preset_text
+from tests.paths import CHECKOUT
 from tests.sweeps import SWEEPS, line_harvest, sweep_text, write_source
 
-CHECKOUT = Path(__file__).parents[2]
 SWEEP = {"values": [0.0, 0.5, 1.0], "anchors": [0.0, 1.0]}
 STAGES = ["ingest", *(f"{stage}@{value}" for stage in ("train", "harvest") for value in SWEEP["values"]), "dataset"]
 
@@ -112,7 +112,7 @@ def test_killed_stage_leaves_nothing_and_runs_again(workspace):
     # A family that never ends, killed with its whole process group while DVC waits for it.
     (workspace / "endless.py").write_text(
         "import pathlib, time\n"
-        "from pipeline.networks.semicircles import Semicircles, SemicircleNetwork\n"
+        "from pipeline.families.semicircles.family import Semicircles, SemicircleNetwork\n"
         "class Slow(SemicircleNetwork):\n"
         "    def save(self, folder):\n"
         "        super().save(folder)\n"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BundleError, ConfigurationError
-from pipeline.networks.registry import load_network
+from pipeline.families.catalog import load_network
 from pipeline.stages import ingest, train
 from tests.sweeps import sweep_config
 

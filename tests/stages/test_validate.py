@@ -3,8 +3,8 @@ import json
 
 import pytest
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
-from pipeline.harvest import Harvest
 from pipeline.stages import validate
 from pipeline.surrogate import Surrogate
 from tests.stages.test_fit import QUICK

@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import SurrogateConfig
+from pipeline.clocks.select import choose_clock
+from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, FitError
-from pipeline.harvest import Harvest
 from pipeline.surrogate import Surrogate
-from pipeline.surrogate.clock_choice import choose_clock
+from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import _in_force, fit_parts, make_density, resolve_device
-from pipeline.surrogate.metric import EuclideanMetric
-from pipeline.surrogate.samples import anchor_samples
-from pipeline.surrogate.scaling import Standardiser
-from tests.surrogate.conftest import MOMENT, circles_harvest, cloud_harvest, moment
-from tests.surrogate.moving import moving
+from pipeline.transport.anchor_samples import anchor_samples
+from pipeline.transport.metric import EuclideanMetric
+from pipeline.transport.standardise import Standardiser
+from tests.clouds import MOMENT, circles_harvest, cloud_harvest, moment
+from tests.moving import moving
 
 VARIANTS = ["K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
 

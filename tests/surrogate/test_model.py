@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import DataError, HyperparameterError
-from pipeline.harvest import Harvest
 from pipeline.surrogate import Surrogate
-from tests.surrogate.conftest import MOMENT, cloud_harvest, moment
+from tests.clouds import MOMENT, cloud_harvest, moment
 
 TARGETS = [0.0, 0.2, 0.5, 0.5, 0.7, 1.0]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.harvest import Harvest
+from pipeline.data.harvest import Harvest
 from pipeline.surrogate import Surrogate
-from tests.surrogate.conftest import moment
-from tests.surrogate.moving import by_condition, moving, progress, way
+from tests.clouds import moment
+from tests.moving import by_condition, moving, progress, way
 
 
 def start(harvest: Harvest) -> tuple[np.ndarray, np.ndarray]:

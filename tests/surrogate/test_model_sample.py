@@ -8,7 +8,7 @@ import torch
 
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.surrogate import Surrogate
-from tests.surrogate.conftest import MOMENT, circles_harvest
+from tests.clouds import MOMENT, circles_harvest
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])

@@ -1,0 +1,1 @@
+"""Clocks: when outputs move as the hyperparameter moves."""

@@ -1,0 +1,108 @@
+"""Leaving anchors out: how well samples moved from an anchor's neighbours to any place s foretell it.
+
+Each interior anchor is left out in turn. Its neighbours' samples, coupled within shared conditions, move on straight
+lines; what they miss at each s of a grid is the curve that clocks are chosen by. Held-out λ play no part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from pipeline.data.harvest import Harvest
+from pipeline.transport.coupling import squared_distances
+from pipeline.transport.standardise import Standardiser
+
+PLACES = np.linspace(0.0, 1.0, 41)
+"""The grid of s. Curves are read off in between by parabolas: they are nearly that."""
+
+MOST_CONDITIONS = 2048
+MOST_DRAWS = 256
+"""So many conditions, and so many draws of one, are compared: more tell little, and exact transport takes long."""
+MOST_STOCHASTIC = 4096
+"""So many rows in all, where draws of a condition have to be matched."""
+
+
+@dataclass(frozen=True, eq=False)
+class LeftOut:
+    """Curves of one anchor that was left out.
+
+    anchor: its number. errors: (R, 41), the squared errors of R rows at every s of PLACES, standardised, a mean over
+    the outputs. conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
+    """
+
+    anchor: int
+    errors: NDArray[np.float64]
+    conditions: NDArray[np.intp]
+
+    def at(self, places: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Errors (R, M) at places (M,) in [0, 1], by the parabola through the three nearest points of the grid."""
+        step = PLACES[1]
+        centre = np.clip(np.rint(np.asarray(places) / step).astype(int), 1, len(PLACES) - 2)
+        t = np.asarray(places) / step - centre
+        before, here, after = (self.errors[:, centre + shift] for shift in (-1, 0, 1))
+        return np.asarray(here + 0.5 * t * (after - before) + 0.5 * t * t * (after - 2 * here + before))
+
+
+def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
+    """Curves of every interior anchor; none for two anchors, or where the anchors do not share their conditions."""
+    groups = harvest.groups
+    if len(groups) < 3 or not harvest.shared:
+        return []
+    scale = Standardiser.of(harvest).output_scale.numpy()
+    rows = _thin(groups, 1 if deterministic else MOST_DRAWS, MOST_CONDITIONS if deterministic else MOST_STOCHASTIC)
+    outputs = [y[kept] / scale for y, kept in zip(harvest.outputs, rows, strict=True)]
+    curves = _deterministic_curves if deterministic else _stochastic_curves
+    group = groups[0][rows[0]]
+    _, first, number = np.unique(group, return_index=True, return_inverse=True)
+    conditions = rows[0][first][number]
+    return [
+        LeftOut(k, curves(outputs[k - 1], outputs[k], outputs[k + 1], group), conditions)
+        for k in range(1, len(groups) - 1)
+    ]
+
+
+def _thin(groups: Sequence[NDArray[np.intp]], most_draws: int, most_rows: int) -> list[NDArray[np.intp]]:
+    """Rows of every anchor, ordered by condition, as many of a condition at all anchors.
+
+    At most `most_draws` of each, and of so many conditions that `most_rows` are exceeded by one condition's draws at
+    most.
+    """
+    counts = np.stack([np.bincount(group) for group in groups])
+    limit = np.minimum(counts.min(0), most_draws)
+    generator = np.random.default_rng(0)
+    order = generator.permutation(len(limit))
+    limit[order[1 + np.searchsorted(np.cumsum(limit[order]), most_rows) :]] = 0
+    kept = []
+    for group, count in zip(groups, counts, strict=True):
+        shuffled = generator.permutation(len(group))
+        by_group = shuffled[np.argsort(group[shuffled], kind="stable")]
+        rank = np.arange(len(by_group)) - np.repeat(np.cumsum(count) - count, count)
+        kept.append(by_group[rank < limit[group[by_group]]])
+    return kept
+
+
+def _deterministic_curves(
+    left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], _: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """|y_k − (1 − s) y_{k−1} − s y_{k+1}|² / D, a parabola in s, (R, 41)."""
+    move, gone = (v.astype(np.float64) for v in (right - left, middle - left))
+    a, b, c = ((u * v).mean(1)[:, None] for u, v in ((move, move), (move, gone), (gone, gone)))
+    return np.asarray(c - 2 * b * PLACES + a * PLACES**2)
+
+
+def _stochastic_curves(
+    left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], group: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """What each moved sample pays in the exact transport to the anchor's own draws of its condition, (R, 41)."""
+    errors = np.empty((len(left), len(PLACES)))
+    stops = np.flatnonzero(np.diff(group)) + 1
+    for rows in np.split(np.arange(len(left)), stops):
+        y0, y1, truth = left[rows], right[rows], middle[rows]
+        y1 = y1[linear_sum_assignment(squared_distances(y0, y1))[1]]
+        for m, s in enumerate(PLACES):
+            cost = squared_distances((1 - s) * y0 + s * y1, truth)
+            errors[rows, m] = cost[linear_sum_assignment(cost)] / left.shape[1]
+    return errors

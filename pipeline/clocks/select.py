@@ -1,0 +1,190 @@
+"""Choosing a clock by the anchors alone: its base, and its skew, which may depend on the condition.
+
+Of all clocks that foretell the left-out anchors as well as the best one does, within one standard error, that with the
+least skew is taken. A single interior anchor can tell the skew, but not the base: that is then the configuration's, or
+the one that the anchors' range suggests (`prior_base`).
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.clocks.clock import HOLD, Clock, candidates, declared_prior, place
+from pipeline.clocks.config import ClockConfig
+from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
+from pipeline.clocks.persistence import find_persistence
+from pipeline.clocks.skew import LARGEST, Skew
+from pipeline.data.harvest import Harvest
+from pipeline.errors import ConfigurationError
+from pipeline.transport.standardise import Standardiser
+
+logger = logging.getLogger(__name__)
+
+Errors = NDArray[np.float64]
+
+SKEWS = np.linspace(-LARGEST, LARGEST, 193)
+"""The grid of γ; 0 is in its middle."""
+ALIKE = 0.25
+"""Bases whose skews differ by less than this in size are told apart by the prior alone."""
+BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
+"""Of the smoothing of γ over conditions, in standard deviations a column."""
+PERSISTS = 0.5
+SMOOTH = 2.0
+"""The bandwidth, in standard deviations a column, of what single conditions say of their persistence."""
+FEWEST_CONDITIONS = 30
+"""Fewer conditions do not tell how γ depends on them; nor are they enough for a standard error."""
+
+
+@dataclass(frozen=True, eq=False)
+class ChosenClock:
+    """A clock with its skew, and the left-out anchors' errors of all that were compared, by name."""
+
+    clock: Clock
+    skew: Skew
+    errors: dict[str, float]
+
+
+def choose_clock(harvest: Harvest, deterministic: bool, config: ClockConfig) -> ChosenClock:
+    """The clock that the configuration names, or with `auto` and `learnt` the one that the anchors call for.
+
+    Raises ConfigurationError for a clock that is not finite on the anchors, and for `learnt` where no anchor can be
+    left out.
+    """
+    anchors = tuple(harvest.hyperparameter.tolist())
+    scaling = Standardiser.of(harvest)
+    if config.clock not in ("auto", "learnt"):
+        return ChosenClock(Clock(config.clock, anchors), Skew(scaling.shape), {})
+    names = candidates(anchors)
+    if config.clock_prior != "auto":
+        names = [declared_prior(config.clock_prior, anchors), *(n for n in names if n != config.clock_prior)]
+    left_out = leave_anchors_out(harvest, deterministic)
+    if not left_out:
+        if config.clock == "learnt":
+            raise ConfigurationError(
+                f"clock = 'learnt' needs three or more anchors that share their conditions; the harvest has "
+                f"{len(anchors)} anchors: choose one of {[*names, HOLD]}, or auto"
+            )
+        clock = Clock(names[0], anchors)
+        if len(anchors) > 2:
+            logger.warning(
+                "the anchors do not share their conditions, so that none can be left out: the clock is %s by the "
+                "anchors' range alone, or by clock_prior; name it by clock or clock_prior",
+                clock.name,
+            )
+        persists = config.persistence and deterministic and len(anchors) == 2
+        return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
+    chosen = _judge(anchors, names, left_out, scaling, learnt=config.clock == "learnt")
+    conditions = left_out[0].conditions
+    if chosen.clock.name == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
+        return chosen
+    return _by_condition(chosen, left_out, harvest, scaling)
+
+
+def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
+    """The skew that puts λ = ½ where outputs are nearest to their own past.
+
+    What single conditions say counts by the share PERSISTS: a value far from what its condition suggests returns in
+    part. No skew where λ is no probability, where ½ lies not between the anchors, or the conditions hold no such past.
+    """
+    told = clock.name in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
+    persistence = find_persistence(harvest) if told else None
+    if persistence is None:
+        return Skew(scaling.shape)
+    span, whole = clock.spans(0, [0.5])
+    known = place(span, whole, SKEWS)[::-1]  # a larger skew comes later: ascending in reverse
+    common = float(np.interp(persistence.place, known, SKEWS[::-1]))
+    single = np.interp(persistence.places, known, SKEWS[::-1])
+    points = Skew(scaling.shape).encode(scaling.condition(_rows(harvest, persistence.rows)))
+    if len(points) < FEWEST_CONDITIONS:
+        return Skew(scaling.shape, common)
+    bandwidth = SMOOTH * points.shape[1] ** 0.5
+    return Skew.of(scaling.shape, points, common + PERSISTS * (single - common), bandwidth)
+
+
+def _rows(harvest: Harvest, rows: NDArray[np.intp]) -> torch.Tensor:
+    return torch.tensor(harvest.conditions[0][rows], dtype=torch.float64)
+
+
+def skew_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
+    """Errors (R, 193) of the left-out anchors for every skew of SKEWS, summed over the anchors."""
+    v = clock.coordinates(clock.anchors)
+    total = np.zeros((len(left_out[0].errors), len(SKEWS)))
+    for curve in left_out:
+        before, here, after = v[curve.anchor - 1 : curve.anchor + 2]
+        total += curve.at(place(here - before, after - before, SKEWS))
+    return total
+
+
+def _judge(
+    anchors: tuple[float, ...], names: Sequence[str], left_out: Sequence[LeftOut], scaling: Standardiser, learnt: bool
+) -> ChosenClock:
+    """The base with one skew for all conditions that the left-out anchors call for; `learnt` takes the best skew."""
+    rows = {name: skew_errors(Clock(name, anchors), left_out) for name in names}
+    errors = {name: float(rows[name][:, len(SKEWS) // 2].mean()) for name in names}
+    # One anchor tells one number, the skew of any base: then the prior says which.
+    judged = names if len(left_out) > 1 else names[:1]
+    lowest = {name: int(rows[name].mean(0).argmin()) for name in judged}
+    best_name = min(judged, key=lambda name: float(rows[name][:, lowest[name]].mean()))
+    best = rows[best_name][:, lowest[best_name]]
+    hold = np.sum([curve.at(np.zeros(1))[:, 0] for curve in left_out], axis=0)
+    errors |= {HOLD: float(hold.mean()), f"skewed {best_name}": float(best.mean())}
+    conditions = left_out[0].conditions
+    if not learnt and hold.mean() < best.mean() and not _as_good(best, hold, conditions):
+        return ChosenClock(Clock(HOLD, anchors), Skew(scaling.shape), errors)
+    skews = {}
+    for name in judged:
+        fitting = [i for i in range(len(SKEWS)) if _as_good(rows[name][:, i], best, conditions)]
+        if fitting:
+            skews[name] = float(SKEWS[lowest[name]] if learnt else min(SKEWS[fitting], key=abs))
+    least = min(map(abs, skews.values()))
+    name = next(name for name in judged if name in skews and abs(skews[name]) <= least + ALIKE)
+    return ChosenClock(Clock(name, anchors), Skew(scaling.shape, skews[name]), errors)
+
+
+def _as_good(errors: Errors, best: Errors, conditions: NDArray[np.intp]) -> bool:
+    """Whether the errors (R,) of rows at `conditions` exceed the best ones by no more than one standard error."""
+    difference = errors - best
+    if len(starts := _starts(conditions)) >= FEWEST_CONDITIONS:  # draws of one condition are not independent
+        difference = np.add.reduceat(difference, starts) / np.diff([*starts, len(difference)])
+    return bool(difference.mean() <= difference.std() / np.sqrt(len(difference)))
+
+
+def _starts(conditions: NDArray[np.intp]) -> NDArray[np.intp]:
+    return np.flatnonzero(np.r_[True, np.diff(conditions) != 0])
+
+
+def _by_condition(
+    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser
+) -> ChosenClock:
+    """The same clock with a skew γ(x), where leaving conditions out says that it foretells more than one skew does.
+
+    γ(x) minimises the errors of the neighbouring conditions, weighted by a Gaussian kernel; a condition's own errors
+    judge, they do not take part.
+    """
+    conditions = left_out[0].conditions
+    starts = _starts(conditions)
+    counts = np.diff([*starts, len(conditions)])
+    errors = np.add.reduceat(skew_errors(chosen.clock, left_out), starts, axis=0) / counts[:, None]
+    points = chosen.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
+    squares = torch.cdist(points, points).square().numpy() / points.shape[1]
+    common = errors.mean(0)
+    one = errors[:, common.argmin()]
+    best, bandwidth = one, 0.0
+    for h in BANDWIDTHS:
+        weights = np.exp(-0.5 * squares / h**2)
+        np.fill_diagonal(weights, 0.0)
+        judged = np.take_along_axis(errors, (weights @ errors + common).argmin(1)[:, None], axis=1)[:, 0]
+        if judged.mean() < best.mean():
+            best, bandwidth = judged, h
+    name = f"skewed {chosen.clock.name}"
+    if bandwidth == 0.0 or _as_good(one, best, np.arange(len(one))):
+        return chosen
+    weights = np.exp(-0.5 * squares / bandwidth**2)
+    skews = SKEWS[(weights @ errors + common).argmin(1)]
+    skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
+    logger.info("clock %s by condition, smoothed over %.2f standard deviations", name, bandwidth)
+    return ChosenClock(chosen.clock, skew, {**chosen.errors, f"{name} by condition": float(best.mean())})

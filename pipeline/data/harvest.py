@@ -1,0 +1,234 @@
+"""The harvest: samples of the conditional output distributions at the anchors.
+
+On disk a harvest is a folder: `schema.json`, one Parquet file an anchor (`anchor-0.parquet`, …; condition columns, then
+output columns), and, where the networks travel along, one folder an anchor under `networks/`. `schema.json` lists the
+files' SHA-256 under "sha256"; one that was written by hand may leave that out.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import ValidationError
+
+from pipeline.data.anchors import check_anchors
+from pipeline.data.network import Network
+from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
+from pipeline.data.schema import Column, Kind, Schema
+from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.storage.atomic import atomic_folder, write_json
+from pipeline.storage.files import check_files, file_checksums, read_json
+
+FORMAT = 1
+SCHEMA_FILE = "schema.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Harvest:
+    """Samples at K+1 anchors.
+
+    hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) an anchor. conditions: one array (N_k, C) an
+    anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
+    networks: every anchor's own network, or None. Construct by `from_arrays` or `load`, which check everything.
+    """
+
+    hyperparameter: NDArray[np.float64]
+    outputs: tuple[NDArray[np.floating], ...]
+    conditions: tuple[NDArray[np.floating], ...]
+    schema: Schema
+    networks: tuple[Network, ...] | None = None
+
+    @classmethod
+    def from_arrays(
+        cls,
+        hyperparameter: ArrayLike,
+        outputs: Sequence[ArrayLike],
+        conditions: Sequence[ArrayLike],
+        condition_kind: Kind | Sequence[Kind] = "continuous",
+        *,
+        names: dict[str, Sequence[str] | str] | None = None,
+        units: dict[str, str] | None = None,
+        bounds: dict[str, tuple[float | None, float | None]] | None = None,
+        networks: Sequence[Network] | None = None,
+        deterministic: bool | None = None,
+        schema: Schema | None = None,
+    ) -> Self:
+        """Check arrays and make a harvest of them.
+
+        hyperparameter: (K+1,) anchors, ascending. outputs: K+1 arrays (N_k, D). conditions: K+1 arrays (N_k, C), rows
+        matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns hold
+        whole-number codes in any numeric dtype. names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
+        units and bounds: by column name. deterministic: see `Schema`. schema: all of these at once, instead of them.
+        Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
+        """
+        anchors = _anchors(hyperparameter)
+        ys = tuple(matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
+        xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
+        for field, arrays in (("outputs", ys), ("conditions", xs)):
+            if len(arrays) != len(anchors):
+                raise DataError(
+                    f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; one array an anchor is needed"
+                )
+            if len(widths := {a.shape[1] for a in arrays}) > 1:
+                raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
+        for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
+            if len(y) != len(x):
+                raise DataError(
+                    f"anchor {anchors[k]}: {len(y)} rows of outputs but {len(x)} of conditions; rows must match"
+                )
+        if not ys[0].shape[1]:
+            raise DataError("outputs have no columns; at least one is needed")
+        if schema is None:
+            schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+        check_samples(schema, ys, xs)
+        return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)))
+
+    @property
+    def categorical(self) -> tuple[bool, ...]:
+        """Which condition columns are categorical, (C,)."""
+        return tuple(c.kind == "categorical" for c in self.schema.conditions)
+
+    @cached_property
+    def groups(self) -> tuple[NDArray[np.intp], ...]:
+        """The number of each row's condition, (N_k,) an anchor; equal conditions have equal numbers at all anchors."""
+        return tuple(group_rows(*self.conditions))
+
+    @cached_property
+    def shared(self) -> bool:
+        """Whether every anchor holds the same set of conditions."""
+        first = np.unique(self.groups[0])
+        return all(np.array_equal(first, np.unique(group)) for group in self.groups[1:])
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of anchors, samples and schema: equal harvests have equal digests."""
+        digest = hashlib.sha256(self.schema.model_dump_json().encode())
+        for array in (self.hyperparameter, *self.outputs, *self.conditions):
+            digest.update(f"{array.dtype}{array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def select(self, values: Sequence[float]) -> Self:
+        """The harvest at some of its values, two at least, ascending; DataError where one is missing."""
+        if missing := [float(v) for v in values if v not in self.hyperparameter]:
+            raise DataError(f"hyperparameter {missing} not in the harvest; it holds {self.hyperparameter.tolist()}")
+        keep = [int(np.flatnonzero(self.hyperparameter == v)[0]) for v in values]
+        return type(self)(
+            _anchors(self.hyperparameter[keep]),
+            tuple(self.outputs[k] for k in keep),
+            tuple(self.conditions[k] for k in keep),
+            self.schema,
+            None if self.networks is None else tuple(self.networks[k] for k in keep),
+        )
+
+    def save(self, path: Path | str) -> None:
+        """Write the folder `path` atomically, replacing what was there."""
+        from pipeline.families.catalog import save_network
+
+        with atomic_folder(path, replaces=SCHEMA_FILE) as folder:
+            for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
+                write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
+                if self.networks is not None:
+                    save_network(self.networks[k], folder / "networks" / str(k))
+            write_json(
+                folder / SCHEMA_FILE,
+                {
+                    "format": FORMAT,
+                    "hyperparameter": self.hyperparameter.tolist(),
+                    "networks": self.networks is not None,
+                    "schema": self.schema.model_dump(),
+                    "sha256": file_checksums(folder),
+                },
+            )
+
+    @classmethod
+    def load(cls, path: Path | str) -> Self:
+        """Read a folder that `save` wrote; BundleError for missing or corrupted files, DataError for bad values."""
+        folder = Path(path)
+        document = read_json(folder / SCHEMA_FILE, "harvest")
+        try:
+            if document["format"] != FORMAT:
+                raise BundleError(f"{folder}: format {document['format']} of a harvest; this version reads {FORMAT}")
+            schema = Schema.model_validate(document["schema"])
+            anchors = [float(v) for v in document["hyperparameter"]]
+            with_networks = bool(document["networks"])
+            checksums = dict(document.get("sha256", {}))
+        except (KeyError, TypeError, ValueError, ValidationError) as error:
+            raise BundleError(f"{folder / SCHEMA_FILE} is no harvest's schema: {error}") from error
+        check_files(folder, checksums, "harvest")
+        tables = [read_samples(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
+        networks = None
+        if with_networks:
+            from pipeline.families.catalog import load_network
+
+            networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
+        return cls.from_arrays(
+            anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema
+        )
+
+
+def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:
+    if len(networks) != count:
+        raise DataError(f"networks: {len(networks)} for {count} anchors; one an anchor is needed")
+    if strangers := [type(n).__name__ for n in networks if not isinstance(n, Network)]:
+        raise ConfigurationError(
+            f"networks: {strangers} are none; each needs family, outputs() and save() (pipeline.data.network.Network)"
+        )
+    return tuple(networks)
+
+
+def _anchors(values: ArrayLike) -> NDArray[np.float64]:
+    try:
+        anchors = np.array(plain(values, "hyperparameter"), dtype=np.float64).reshape(-1)
+        check_anchors(tuple(anchors.tolist()), "hyperparameter")
+    except (TypeError, ValueError) as error:
+        raise DataError(str(error)) from error
+    return anchors
+
+
+def _describe(
+    dimension: int,
+    condition_dimension: int,
+    kind: Kind | Sequence[Kind],
+    names: dict[str, Sequence[str] | str] | None,
+    units: dict[str, str] | None,
+    bounds: dict[str, tuple[float | None, float | None]] | None,
+    deterministic: bool | None,
+) -> Schema:
+    names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
+    kinds = [kind] * condition_dimension if isinstance(kind, str) else list(kind)
+    if len(kinds) != condition_dimension:
+        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {condition_dimension} condition columns")
+    hyperparameter = str(names.pop("hyperparameter", "hyperparameter"))
+    labels = {
+        "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
+        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(condition_dimension)])),
+    }
+    if names:
+        raise ConfigurationError(f"names: unknown {sorted(names)}; hyperparameter, outputs and conditions are known")
+    for field, width in (("outputs", dimension), ("conditions", condition_dimension)):
+        if len(labels[field]) != width:
+            raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
+    known = {hyperparameter, *labels["outputs"], *labels["conditions"]}
+    for field, mapping in (("units", units), ("bounds", bounds)):
+        if unknown := sorted(set(mapping) - known):
+            raise ConfigurationError(f"{field}: {unknown} are no columns; known are {sorted(known)}")
+
+    def column(name: str, column_kind: Kind = "continuous") -> Column:
+        lower, upper = bounds.get(name, (None, None))
+        return Column(name=name, units=units.get(name, ""), kind=column_kind, lower=lower, upper=upper)
+
+    try:
+        return Schema(
+            hyperparameter=column(hyperparameter),
+            outputs=tuple(column(n) for n in labels["outputs"]),
+            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], kinds, strict=True)),
+            deterministic=deterministic,
+        )
+    except ValidationError as error:
+        raise ConfigurationError(f"the columns' description does not fit: {error}") from error

@@ -1,0 +1,109 @@
+"""Samples of one hyperparameter value: arrays that are checked, and the Parquet file that holds them."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.data.schema import Column, Schema
+from pipeline.errors import BundleError, DataError
+
+
+def write_samples(path: Path, schema: Schema, outputs: NDArray[np.floating], conditions: NDArray[np.floating]) -> None:
+    """Write outputs (N, D) and conditions (N, C) as one Parquet file: condition columns, then output columns."""
+    names = [c.name for c in (*schema.conditions, *schema.outputs)]
+    pq.write_table(pa.table(dict(zip(names, [*conditions.T, *outputs.T], strict=True))), path)
+
+
+def read_samples(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Read outputs (N, D) and conditions (N, C); BundleError for a broken file, DataError for one that does not fit."""
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; a harvest holds one Parquet file an anchor")
+    try:
+        table = pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise BundleError(f"{path} is corrupted (no Parquet): {error}") from error
+    columns = [*schema.conditions, *schema.outputs]
+    if missing := [c.name for c in columns if c.name not in table.column_names]:
+        raise DataError(f"{path}: columns {missing} are missing; it holds {table.column_names}")
+    if not table.num_rows:
+        raise DataError(f"{path} is empty; at least one row is needed")
+    arrays = [table.column(c.name).to_numpy() for c in columns]
+    split = len(schema.conditions)
+    return np.stack(arrays[split:], axis=1), (
+        np.stack(arrays[:split], axis=1) if split else np.zeros((table.num_rows, 0), np.float32)
+    )
+
+
+def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
+    """A (rows, columns) float array of finite numbers, a copy; DataError names `field` and what is wrong with it."""
+    array = plain(values, field)
+    if array.ndim != 2:
+        raise DataError(f"{field} has shape {array.shape}; (rows, columns) is needed")
+    if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
+        raise DataError(f"{field} has dtype {array.dtype}; real numbers are needed")
+    if not len(array):
+        raise DataError(f"{field} is empty (shape {array.shape}); at least one row is needed")
+    if not array.shape[1]:
+        array = array.astype(np.float32)  # the type that no column can keep on disk
+    elif array.dtype not in (np.float32, np.float64):
+        array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
+    if not np.isfinite(array).all():
+        row, column = np.argwhere(~np.isfinite(array))[0]
+        raise DataError(
+            f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
+        )
+    return np.array(array, order="C")  # torch takes no reversed views, and the caller's memory may change
+
+
+def plain(values: ArrayLike, field: str) -> NDArray[Any]:
+    """A NumPy array of what may be a torch tensor, on any device and in any dtype; DataError where there is none."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{field} has masked values; fill them (numpy.ma.filled), or drop their rows")
+    if (torch := sys.modules.get("torch")) and isinstance(values, torch.Tensor):
+        narrow = values.is_floating_point() and values.element_size() <= 2  # NumPy has no bfloat16
+        return np.asarray((values.float() if narrow else values).numpy(force=True))
+    try:
+        return np.asarray(values)
+    except ValueError as error:
+        raise DataError(f"{field} is no array: rows of one length are needed ({error})") from error
+
+
+def group_rows(*conditions: NDArray[np.number]) -> list[NDArray[np.intp]]:
+    """Number the distinct conditions over several arrays (N_k, C): one array of group numbers (N_k,) each."""
+    stacked = np.concatenate([np.asarray(x, np.float64) for x in conditions])
+    if stacked.shape[1] == 0:
+        return [np.zeros(len(x), np.intp) for x in conditions]
+    _, inverse = np.unique(stacked, axis=0, return_inverse=True)
+    ends = np.cumsum([len(x) for x in conditions])[:-1]
+    return list(np.split(inverse.reshape(-1).astype(np.intp), ends))
+
+
+def check_samples(
+    schema: Schema, outputs: Sequence[NDArray[np.floating]], conditions: Sequence[NDArray[np.floating]]
+) -> None:
+    """Raise DataError where the samples' columns do not fit the schema."""
+    for field, arrays, columns in (("outputs", outputs, schema.outputs), ("conditions", conditions, schema.conditions)):
+        for k, array in enumerate(arrays):
+            if array.shape[1] != len(columns):
+                raise DataError(f"{field}[{k}] has {array.shape[1]} columns, the schema {len(columns)}")
+            check_columns(array, columns, f"{field}[{k}]")
+
+
+def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
+    """Raise DataError where a categorical column holds no whole numbers, or a bounded one leaves its bounds."""
+    for i, column in enumerate(columns):
+        values = array[:, i]
+        if column.kind == "categorical" and (bad := values[values != np.round(values)]).size:
+            raise DataError(
+                f"{field}: column {column.name!r} is categorical but holds {bad[0]}; whole-number codes are needed"
+            )
+        low = -np.inf if column.lower is None else column.lower
+        high = np.inf if column.upper is None else column.upper
+        if (bad := values[(values < low) | (values > high)]).size:
+            raise DataError(f"{field}: column {column.name!r} holds {bad[0]}, outside its bounds [{low}, {high}]")

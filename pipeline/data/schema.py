@@ -1,0 +1,76 @@
+"""Names, units, kinds and bounds of a harvest's columns: what travels from the networks to the consumer."""
+
+import math
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+
+Kind = Literal["continuous", "categorical"]
+
+
+class Column(BaseModel):
+    """One column of the outputs or of the conditions.
+
+    units: as shown to a consumer ("" where there is none). kind: "continuous", or "categorical" for whole-number
+    codes. lower, upper: bounds that a value never leaves (None: unbounded); transported outputs respect them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    units: str = ""
+    kind: Kind = "continuous"
+    lower: float | None = None
+    upper: float | None = None
+
+    @field_validator("lower", mode="before")
+    @classmethod
+    def _no_lower(cls, value: Any) -> Any:
+        return None if value == -math.inf else value  # JSON knows no infinity
+
+    @field_validator("upper", mode="before")
+    @classmethod
+    def _no_upper(cls, value: Any) -> Any:
+        return None if value == math.inf else value
+
+    @model_validator(mode="after")
+    def _bounds_are_ordered(self) -> Self:
+        if self.lower is not None and self.upper is not None and not self.lower < self.upper:
+            raise ValueError(f"column {self.name!r}: lower = {self.lower} must lie below upper = {self.upper}")
+        return self
+
+
+class Schema(BaseModel):
+    """The columns of a harvest, and the name of λ.
+
+    deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
+    outright; False where outputs are draws; None where nobody said, and the surrogate judges from the samples.
+    picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times; "image":
+    outputs are the pixels of a square grey image, row by row from the top left).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hyperparameter: Column
+    outputs: tuple[Column, ...]
+    conditions: tuple[Column, ...]
+    deterministic: bool | None = None
+    picture: Literal["forecast", "scatter", "image"] = "scatter"
+
+    @model_validator(mode="after")
+    def _names_are_distinct(self) -> Self:
+        names = [c.name for c in (*self.conditions, *self.outputs)]
+        if repeated := sorted({n for n in names if names.count(n) > 1} | ({"row", "draw"} & set(names))):
+            raise ValueError(
+                f"column names {repeated} are repeated or reserved (row, draw); every column needs its own"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _images_are_square(self) -> Self:
+        if self.picture == "image" and math.isqrt(len(self.outputs)) ** 2 != len(self.outputs):
+            raise ValueError(
+                f"picture = 'image' with {len(self.outputs)} outputs: a square image has 1, 4, 9, 16, … pixels; "
+                "set picture = 'scatter'"
+            )
+        return self

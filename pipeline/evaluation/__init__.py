@@ -1,0 +1,1 @@
+"""How good a surrogate is: distances, plain methods, gates."""

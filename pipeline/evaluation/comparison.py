@@ -1,0 +1,137 @@
+"""How two samples of conditional outputs are held against each other: one way for a whole sweep.
+
+- "paired": deterministic networks on shared conditions. Rows of equal conditions are compared: the mean squared error.
+- "conditional": several draws a condition on shared conditions. The exact W₂² within every condition, averaged.
+- "joint": everything else: one draw a condition from stochastic networks, or conditions that the values of λ do not
+  share. Row against row would reward a collapse there (the smallest E|y − y'|² has y at the mean). So outputs and
+  continuous conditions are compared as one joint sample, by the exact W₂² of points (y, x / x_unit); x_unit scales
+  every condition to the outputs' mean standard deviation, and categorical conditions still split it into groups.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.harvest import Harvest
+from pipeline.data.samples import group_rows
+from pipeline.evaluation.distances import Weights, energy_distance, mean_squared_error, spread, wasserstein2_squared
+from pipeline.shapes import FloatArray
+from pipeline.transport.coupling import Coupling, conditional_coupling
+
+Kind = Literal["paired", "conditional", "joint"]
+
+LARGEST_GROUP = 2000
+"""Rows of a group beyond which exact distances take evenly spaced rows only: their cost grows like a power."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Outputs (n, D) at conditions (n, C), with weights (n,) summing to 1, or None where all weigh the same."""
+
+    outputs: FloatArray
+    conditions: FloatArray
+    weight: Weights = None
+
+    def rows(self, index: NDArray[np.intp]) -> "Sample":
+        """Some of the rows, their weights summing to 1 again."""
+        weight = None if self.weight is None else self.weight[index] / self.weight[index].sum()
+        return Sample(self.outputs[index], self.conditions[index], weight)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """The way of comparing, with what it needs to know of the conditions.
+
+    kind: see the module. categorical: (C,) booleans. condition_unit: (C,), what a condition is divided by where it
+    serves as a coordinate.
+    """
+
+    kind: Kind
+    categorical: NDArray[np.bool_]
+    condition_unit: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, harvest: Harvest, deterministic: bool) -> "Comparison":
+        """The way that fits the harvest of all λ, and whether its networks are deterministic."""
+        groups, shared = harvest.groups, harvest.shared
+        several = all(np.bincount(g)[g].min() > 1 for g in groups)
+        kind: Kind = "joint" if not shared else "paired" if deterministic else "conditional" if several else "joint"
+        x, y = np.concatenate(harvest.conditions), np.concatenate(harvest.outputs)
+        scale = y.std(axis=0, dtype=np.float64).mean() or 1.0
+        deviation = x.std(axis=0, dtype=np.float64) / scale
+        return cls(kind, np.array(harvest.categorical, dtype=bool), np.where(deviation > 0, deviation, 1.0))
+
+    @cached_property
+    def measure(self) -> str:
+        """The name of the error."""
+        return "MSE" if self.kind == "paired" else "W₂²"
+
+    def error(self, sample: Sample, truth: Sample) -> float:
+        """MSE ("paired") or the mean over the groups of the exact W₂²."""
+        if self.kind == "paired":
+            return mean_squared_error(sample.outputs, truth.outputs[match_rows(sample.conditions, truth.conditions)])
+        return self._mean_over_groups(wasserstein2_squared, sample, truth)
+
+    def energy_distance(self, sample: Sample, truth: Sample) -> float:
+        """Mean over the groups of the energy distance; "paired" takes all rows of outputs as one group."""
+        return self._mean_over_groups(energy_distance, sample, truth)
+
+    def spread(self, sample: Sample) -> float:
+        """Mean over the groups of the outputs' spread; "paired" takes all rows of outputs as one group."""
+        (groups,) = group_rows(self._keys(sample))
+        parts = [sample.rows(np.flatnonzero(groups == g)) for g in np.unique(groups)]
+        return float(np.mean([spread(part.outputs, part.weight) for part in parts]))
+
+    def coupling(self, left: Sample, right: Sample) -> Coupling:
+        """Pairs between the samples of two anchors: known ones ("paired"), or exact transport in every group."""
+        if self.kind == "paired":
+            partner = match_rows(left.conditions, right.conditions)
+            return Coupling(np.arange(len(partner)), partner, np.full(len(partner), 1 / len(partner)))
+        return conditional_coupling(self._points(left), self._keys(left), self._points(right), self._keys(right))
+
+    def _keys(self, sample: Sample) -> FloatArray:
+        """Rows with equal keys make a group, (n, ·)."""
+        if self.kind == "paired":
+            return sample.conditions[:, :0]
+        return sample.conditions if self.kind == "conditional" else sample.conditions[:, self.categorical]
+
+    def _points(self, sample: Sample) -> FloatArray:
+        """The coordinates that distances are taken in, (n, ·)."""
+        if self.kind != "joint":
+            return sample.outputs
+        return np.concatenate([sample.outputs, (sample.conditions / self.condition_unit)[:, ~self.categorical]], axis=1)
+
+    def _mean_over_groups(self, distance: Callable[..., float], sample: Sample, truth: Sample) -> float:
+        groups, truth_groups = group_rows(self._keys(sample), self._keys(truth))
+        values = []
+        for group in np.unique(groups):
+            a = sample.rows(evenly(np.flatnonzero(groups == group)))
+            b = truth.rows(evenly(np.flatnonzero(truth_groups == group)))
+            values.append(distance(self._points(a), self._points(b), a.weight, b.weight))
+        return float(np.mean(values))
+
+
+def thin(sample: Sample, comparison: Comparison) -> Sample:
+    """At most LARGEST_GROUP evenly spaced rows a group, unless rows are paired: what exact transport can afford."""
+    if comparison.kind == "paired":
+        return sample
+    (groups,) = group_rows(comparison._keys(sample))
+    return sample.rows(np.sort(np.concatenate([evenly(np.flatnonzero(groups == g)) for g in np.unique(groups)])))
+
+
+def match_rows(conditions: FloatArray, others: FloatArray) -> NDArray[np.intp]:
+    """For every row of conditions (n, C) the first row of `others` (m, C) that equals it; all must occur there."""
+    groups, other_groups = group_rows(conditions, others)
+    names, first = np.unique(other_groups, return_index=True)
+    return first[np.searchsorted(names, groups)]
+
+
+def evenly(rows: NDArray[np.intp]) -> NDArray[np.intp]:
+    """At most LARGEST_GROUP of the rows, evenly spaced."""
+    if len(rows) <= LARGEST_GROUP:
+        return rows
+    return rows[np.linspace(0, len(rows) - 1, LARGEST_GROUP).round().astype(np.intp)]

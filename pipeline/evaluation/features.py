@@ -1,0 +1,78 @@
+"""Distances between features of outputs: what a family's own look at its outputs sees of the surrogate's errors.
+
+A family that has `features` (of images: what tells one from another) is asked at every held-out λ about the outputs of
+the policies that a task's score has too, and about a second sample of the network that was trained there. They are held
+against each other within every condition where a condition has several draws, and over all conditions as one sample
+where it has one. The trained network's own distance is the floor.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
+
+from pipeline.data.harvest import Harvest
+from pipeline.data.network import Policy
+from pipeline.errors import ConfigurationError
+from pipeline.evaluation.comparison import LARGEST_GROUP, evenly
+from pipeline.evaluation.distances import squared_mean_discrepancy, wasserstein2_squared
+from pipeline.evaluation.task import METHODS, TRAINED, TaskTable, policies
+from pipeline.families.protocol import Data, FeaturedFamily
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+FEATURE_W2, FEATURE_MMD = "W₂² of features", "MMD² of features"
+
+
+def feature_tables(
+    family: FeaturedFamily, data: Data, surrogate: "Surrogate", score: Harvest, seed: int
+) -> tuple[TaskTable, ...]:
+    """Exact W₂² and MMD² of features; none where nothing is held out, or the networks did not travel along.
+
+    The MMD's kernel is Gaussian; one bandwidth serves all λ and conditions, so that figures compare over λ: the median
+    distance between two samples of the truth that differ, 1 where none do. Raises ConfigurationError where `features`
+    returns anything but finite numbers, a row for every row.
+    """
+    asked = policies(surrogate, score)
+    if not asked:
+        return ()
+    first = score.hyperparameter.tolist().index(min(asked))
+    conditions, counts = np.unique(score.conditions[first], axis=0, return_counts=True)
+    draws = 1 if surrogate.deterministic else min(int(counts.min()), LARGEST_GROUP)
+    if draws == 1:
+        conditions = conditions[evenly(np.arange(len(conditions)))]
+    truth_seed, seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
+
+    def groups(policy: Policy, own_seed: int) -> NDArray[np.float64]:
+        outputs = policy(conditions, draws, own_seed)
+        rows = outputs.reshape(-1, outputs.shape[-1])
+        found = np.asarray(family.features(rows, np.repeat(conditions, draws, axis=0), data), np.float64)
+        _check(found, len(rows), type(family).__name__)
+        return found.reshape(len(conditions), draws, -1) if draws > 1 else found[None]
+
+    truth = {value: groups(methods[TRAINED], truth_seed) for value, methods in asked.items()}
+    apart = np.concatenate([pdist(group) for sample in truth.values() for group in sample])
+    bandwidth = float(np.median(apart[apart > 0])) if apart.any() else 1.0
+    found = {value: {m: groups(policy, seed) for m, policy in methods.items()} for value, methods in asked.items()}
+
+    def table(name: str, distance: Callable[[NDArray[np.float64], NDArray[np.float64]], float]) -> TaskTable:
+        def mean(value: float, method: str) -> float:
+            return float(np.mean([distance(a, b) for a, b in zip(found[value][method], truth[value], strict=True)]))
+
+        return TaskTable(name, tuple((value, {m: mean(value, m) for m in METHODS}) for value in found))
+
+    return (
+        table(FEATURE_W2, wasserstein2_squared),
+        table(FEATURE_MMD, lambda a, b: squared_mean_discrepancy(a, b, bandwidth)),
+    )
+
+
+def _check(features: NDArray[np.float64], rows: int, family: str) -> None:
+    if features.ndim != 2 or len(features) != rows or not np.isfinite(features).all():
+        raise ConfigurationError(
+            f"features() of {family} returned an array of shape {features.shape} for {rows} rows of outputs; "
+            "finite numbers of shape (rows, F) are needed"
+        )

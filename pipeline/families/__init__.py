@@ -1,0 +1,1 @@
+"""Network families: how base networks are trained, asked, saved and loaded."""

@@ -1,0 +1,1 @@
+"""β-VAEs of handwritten digits."""

@@ -1,0 +1,135 @@
+"""Families of policies: one trained by PPO for every λ, a weight in the reward; scored by their episodes' rewards.
+
+Conditions are states, the same for all λ. They come from a reference behaviour and not from the anchors' policies,
+because `conditions` knows no networks: a harvest has to be possible for every λ alone, before others are trained.
+"""
+
+from abc import abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pipeline.data.network import Network, Policy
+from pipeline.data.schema import Column, Schema
+from pipeline.errors import DataError, HyperparameterError
+from pipeline.families.policies.settings import PolicySettings
+from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.torch_family import Family
+
+if TYPE_CHECKING:
+    from stable_baselines3.common.vec_env import VecEnv
+    from torch import nn
+
+    from pipeline.families.policies.gaussian_policy import GaussianPolicy
+
+DATA_SEED = 0
+"""Seed of the reference behaviour: train.seed changes the policies, never the states that they are asked about."""
+SCORE = "mean episode reward"
+
+
+def score_seed(seed: int) -> int:
+    """Seed of the environments that a score is taken in: never that of a training, whatever both sections hold."""
+    return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0] % 2**31)
+
+
+class PolicyFamily(Family):
+    """What families of policies share. observed, actions: columns; actions have both bounds. weight: that of λ."""
+
+    Settings = PolicySettings
+    settings: PolicySettings
+    observed: ClassVar[tuple[Column, ...]]
+    actions: ClassVar[tuple[Column, ...]]
+    weight: ClassVar[Column]
+
+    @abstractmethod
+    def environment(self, hyperparameter: float, count: int, seed: int) -> "VecEnv":
+        """`count` environments with the reward of one λ, stepped in one call."""
+
+    @abstractmethod
+    def reference(self, observations: NDArray[np.floating], generator: np.random.Generator) -> NDArray[np.floating]:
+        """Actions (N, D) of the reference behaviour at observations (N, C), in their box, whatever λ."""
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where λ is negative or no finite number."""
+        if not 0 <= value < float("inf"):
+            raise HyperparameterError(f"{self.weight.name} {value}: a weight is at least 0, and finite")
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """States (n, C) that the reference behaviour visits, and at which steps; splits have episodes of their own."""
+        super().ingest(source, settings)
+        fit, score = self._visited(0), self._visited(1)
+        return Data({"fit": fit[0], "fit_step": fit[1], "score": score[0], "score_step": score[1]})
+
+    def _visited(self, split: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """States (n, C) and the step (n,) of its episode that each was met at."""
+        count = self.settings.reference_episodes
+        generator = np.random.default_rng([DATA_SEED, split])
+        seed = int(generator.integers(2**31))
+        environment = self.environment(0.0, count, seed)
+        observation, going = np.asarray(environment.reset()), np.ones(count, bool)
+        states: list[NDArray[np.float32]] = []
+        steps: list[NDArray[np.int64]] = []
+        while going.any():
+            steps.append(np.full(going.sum(), len(steps)))
+            states.append(np.asarray(observation[going], np.float32))
+            state, _, done, _ = environment.step(self.reference(observation, generator))
+            observation = np.asarray(state)
+            going &= ~done
+        environment.close()
+        return np.concatenate(states), np.concatenate(steps)
+
+    def schema(self, data: Data) -> Schema:
+        """Draws of bounded actions at states."""
+        return Schema(hyperparameter=self.weight, outputs=self.actions, conditions=self.observed, deterministic=False)
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """States (n, C) of the reference behaviour, drawn without repetition: of step t in proportion to 1 / (1 + t).
+
+        All episodes pass through the first steps, and what is done there decides the rest: drawn evenly, two states in
+        a hundred would be of the first day, and a surrogate that is wrong there loses patients (docs/results.md).
+        """
+        pool, weight = data.arrays[split], 1 / (1 + data.arrays[f"{split}_step"])
+        generator = np.random.default_rng(seed)
+        keep = generator.choice(len(pool), size=min(count, len(pool)), replace=False, p=weight / weight.sum())
+        return np.asarray(pool[np.sort(keep)], np.float32)
+
+    def build(self, hyperparameter: float) -> "GaussianPolicy":
+        """A policy without weights worth the name."""
+        from pipeline.families.policies.gaussian_policy import GaussianPolicy
+
+        lower, upper = zip(*((column.lower, column.upper) for column in self.actions), strict=True)
+        return GaussianPolicy(len(self.observed), self.settings.hidden, lower, upper)
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+        """Train the policy of one λ; metrics are steps, and reward and length of the last episodes."""
+        from pipeline.families.policies.ppo import train
+
+        self.check_hyperparameter(hyperparameter)
+        environment = self.environment(hyperparameter, self.settings.environments, seed)
+        module = self.build(hyperparameter)
+        metrics = train(environment, module, self.settings, seed)
+        environment.close()
+        return self.network(module, hyperparameter), metrics
+
+    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
+        """Actions (N, draws, D) in their box, drawn at states (N, C); DataError for another shape."""
+        if conditions.ndim != 2 or conditions.shape[1] != len(self.observed):
+            names = [column.name for column in self.observed]
+            raise DataError(f"conditions have shape {conditions.shape}; (N, {len(names)}) is needed: {names}")
+        import torch
+
+        from pipeline.families.policies.gaussian_policy import GaussianPolicy
+
+        assert isinstance(module, GaussianPolicy)
+        return module.draw(torch.from_numpy(np.ascontiguousarray(conditions)), draws).numpy()
+
+    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+        """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""
+        from pipeline.families.policies.ppo import episode_rewards
+
+        environment = self.environment(hyperparameter, self.settings.episodes, score_seed(seed))
+        rewards = episode_rewards(policy, environment, seed)
+        environment.close()
+        return {SCORE: float(rewards.mean())}

@@ -1,0 +1,164 @@
+"""The protocol of a network family: what a sweep needs to know of the networks that it trains.
+
+A family is one class. It owns its settings (the `train` section of params.yaml, validated by a Pydantic model), turns
+the source file into data, trains one network for one hyperparameter, says at which conditions networks are harvested,
+and evaluates a network there. Everything that a family returns is plain: NumPy arrays, and networks that save
+themselves without pickle. A served model loads networks in a process that holds only NumPy, torch, safetensors and
+Pydantic: their modules import nothing else at module level.
+"""
+
+import json
+import math
+from dataclasses import dataclass, field
+from numbers import Real
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, Field
+from safetensors.numpy import save_file
+
+from pipeline.data.network import Network, Policy
+from pipeline.data.schema import Schema
+from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.settings import Section
+from pipeline.storage.files import read_arrays
+
+ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
+
+Split = Literal["fit", "score"]
+"""Conditions that the surrogate is fitted on, and those that its scores are computed on; but for categories, which have
+to occur in both, the two do not overlap."""
+
+
+class IngestSection(Section):
+    """The source data: a path (absolute, or relative to the repository), and for a table its value column."""
+
+    source: str = Field(min_length=1)
+    column: str = ""
+    units: str = ""
+
+
+@dataclass(frozen=True)
+class Data:
+    """What ingest hands to training and harvest.
+
+    arrays: named arrays. attributes: what else the family wants to remember of the source, as text (units, names).
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    attributes: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write arrays and attributes into an existing folder."""
+        # Safetensors writes strided arrays in the wrong order, and several entries of metadata in a random one: equal
+        # data would not be equal files.
+        arrays = {name: np.asarray(array, order="C") for name, array in self.arrays.items()}
+        save_file(arrays, folder / ARRAYS_FILE, metadata={ATTRIBUTES: json.dumps(self.attributes, sort_keys=True)})
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; BundleError where it is missing or corrupted."""
+        arrays, metadata = read_arrays(folder / ARRAYS_FILE, "ingested data")
+        try:
+            return cls(arrays, dict(json.loads(metadata[ATTRIBUTES])))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(
+                f"{folder / ARRAYS_FILE} is corrupted, or of another version: its attributes are no JSON ({error!r}); "
+                "run stage ingest again"
+            ) from error
+
+
+@runtime_checkable
+class NetworkFamily(Protocol):
+    """A family of networks, one for every λ. Constructed with its validated settings: `Family(settings)`."""
+
+    Settings: ClassVar[type[BaseModel]]
+
+    def __init__(self, settings: Any) -> None: ...
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where no network can be trained at this λ."""
+        ...
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Read and check the source file; raise DataError where it cannot be used."""
+        ...
+
+    def schema(self, data: Data) -> Schema:
+        """Names, units, kinds and bounds of outputs and conditions."""
+        ...
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+        """Train the network of one λ; returns it with its training metrics (losses, steps, ...)."""
+        ...
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """At most `count` conditions (n, C) of a split: the same at every λ."""
+        ...
+
+    @classmethod
+    def load(cls, folder: Path) -> Network:
+        """Read a network back from `Network.save`'s folder; raise BundleError where it cannot be."""
+        ...
+
+
+@runtime_checkable
+class ScoredFamily(NetworkFamily, Protocol):
+    """A family with a measure of its own for its task, which validation shows beside the errors."""
+
+    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+        """Named scores of a policy at one λ (a mean episode reward under that λ's reward, an accuracy).
+
+        policy: the network of that λ, or what stands in for it. The seed is the same for all policies.
+        """
+        ...
+
+
+@runtime_checkable
+class FeaturedFamily(NetworkFamily, Protocol):
+    """A family whose outputs are held against each other by features too, as images are: pixel by pixel says little."""
+
+    def features(
+        self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
+    ) -> NDArray[np.floating]:
+        """Features (n, F) of outputs (n, D) at conditions (n, C); a row's do not depend on other rows."""
+        ...
+
+
+def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> NDArray[np.float32]:
+    """Outputs (conditions, draws, D) from rows (conditions · draws, D), those of a condition one after the other.
+
+    Raises DataError, naming the origin, where there is another number of rows: reshaped, they would be mixed up.
+    """
+    values = np.asarray(rows, np.float32)
+    if values.ndim == 0 or len(values) != conditions * draws:
+        raise DataError(
+            f"{origin} gave outputs of shape {values.shape} for {conditions * draws} rows of conditions; a row of "
+            "outputs for every row is needed, in the same order"
+        )
+    return values.reshape(conditions, draws, -1)
+
+
+def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
+    """Raise DataError where a split (n, C) has no condition at all."""
+    if not len(conditions):
+        raise DataError(
+            f"ingest.source leaves no condition for the split {split}: every one that it has occurs in the other too "
+            "(a series that repeats itself); give a longer or a more varied one"
+        )
+
+
+def check_trained(trained: object, family: str | None) -> tuple[Network, dict[str, float]]:
+    """What `train` returned, or ConfigurationError where that is no network with finite metrics by their names."""
+    match trained:
+        case (Network() as network, dict() as metrics) if all(
+            isinstance(name, str) and isinstance(value, Real) and math.isfinite(value)
+            for name, value in metrics.items()
+        ):
+            return network, {name: float(value) for name, value in metrics.items()}
+    raise ConfigurationError(
+        f"network = {family!r}: train() returned {trained!r}; a network (with family, outputs and save: "
+        "`self.network(module, hyperparameter)` in a Family) and a dictionary of finite metrics are needed"
+    )

@@ -1,0 +1,1 @@
+"""Quantile forecasters of a time series."""

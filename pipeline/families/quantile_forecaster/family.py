@@ -1,0 +1,154 @@
+"""Quantile forecasters of a series: an MLP from the last hours to the next ones, trained by pinball loss; λ = quantile.
+
+The series is split 70/15/15 in time into train, validation and test, and no window straddles two splits. Networks are
+trained on train and stop early on validation. The surrogate is fitted on contexts of those two, and scored on test.
+"""
+
+import lzma
+import tarfile
+import zipfile
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.schema import Column, Schema
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.quantile_forecaster.settings import ForecasterSettings
+
+if TYPE_CHECKING:
+    from pipeline.families.quantile_forecaster.pinball import ForecastNetwork
+
+TRAIN_END, VALIDATION_END = 0.70, 0.85
+"""Ends of the train and validation splits, as fractions of the series."""
+
+BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
+"""What pandas raises for a file that is no table: its own errors (ValueErrors), and those of the compressions."""
+
+
+class QuantileForecaster:
+    """The family: any CSV with a value column, one row a time step, in the order of time."""
+
+    Settings = ForecasterSettings
+
+    def __init__(self, settings: ForecasterSettings) -> None:
+        self.settings = settings
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where the quantile is not inside (0, 1)."""
+        if not 0 < value < 1:
+            raise HyperparameterError(f"quantile {value}: a quantile lies between 0 and 1, both excluded")
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Read the value column; DataError where it is missing, not numeric, has gaps or is too short for windows."""
+        values = _read_column(source, settings.column)
+        if (shortest := min(map(len, _splits(values).values()))) < self.settings.window:
+            raise DataError(
+                f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
+                f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
+            )
+        if not np.ptp(_splits(values)["train"]) > 0:  # the deviation of equal numbers is not always 0
+            raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
+        return Data({"values": values}, {"column": settings.column, "units": settings.units})
+
+    def schema(self, data: Data) -> Schema:
+        """Conditions temp_t-11 … temp_t-0 and outputs temp_t+1 … of a column temp, all in its units."""
+        column, units = data.attributes["column"], data.attributes["units"]
+        return Schema(
+            hyperparameter=Column(name="quantile", lower=0.0, upper=1.0),
+            outputs=tuple(Column(name=f"{column}_t+{i + 1}", units=units) for i in range(self.settings.horizon)),
+            conditions=tuple(
+                Column(name=f"{column}_t-{i}", units=units) for i in reversed(range(self.settings.history))
+            ),
+            deterministic=True,
+            picture="forecast",
+        )
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["ForecastNetwork", dict[str, float]]:
+        """Train the forecaster of one quantile; metrics are losses in the data's units, and epochs.
+
+        Every quantile starts from the same weights and sees the same batches, so that the sweep changes λ alone.
+        """
+        from pipeline.families.quantile_forecaster.pinball import train
+
+        self.check_hyperparameter(hyperparameter)
+        splits = _splits(data.arrays["values"])
+        return train(
+            self._windows(splits["train"]), self._windows(splits["validation"]), hyperparameter, self.settings, seed
+        )
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """Distinct contexts (n, history), drawn at random, in the order of time; none of score occurs in fit."""
+        splits = _splits(data.arrays["values"])
+        fit = np.concatenate([self._windows(splits[s])[:, : self.settings.history] for s in ("train", "validation")])
+        score = self._windows(splits["test"])[:, : self.settings.history]
+        pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
+        keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
+        return np.asarray(pool[np.sort(keep)], np.float32)
+
+    @classmethod
+    def load(cls, folder: Path) -> "ForecastNetwork":
+        """Read a forecaster back; BundleError where files are missing or corrupted."""
+        from pipeline.families.quantile_forecaster.pinball import load
+
+        return load(folder)
+
+    def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
+
+
+def _splits(values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    first, second = int(TRAIN_END * len(values)), int(VALIDATION_END * len(values))
+    return {"train": values[:first], "validation": values[first:second], "test": values[second:]}
+
+
+def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+    """First occurrences of rows, in their order, without those that `known` holds too."""
+    seen = set() if known is None else {row.tobytes() for row in known}
+    keep = []
+    for i, row in enumerate(contexts):
+        if (key := row.tobytes()) not in seen:
+            seen.add(key)
+            keep.append(i)
+    return contexts[keep]
+
+
+def _read_table(source: Path) -> Any:
+    import pandas as pd
+
+    if source.is_dir():
+        raise DataError(f"ingest.source = {source} is a folder; set the path of a CSV file in it")
+    if not source.is_file():
+        raise DataError(f"ingest.source = {source} does not exist; set the path of a CSV file")
+    try:
+        return pd.read_csv(source)
+    except pd.errors.EmptyDataError as error:
+        raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
+    except BROKEN as error:
+        raise DataError(f"ingest.source = {source} is no CSV file: {error}") from error
+    except ImportError as error:
+        raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
+
+
+def _read_column(source: Path, column: str) -> NDArray[np.float32]:
+    import pandas as pd
+
+    table = _read_table(source)
+    if not column:
+        raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
+    if column not in table.columns:
+        raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
+    with np.errstate(over="ignore"):  # beyond float32 is as bad as no number
+        values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
+    if (bad := np.flatnonzero(~np.isfinite(values))).size:
+        first = table[column].iloc[bad[0]]
+        shown = repr(first) if isinstance(first, str) else str(first)
+        # The header is line 1, as an editor counts.
+        raise DataError(
+            f"ingest.source = {source}: column {column!r} holds {shown} in line {bad[0] + 2} "
+            f"({bad.size} such rows); finite numbers are needed: fill or remove these rows"
+        )
+    return np.asarray(values, np.float32)

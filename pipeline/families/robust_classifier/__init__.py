@@ -1,0 +1,1 @@
+"""Adversarially trained classifiers of digits."""

@@ -1,0 +1,137 @@
+"""The analytic conditional semicircles: points that travel along half circles, with their density known at every λ.
+
+Four categories in the plane; λ = s in [0, 1]. Angles are von Mises around a mean that turns by ±π as s goes from 0 to
+1, radii are lognormal around 1:
+
+    category 0 / 1: centre (-1, 0), mean angle +πs / -πs
+    category 2 / 3: centre (1, 0), mean angle π - πs / -π + πs
+
+(Amad and van der Schaar, ICLR 2026, arXiv 2603.01771, section on synthetic data.) Nothing is trained.
+"""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.data.schema import Column, Schema
+from pipeline.errors import BundleError, DataError, HyperparameterError
+from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json
+
+FAMILY = "semicircles"
+CENTRES = np.array([[-1.0, 0.0], [-1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
+"""Centre of each category's circle, (4, 2)."""
+
+_START = np.array([0.0, 0.0, math.pi, -math.pi])
+_TURN = np.array([math.pi, -math.pi, -math.pi, math.pi])
+CONCENTRATION = 5.0
+SPREAD = 0.05
+NETWORK_FILE = "network.json"
+
+
+def mean_angle(category: ArrayLike, s: ArrayLike) -> NDArray[np.float64]:
+    """Mean angle in radians of categories (...) at s (broadcast against them)."""
+    codes = _codes(np.asarray(category))
+    return np.asarray(_START[codes] + _TURN[codes] * np.asarray(s, np.float64))
+
+
+def log_density(y: ArrayLike, category: ArrayLike, s: ArrayLike) -> NDArray[np.float64]:
+    """Log density of p_s(y | category), (N,), for points y (N, 2) and one category or (N,); s is one value or (N,).
+
+    The density is the one in the plane: angle and radius have their own, over the Jacobian r of polar coordinates.
+    """
+    points = np.asarray(y, np.float64)
+    codes = np.broadcast_to(_codes(np.asarray(category)), points.shape[:1])
+    offset = points - CENTRES[codes]
+    log_radius = np.log(np.hypot(offset[:, 0], offset[:, 1]))
+    angle = np.arctan2(offset[:, 1], offset[:, 0])
+    von_mises = CONCENTRATION * np.cos(angle - mean_angle(codes, s)) - math.log(2 * math.pi * np.i0(CONCENTRATION))
+    lognormal = -0.5 * (log_radius / SPREAD) ** 2 - log_radius - math.log(SPREAD * math.sqrt(2 * math.pi))
+    return np.asarray(von_mises + lognormal - log_radius)
+
+
+@dataclass(frozen=True)
+class SemicircleNetwork:
+    """The truth at one s, in the guise of a network."""
+
+    s: float
+    family: ClassVar[str] = FAMILY
+
+    def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
+        """Points (N, draws, 2) of categories (N, 1); draws at different s are independent, whatever their seeds."""
+        rng = np.random.default_rng([seed, int(np.float64(self.s).view(np.uint64))])
+        codes = _codes(np.asarray(conditions)[:, 0])[:, None]
+        shape = (len(codes), draws)
+        angle = rng.vonmises(np.broadcast_to(mean_angle(codes, self.s), shape), CONCENTRATION)
+        radius = rng.lognormal(0.0, SPREAD, shape)
+        turned = radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+        return np.asarray(CENTRES[codes] + turned, np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write s as JSON."""
+        write_json(folder / NETWORK_FILE, {"s": self.s})
+
+
+class Semicircles:
+    """The family; the source file, which ingest only names, is this module itself."""
+
+    class Settings(BaseModel):
+        """There is nothing to set."""
+
+        model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Raise HyperparameterError where s lies outside [0, 1]."""
+        if not 0 <= value <= 1:
+            raise HyperparameterError(f"s = {value}: the semicircles are defined for s from 0 to 1")
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Nothing is read: the truth is code. Raises DataError where the source is missing."""
+        if not source.exists():
+            raise DataError(f"ingest.source = {source} does not exist; set pipeline/families/semicircles/family.py")
+        return Data()
+
+    def schema(self, data: Data) -> Schema:
+        """Two outputs, and one categorical condition."""
+        return Schema(
+            hyperparameter=Column(name="s", lower=0.0, upper=1.0),
+            outputs=(Column(name="y0"), Column(name="y1")),
+            conditions=(Column(name="category", kind="categorical", lower=0, upper=len(CENTRES) - 1),),
+            deterministic=False,
+            picture="scatter",
+        )
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[SemicircleNetwork, dict[str, float]]:
+        """The truth at s: no training, no metrics."""
+        self.check_hyperparameter(hyperparameter)
+        return SemicircleNetwork(hyperparameter), {}
+
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """The categories (min(count, 4), 1), in both splits: contexts are shared, their draws are not."""
+        return np.arange(min(count, len(CENTRES)), dtype=np.float32)[:, None]
+
+    @classmethod
+    def load(cls, folder: Path) -> SemicircleNetwork:
+        """Read a network back; BundleError where the file is missing or corrupted."""
+        document = read_json(folder / NETWORK_FILE, "network")
+        try:
+            return SemicircleNetwork(float(document["s"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise BundleError(f"{folder / NETWORK_FILE} is corrupted: it holds no number s") from error
+
+
+def _codes(category: NDArray[np.generic]) -> NDArray[np.intp]:
+    codes = np.asarray(category)
+    bad = codes[~np.isin(codes, np.arange(len(CENTRES)))]
+    if bad.size:
+        raise DataError(f"category {bad[0]} does not exist; the categories are 0, 1, 2 and 3")
+    return codes.astype(np.intp)

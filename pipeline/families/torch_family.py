@@ -1,0 +1,171 @@
+"""A family of one's own with little code: the parts of the protocol that are alike for most torch networks.
+
+What is left to write is `schema`, `build`, `train` and `conditions`; and `outputs` where running the module is not all
+there is to it. The protocol is `pipeline.families.protocol`: a class that has its methods does without this one.
+"""
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from pipeline.data.network import Network
+from pipeline.data.schema import Schema
+from pipeline.errors import BundleError, DataError, FitError
+from pipeline.families.protocol import Data, IngestSection, Split, by_condition
+from pipeline.settings import explain
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json, read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
+_SEEDED = threading.RLock()  # a network may ask another one
+
+
+class NoSettings(BaseModel):
+    """There is nothing to set."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Family(ABC):
+    """A family of torch modules, one for every λ.
+
+    Settings: a Pydantic model of the `train` section without its seed. code: import paths of what the networks need
+    beside this class (`package.module:name`), so that a registered model brings it along.
+    """
+
+    Settings: ClassVar[type[BaseModel]] = NoSettings
+
+    def __init__(self, settings: Any) -> None:
+        self.settings = settings
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Nothing but the class itself, and what lies beside it in its package."""
+        return ()
+
+    def check_hyperparameter(self, value: float) -> None:
+        """Every finite λ will do."""
+        return
+
+    def ingest(self, source: Path, settings: IngestSection) -> Data:
+        """Nothing is read; DataError where ingest.source, which DVC watches, is missing."""
+        if not source.exists():
+            raise DataError(f"ingest.source = {source} does not exist; set the file or folder that holds this family")
+        return Data()
+
+    @abstractmethod
+    def schema(self, data: Data) -> Schema:
+        """Names, units, kinds and bounds of outputs and conditions."""
+
+    @abstractmethod
+    def build(self, hyperparameter: float) -> "nn.Module":
+        """The module of one λ before it is trained: what weights that were saved are loaded into."""
+
+    @abstractmethod
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+        """Train the module of one λ; returns `self.network(module, hyperparameter)` and training metrics."""
+
+    @abstractmethod
+    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
+        """At most `count` conditions (n, C) of a split: the same at every λ."""
+
+    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
+        """Outputs (N, draws, D) at conditions (N, C): the module on every condition, repeated `draws` times.
+
+        torch's global generator has this seed, so that a module that draws by it needs no more.
+        """
+        import torch
+
+        rows = torch.from_numpy(np.repeat(conditions, draws, axis=0))
+        return by_condition(module(rows).float().numpy(), len(conditions), draws, type(self).__name__)
+
+    def network(self, module: "nn.Module", hyperparameter: float) -> "ModuleNetwork":
+        """A trained module as a network that saves itself without pickle."""
+        return ModuleNetwork(self, module, hyperparameter)
+
+    @classmethod
+    def load(cls, folder: Path) -> Network:
+        """Read back what `ModuleNetwork.save` wrote; BundleError where it is missing, corrupted or of another build."""
+        document = read_json(folder / NETWORK_FILE, "network")
+        state = read_tensors(folder / WEIGHTS_FILE, "network")
+        try:
+            family = cls(cls.Settings.model_validate(document["settings"]))
+            return family._restore(state, float(document["hyperparameter"]))
+        except ValidationError as error:
+            raise BundleError(explain(error, str(folder / NETWORK_FILE), "settings.")) from error
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            reason = " ".join(str(error).split())
+            raise BundleError(f"{folder} holds no network of {cls.__name__}: {reason}") from error
+
+    def _restore(self, state: "dict[str, Tensor]", hyperparameter: float) -> "ModuleNetwork":
+        module = self.build(hyperparameter)
+        module.load_state_dict(state)
+        return self.network(module, hyperparameter)
+
+
+class ModuleNetwork:
+    """A trained module of one λ, with the family that knows how to build and to ask it."""
+
+    def __init__(self, family: Family, module: "nn.Module", hyperparameter: float) -> None:
+        self.module = module.requires_grad_(False).eval()
+        self.hyperparameter = hyperparameter
+        self._family = family
+
+    @property
+    def family(self) -> str:
+        """The import path of the family's class."""
+        return f"{type(self._family).__module__}:{type(self._family).__qualname__}"
+
+    @property
+    def code(self) -> tuple[str, ...]:
+        """Import paths of what the network needs beside its family."""
+        return self._family.code
+
+    def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
+        """Outputs (N, draws, D) at conditions (N, C), by the family; the same seed gives the same draws."""
+        with _seeded(seed):
+            values = self._family.outputs(self.module, np.asarray(conditions, np.float32), draws, seed)
+        return np.asarray(values, np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write the module's state_dict as safetensors; the family's settings and λ as JSON.
+
+        Raises FitError where a weight is not finite; buffers may be infinite, as masks are.
+        """
+        from safetensors.torch import save_file
+
+        if broken := [name for name, weight in self.module.named_parameters() if not weight.isfinite().all()]:
+            raise FitError(
+                f"the network of λ = {self.hyperparameter} has weights that are not finite: {broken}; train it with a "
+                "smaller learning rate"
+            )
+        # Weights that are tied share memory, which safetensors refuses; each gets its own copy.
+        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.module.state_dict().items()}
+        save_file(state, folder / WEIGHTS_FILE)
+        settings = self._family.settings.model_dump(mode="json")
+        write_json(folder / NETWORK_FILE, {"hyperparameter": self.hyperparameter, "settings": settings})
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Torch's global generator at a seed, one thread, no gradients; all as it was afterwards.
+
+    The generator is the process's: only one thread at a time may have its own seed in it.
+    """
+    import torch
+
+    from pipeline.families.quantile_forecaster.pinball import single_thread
+
+    with _SEEDED, torch.random.fork_rng(devices=[]), single_thread(), torch.no_grad():
+        torch.default_generator.manual_seed(seed)
+        yield

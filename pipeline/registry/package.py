@@ -1,0 +1,147 @@
+"""A surrogate's bundle as an MLflow model folder: signature, units, code, requirements, input example."""
+
+import importlib.metadata
+import importlib.util
+import sysconfig
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import pipeline
+from pipeline.data.schema import Column
+from pipeline.errors import RegistryError
+from pipeline.serving.frames import default_params
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+    from pipeline.data.network import Network
+    from pipeline.surrogate import Surrogate
+
+PACKAGE = Path(pipeline.__file__).parent
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "POT",
+    "pyarrow",
+    "pydantic",
+    "PyYAML",
+    "safetensors",
+    "scipy",
+    "torch",
+)
+"""What loading and predicting import, as distributions; tests/registry/test_packaging.py compares."""
+
+
+def save_model(folder: Path, bundle: Path, surrogate: "Surrogate", example: NDArray[np.floating]) -> None:
+    """Write an MLflow model to `folder`, which must not exist: the bundle, this package, and what describes them.
+
+    example: conditions (n, C) that the surrogate knows, shown to consumers as the input example.
+    """
+    import mlflow.pyfunc
+
+    code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
+    mlflow.pyfunc.save_model(
+        str(folder),
+        python_model=str(PACKAGE / "serving" / "mlflow_model.py"),
+        code_paths=[str(PACKAGE), *map(str, code)],
+        artifacts={"surrogate": str(bundle)},
+        signature=signature(surrogate),
+        metadata=describe(surrogate),
+        input_example=input_example(surrogate, example),
+        pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
+    )
+
+
+def signature(surrogate: "Surrogate") -> "ModelSignature":
+    """Named conditions in; row, draw and named outputs out; hyperparameter, draws and seed as parameters.
+
+    Continuous columns are doubles. Categorical ones are of any type, because MLflow would take either integers or
+    floats for them, and codes come as both; `predict` checks them.
+    """
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
+    from mlflow.types.schema import AnyType
+
+    conditions: list[ColSpec | TensorSpec] = [
+        ColSpec(AnyType() if column.kind == "categorical" else DataType.double, column.name)  # type: ignore[no-untyped-call]
+        for column in surrogate.schema.conditions
+    ]
+    outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.long, "row"), ColSpec(DataType.long, "draw")]
+    outputs += [ColSpec(DataType.double, column.name) for column in surrogate.schema.outputs]
+    return ModelSignature(
+        # Without condition columns MLflow's check would drop the rows with the columns.
+        inputs=Schema(conditions) if conditions else None,
+        outputs=Schema(outputs),
+        params=ParamSchema(
+            [
+                ParamSpec(name, DataType.double if isinstance(value, float) else DataType.long, value)
+                for name, value in default_params(surrogate.anchors).items()
+            ]
+        ),
+    )
+
+
+def describe(surrogate: "Surrogate") -> dict[str, Any]:
+    """Metadata of the model: units, kinds and bounds of every column, what λ is, and its anchors."""
+
+    def rows(columns: Iterable[Column]) -> list[dict[str, Any]]:
+        return [column.model_dump() for column in columns]
+
+    schema = surrogate.schema
+    every = (*schema.conditions, *schema.outputs)
+    return {
+        "units": {column.name: column.units for column in every},
+        "conditions": rows(schema.conditions),
+        "outputs": rows(schema.outputs),
+        "hyperparameter": schema.hyperparameter.model_dump(),
+        "anchors": list(surrogate.anchors),
+        "digest": surrogate.digest,
+    }
+
+
+def input_example(surrogate: "Surrogate", example: NDArray[np.floating]) -> Any:
+    """Conditions and parameters as a consumer hands them in."""
+    import pandas as pd
+
+    columns = surrogate.schema.conditions
+    frame = pd.DataFrame({c.name: example[:, i].astype(np.float64) for i, c in enumerate(columns)})
+    return (frame, default_params(surrogate.anchors) | {"draws": 2}) if columns else None
+
+
+def pinned(distribution: str) -> str:
+    """`name==version` as installed, without the local part (2.13.0+cpu) that no index holds."""
+    return f"{distribution}=={importlib.metadata.version(distribution).partition('+')[0]}"
+
+
+def needed(network: "Network") -> tuple[str, ...]:
+    """What a network needs to be loaded: its family, and import paths of more code where it names such."""
+    return (network.family, *getattr(network, "code", ()))
+
+
+def foreign_modules(paths: Iterable[str]) -> set[str]:
+    """Top-level modules of what is named by import path (`package.module:Class`), this package left out."""
+    modules = {path.partition(":")[0].partition(".")[0] for path in paths if ":" in path}
+    return modules - {PACKAGE.name}
+
+
+def locate(modules: Iterable[str]) -> tuple[list[Path], list[str]]:
+    """Where the code of `modules` comes from: paths to copy along, and installed distributions to require."""
+    installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]
+    paths: list[Path] = []
+    distributions: set[str] = set()
+    for module in sorted(modules):
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise RegistryError(f"module {module!r} of a network family has no file to serve from; make it a package")
+        path = Path(spec.origin).resolve()
+        path = path.parent if spec.submodule_search_locations else path
+        if any(path.is_relative_to(folder) for folder in installed):
+            distributions.update(importlib.metadata.packages_distributions()[module])
+        else:
+            paths.append(path)
+    return paths, sorted(distributions)

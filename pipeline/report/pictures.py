@@ -1,0 +1,128 @@
+"""All pictures of a validation, as PNGs in one folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.data.anchors import Anchors
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.evaluate import FLOOR, LABELS, SURROGATE, Evaluation
+from pipeline.report.fans import draw_fans
+from pipeline.report.images import draw_images
+from pipeline.report.movement import draw_clouds, draw_curves, draw_strips
+from pipeline.report.panels import choose_panels
+from pipeline.report.paths import draw_paths
+from pipeline.report.style import (
+    COLOURS,
+    INK,
+    MARKER_STYLE,
+    MARKERS,
+    PALE,
+    Picture,
+    drawing,
+    label,
+    legend,
+    log_axis,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from pipeline.surrogate import Surrogate
+
+
+def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> list[Picture]:
+    """Write every picture that fits the sweep into an existing folder; returns them in the report's order."""
+    comparison = Comparison.of(score, surrogate.deterministic)
+    panels = choose_panels(surrogate, score, comparison)
+    pictures = [draw_errors(surrogate, score, evaluation, folder)] if evaluation.held_out else []
+    if score.schema.picture == "image":
+        pictures += draw_images(surrogate, score, panels, comparison, folder)
+    elif comparison.kind == "paired":
+        pictures.append(draw_curves(surrogate, score, panels, folder))
+        if score.schema.picture == "forecast":
+            pictures.append(draw_fans(surrogate, score, panels, folder))
+    elif evaluation.held_out:
+        draw = draw_strips if len(score.schema.outputs) == 1 else draw_clouds
+        pictures.append(draw(surrogate, score, panels, folder))
+    if score.schema.picture != "image":  # two pixels against each other say nothing
+        pictures.append(draw_paths(surrogate, score, panels, folder))
+    if surrogate.history:
+        pictures.append(draw_history(surrogate, folder))
+    return pictures
+
+
+def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> Picture:
+    """The error of all methods against λ, and beside it the spread, where a collapse would show."""
+    schema, values = score.schema, evaluation.hyperparameters
+    units = schema.outputs[0].units
+    with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
+        for method in evaluation.methods:
+            scores = [evaluation.at(method, value) for value in values]
+            line: dict[str, Any] = {"c": COLOURS[method], "ls": "--" if method == FLOOR else "-"}
+            line |= {"lw": 2.2 if method == SURROGATE else 1.2, "zorder": 4 if method == SURROGATE else 3}
+            line |= {"marker": MARKERS[method], "label": LABELS[method], **MARKER_STYLE.get(method, {})}
+            _per_interval(errors, surrogate.anchors, values, [s.error for s in scores], line)
+            _per_interval(spreads, surrogate.anchors, values, [s.spread for s in scores], line)
+        truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
+        line = {"c": INK, "marker": "x", "ls": ":", "lw": 1.2, "zorder": 5, "label": "truth"}
+        _per_interval(spreads, surrogate.anchors, values, truth, line)
+        found = [s.error for s in evaluation.held_out]
+        logarithmic = min(found) > 0
+        if logarithmic:
+            log_axis(errors, min(found), max(found))
+        squared = f" [{units}²]" if units else ""
+        errors.set(
+            title=f"{evaluation.measure} against the truth: lower is better",
+            ylabel=f"{evaluation.measure}{squared}{', log scale' if logarithmic else ''}",
+        )
+        spreads.set(title="spread: nearest to the truth's is better", ylabel=f"spread [{units}]" if units else "spread")
+        for ax in (errors, spreads):
+            _mark_anchors(ax, surrogate.anchors)
+            ax.set_xlabel(label(schema.hyperparameter))
+        legend(figure, spreads, columns=3)
+    return Picture(
+        "errors.png",
+        "Errors at the held-out values",
+        "Left: the error of every method; the surrogate is blue, and dotted verticals are the anchors, where methods "
+        "start afresh. Right: how wide each method's outputs scatter; a spread that falls short of the truth's is a "
+        "collapse.",
+    )
+
+
+def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
+    """The curves that the fit recorded, one panel each."""
+    curves = {name: values for name, values in surrogate.history.items() if len(values) > 1}
+    columns = min(3, len(curves))
+    rows = -(-len(curves) // columns)
+    with drawing(folder / "fit.png", rows, columns, width=9.2 / columns, height=2.8) as (_, axes):
+        for ax, (name, values) in zip(axes.flat, curves.items(), strict=False):
+            ax.plot(np.arange(1, len(values) + 1), values, c=COLOURS[SURROGATE], lw=1.4)
+            logarithmic = min(values) > 0 and max(values) > 10 * min(values)
+            if logarithmic:
+                log_axis(ax, min(values), max(values))
+            ax.set(xlabel="recorded step", ylabel=name.replace("_", " ") + (", log scale" if logarithmic else ""))
+        for ax in axes.flat[len(curves) :]:
+            ax.remove()
+    return Picture(
+        "fit.png",
+        "How the fit went",
+        "The curves that the fit recorded; all should have levelled off at their right end.",
+    )
+
+
+def _per_interval(
+    ax: "Axes", anchors: tuple[float, ...], values: Sequence[float], figures: Sequence[float], line: dict[str, Any]
+) -> None:
+    """Draw a line that breaks at the anchors: errors fall towards 0 there, and joining them across would hide it."""
+    intervals = np.array([Anchors(anchors).interval(value) for value in values])
+    for k in np.unique(intervals):
+        ax.plot(np.array(values)[intervals == k], np.array(figures)[intervals == k], **line)
+
+
+def _mark_anchors(ax: "Axes", anchors: tuple[float, ...]) -> None:
+    for anchor in anchors:
+        ax.axvline(anchor, c=PALE, lw=0.9, ls=":", zorder=1)

@@ -1,0 +1,1 @@
+"""What a consumer talks to: frames in, frames out."""

@@ -1,0 +1,63 @@
+"""What a consumer sees: named condition columns and parameters in; row, draw and named output columns out."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.data.samples import check_columns
+from pipeline.data.schema import Column
+from pipeline.errors import ConfigurationError, DataError
+
+
+def default_params(anchors: Sequence[float]) -> dict[str, float | int]:
+    """The parameters of `predict`; λ defaults to the middle anchor (of an even number, the lower of the middle two)."""
+    return {"hyperparameter": float(anchors[(len(anchors) - 1) // 2]), "draws": 1, "seed": 0}
+
+
+def read_params(params: Mapping[str, Any], anchors: Sequence[float]) -> tuple[float, int, int]:
+    """Hyperparameter, draws and seed, defaults filled in; ConfigurationError where draws < 1 or seed < 0."""
+    settings = {**default_params(anchors), **params}
+    draws, seed = int(settings["draws"]), int(settings["seed"])
+    if draws < 1:
+        raise ConfigurationError(f"draws = {draws}; at least 1 is needed")
+    if seed < 0:
+        raise ConfigurationError(f"seed = {seed}; 0 or above is needed")
+    return float(settings["hyperparameter"]), draws, seed
+
+
+def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:
+    """Conditions (N, C) of a frame whose columns bear the names of `columns`, in any order.
+
+    Raises DataError for columns that are missing or unknown, for values that are no finite numbers, for categorical
+    codes that are not whole, and for values outside a column's bounds.
+    """
+    names = [column.name for column in columns]
+    given = [str(name) for name in frame.columns]
+    if missing := [name for name in names if name not in given]:
+        raise DataError(f"conditions: columns {missing} are missing; received {given}, needed are {names}")
+    if unknown := [name for name in given if name not in names]:
+        raise DataError(f"conditions: columns {unknown} are unknown; remove them, needed are {names}")
+    values = np.empty((len(frame), len(names)))
+    for i, name in enumerate(names):
+        try:
+            values[:, i] = pd.to_numeric(frame[name])
+        except (TypeError, ValueError) as error:
+            raise DataError(f"conditions: column {name!r} holds what is no number: {error}") from error
+    if not np.isfinite(values).all():
+        row, i = np.argwhere(~np.isfinite(values))[0]
+        raise DataError(
+            f"conditions: column {names[i]!r} holds {values[row, i]} in row {row}; finite numbers are needed"
+        )
+    check_columns(values, columns, "conditions")
+    return values
+
+
+def sample_frame(samples: NDArray[np.floating], columns: Sequence[Column]) -> pd.DataFrame:
+    """Samples (N, draws, D) as N × draws rows: row (of the input), draw, then the outputs."""
+    count, draws, _ = samples.shape
+    flat = samples.reshape(count * draws, len(columns)).astype(np.float64)
+    frame = {"row": np.repeat(np.arange(count), draws), "draw": np.tile(np.arange(draws), count)}
+    return pd.DataFrame(frame | {column.name: flat[:, i] for i, column in enumerate(columns)})

@@ -1,0 +1,207 @@
+"""The one configuration: params.yaml, read into strict models.
+
+A section has the name of the stage that reads it. Unknown keys, values of the wrong type and contradictions are
+refused before anything runs, with the field, the value and what would do.
+"""
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from pipeline.data.anchors import check_anchors, check_ascending
+from pipeline.errors import ConfigurationError
+from pipeline.families.protocol import IngestSection
+from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.surrogate.config import SurrogateConfig
+
+Device = Literal["auto", "cpu", "cuda"]
+
+PARAMS = Path("params.yaml")
+
+
+class SweepSection(Section):
+    """The values of λ: one network and one harvest each; those that are no anchors are held out.
+
+    values is empty where the harvest is handed in from disk: then every other λ of that harvest is held out.
+    """
+
+    values: tuple[float, ...]
+    anchors: tuple[float, ...]
+
+    @property
+    def held_out(self) -> tuple[float, ...]:
+        """The values that are no anchors, ascending."""
+        return tuple(v for v in self.values if v not in self.anchors)
+
+    def value_of(self, text: str) -> float:
+        """The value that `text` writes; ConfigurationError where it is none of sweep.values."""
+        for value in self.values:
+            if _is_number(text, value):
+                return value
+        raise ConfigurationError(f"{text!r} is not among sweep.values = {list(self.values)}; give one of them")
+
+    @model_validator(mode="after")
+    def _anchors_span_the_values(self) -> Self:
+        check_anchors(self.anchors, "sweep.anchors")
+        check_ascending(self.values, "sweep.values")
+        if not self.values:
+            return self
+        if missing := [a for a in self.anchors if a not in self.values]:
+            raise ValueError(
+                f"sweep.anchors: {missing} are not among sweep.values = {list(self.values)}; add them there"
+            )
+        if outside := [v for v in self.held_out if not self.anchors[0] < v < self.anchors[-1]]:
+            raise ValueError(
+                f"sweep.values: the held-out {outside} lie outside the anchors' range "
+                f"[{self.anchors[0]}, {self.anchors[-1]}]; nothing extrapolates: remove them, or add anchors"
+            )
+        return self
+
+
+class RawSection(Section):
+    """Files that a package ships, to be copied to data/raw/ so that DVC can watch them."""
+
+    bundled: tuple[str, ...]
+
+
+class TrainSection(BaseModel):
+    """The seed of the base networks, and the settings of their family (validated by the family's own model)."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    seed: Seed = 0
+
+    @property
+    def family_settings(self) -> dict[str, Any]:
+        """What belongs to the family: every key but the seed."""
+        return dict(self.model_extra or {})
+
+
+class HarvestSection(Section):
+    """How many conditions the networks are evaluated at, and how often at each."""
+
+    fit_conditions: int = Field(ge=1)
+    score_conditions: int = Field(ge=1)
+    draws: int = Field(default=1, ge=1)
+    seed: Seed = 0
+
+
+class DatasetSection(Section):
+    """Where the harvests lie: the sweep's own, or one that was handed in.
+
+    score_fraction, seed: which part of a harvest that was handed in is held back to compute scores on.
+    """
+
+    source: str = Field(min_length=1)
+    score_fraction: float = Field(default=0.25, gt=0, lt=1)
+    seed: Seed = 0
+
+
+class FitSection(SurrogateConfig):
+    """The surrogate's settings, its seed, and the device it is fitted on (auto: CUDA where there is a device)."""
+
+    seed: Seed = 0
+    device: Device = "auto"
+
+    def surrogate(self) -> SurrogateConfig:
+        """The settings without seed and device."""
+        return SurrogateConfig(**self.model_dump(exclude={"seed", "device"}))
+
+
+class ValidateSection(Section):
+    """How often the truth and the starts are drawn afresh where the networks are stochastic."""
+
+    redraws: int = Field(default=1, ge=1)
+    seed: Seed = 0
+
+
+class RegisterSection(Section):
+    """The name of the registered model."""
+
+    # MLflow keeps names up to 256 characters; dots and spaces alone name a folder above, or nothing.
+    model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]*[A-Za-z0-9_\-][A-Za-z0-9_.\- ]*$", max_length=200)
+
+
+class Config(Section):
+    """One resolved sweep: what params.yaml holds. dvc.yaml names its sections, so that none may be left out."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=100)
+    network: str | None
+    sweep: SweepSection
+    raw: RawSection
+    ingest: IngestSection
+    train: TrainSection
+    harvest: HarvestSection | None = None
+    dataset: DatasetSection
+    fit: FitSection
+    validate_: ValidateSection = Field(alias="validate")
+    register_: RegisterSection = Field(alias="register")
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of this sweep lies, relative to the repository: data/<name>."""
+        return Path("data") / self.name
+
+    @model_validator(mode="after")
+    def _sections_agree(self) -> Self:
+        if self.network is None:
+            if self.sweep.values:
+                raise ValueError(
+                    f"sweep.values = {list(self.sweep.values)} with network = null: a harvest from disk brings its own "
+                    "values; set sweep.values: []"
+                )
+            source = self.folder / "data"
+        else:
+            if not self.sweep.values:
+                raise ValueError(f"sweep.values is empty: network = {self.network!r} needs the values to train at")
+            if self.harvest is None:
+                raise ValueError(
+                    f"harvest: missing; network = {self.network!r} needs fit_conditions and score_conditions"
+                )
+            source = self.folder / "harvest"
+        if Path(self.dataset.source) != source:
+            raise ValueError(
+                f"dataset.source = {self.dataset.source!r} does not belong to name = {self.name!r} with network = "
+                f"{self.network!r}; set {source.as_posix()!r}"
+            )
+        return self
+
+
+def _is_number(text: str, value: float) -> bool:
+    try:
+        return float(text) == value
+    except ValueError:
+        return False
+
+
+def parse_config(text: str, origin: str) -> Config:
+    """Read YAML text into a `Config`; `origin` (a file name) stands in the message of a ConfigurationError."""
+    import yaml  # here, because a served model needs the settings' classes but no YAML
+
+    class Loader(yaml.SafeLoader):
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
+                line = node.start_mark.line + 1
+                raise ConfigurationError(f"{origin}: {repeated} stand twice in the section from line {line}; keep one")
+            return super().construct_mapping(node, deep)
+
+    try:
+        loaded = yaml.load(text, Loader)
+    except yaml.YAMLError as error:
+        raise ConfigurationError(f"{origin} is not YAML: {error}") from error
+    if not isinstance(loaded, dict):
+        raise ConfigurationError(f"{origin} holds {type(loaded).__name__} at its top; a mapping of sections is needed")
+    try:
+        return Config.model_validate(loaded)
+    except ValidationError as error:
+        raise ConfigurationError(explain(error, origin)) from error
+
+
+def load_config(path: Path | str = PARAMS) -> Config:
+    """Read and validate params.yaml; raise ConfigurationError naming every field that does not fit."""
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigurationError(f"{path} does not exist; `make sweep SWEEP=<name>` writes one from sweeps/<name>.yaml")
+    return parse_config(read_text(path), str(path))

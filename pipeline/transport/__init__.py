@@ -1,0 +1,1 @@
+"""Conditional Lagrangian optimal transport: metric, potential, paths, maps, couplings."""

@@ -1,0 +1,1 @@
+"""Solvers of the transport problem, each with its own module."""

@@ -1,1 +1,0 @@
-"""Validation: distances, baselines, pictures and the report that show how good a surrogate is."""

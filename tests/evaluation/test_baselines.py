@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from pipeline.evaluation.baselines import straight_line
+from pipeline.evaluation.comparison import Comparison, Sample
+from pipeline.transport.coupling import Coupling
+from tests.evaluation.oracles import VELOCITY, stochastic_harvest
+
+
+def _ends():
+    harvest = stochastic_harvest()
+    left, right = (Sample(harvest.outputs[k], harvest.conditions[k]) for k in (0, 2))
+    return Comparison.of(harvest, deterministic=False), left, right
+
+
+def test_the_straight_line_ends_at_its_anchors():
+    comparison, left, right = _ends()
+    coupling = comparison.coupling(left, right)
+    assert comparison.error(straight_line(left, right, coupling, 0.0), left) == pytest.approx(0, abs=1e-12)
+    assert comparison.error(straight_line(left, right, coupling, 1.0), right) == pytest.approx(0, abs=1e-12)
+
+
+def test_the_straight_line_is_exact_for_a_translation():
+    comparison, left, right = _ends()
+    line = straight_line(left, right, comparison.coupling(left, right), 0.4)
+    truth = Sample(left.outputs + 0.4 * 0.5 * VELOCITY, left.conditions)
+    assert comparison.error(line, truth) == pytest.approx(0, abs=1e-12)
+    assert line.weight is None
+
+
+def test_the_straight_line_carries_the_weights_of_an_uneven_coupling():
+    left = Sample(np.array([[0.0]]), np.zeros((1, 1)))
+    right = Sample(np.array([[1.0], [3.0]]), np.zeros((2, 1)))
+    coupling = Coupling(np.array([0, 0]), np.array([0, 1]), np.array([0.25, 0.75]))
+    line = straight_line(left, right, coupling, 0.5)
+    np.testing.assert_allclose(line.outputs, [[0.5], [1.5]])
+    np.testing.assert_allclose(line.weight, [0.25, 0.75])

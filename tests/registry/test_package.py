@@ -1,0 +1,98 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.models import Model
+from mlflow.types import DataType
+
+from pipeline.errors import RegistryError
+from pipeline.registry.package import (
+    PACKAGE,
+    describe,
+    foreign_modules,
+    input_example,
+    locate,
+    pinned,
+    save_model,
+    signature,
+)
+
+
+@pytest.fixture(scope="module")
+def model_folder(fitted_surrogate, small_harvest, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("model")
+    fitted_surrogate.save(folder / "surrogate")
+    save_model(folder / "model", folder / "surrogate", fitted_surrogate, small_harvest.conditions[0][:2])
+    return folder / "model"
+
+
+def test_the_signature_names_every_column(fitted_surrogate):
+    made = signature(fitted_surrogate)
+    assert made.inputs.input_names() == ["category"]
+    assert made.outputs.input_names() == ["row", "draw", "east", "north"]
+    assert made.outputs.input_types() == [DataType.long, DataType.long, DataType.double, DataType.double]
+    defaults = {param.name: (param.dtype, param.default) for param in made.params.params}
+    assert defaults == {
+        "hyperparameter": (DataType.double, 0.5),
+        "draws": (DataType.long, 1),
+        "seed": (DataType.long, 0),
+    }
+
+
+def test_the_metadata_tells_units_kinds_and_anchors(fitted_surrogate, model_folder):
+    told = Model.load(str(model_folder)).metadata
+    assert told == describe(fitted_surrogate)
+    assert told["units"] == {"category": "", "east": "m", "north": "m"}
+    assert told["conditions"][0] == {"name": "category", "units": "", "kind": "categorical", "lower": 0, "upper": 3}
+    assert told["anchors"] == [0.0, 0.5, 1.0]
+    assert told["digest"] == fitted_surrogate.digest
+
+
+def test_the_model_holds_the_package_and_the_bundle_and_no_pickle(model_folder):
+    files = {path.relative_to(model_folder) for path in model_folder.rglob("*") if path.is_file()}
+    sources = {Path("code", "pipeline") / path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
+    assert sources <= files
+    assert {f.suffix for f in files if f.parts[0] == "artifacts"} == {".json", ".safetensors"}
+    assert not {f for f in files if f.suffix in {".pkl", ".pickle", ".pt", ".pyc"}}
+
+
+def test_requirements_are_pinned_without_local_parts(model_folder):
+    lines = (model_folder / "requirements.txt").read_text().split()
+    assert all("==" in line and "+" not in line for line in lines)
+    assert f"numpy=={np.__version__}" in lines
+
+
+def test_the_input_example_is_a_frame_with_parameters(fitted_surrogate):
+    frame, params = input_example(fitted_surrogate, np.array([[2.0], [3.0]]))
+    pd.testing.assert_frame_equal(frame, pd.DataFrame({"category": [2.0, 3.0]}))
+    assert params == {"hyperparameter": 0.5, "draws": 2, "seed": 0}
+
+
+def test_a_surrogate_without_conditions_takes_rows_alone(fitted_surrogate, monkeypatch):
+    schema = fitted_surrogate.schema.model_copy(update={"conditions": ()})
+    monkeypatch.setattr(fitted_surrogate, "schema", schema)
+    assert signature(fitted_surrogate).inputs is None
+    assert input_example(fitted_surrogate, np.zeros((2, 0))) is None
+
+
+def test_a_family_by_import_path_brings_its_code(tmp_path, monkeypatch):
+    (tmp_path / "own_family").mkdir()
+    (tmp_path / "own_family" / "__init__.py").touch()
+    (tmp_path / "own_module.py").touch()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    families = [
+        "own_family.nets:Net",
+        "own_module:Net",
+        "semicircles",
+        "pipeline.families.semicircles.family:Semicircles",
+    ]
+    assert foreign_modules(families) == {"own_family", "own_module"}
+    assert locate(foreign_modules(families)) == ([tmp_path / "own_family", tmp_path / "own_module.py"], [])
+    assert locate(["scipy"]) == ([], ["scipy"])
+    with pytest.raises(RegistryError, match="'no_such_module' of a network family has no file"):
+        locate(["no_such_module"])
+
+
+def test_pins_are_installed_versions():
+    assert pinned("pydantic").startswith("pydantic==2.")

@@ -1,0 +1,184 @@
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from pipeline.data.harvest import Harvest
+from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.decision import Decision
+from pipeline.evaluation.evaluate import LABELS, evaluate
+from pipeline.evaluation.gates import decide
+from pipeline.evaluation.results import Facts
+from pipeline.report.html import write_report
+from pipeline.report.panels import choose_panels
+from pipeline.report.style import log_axis
+from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class _Elements(HTMLParser):
+    def __init__(self, text):
+        super().__init__()
+        self.sources, self.links, self.open = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        self.sources += [values["src"]] if "src" in values else []
+        self.links += [values["href"]] if "href" in values else []
+        if tag not in {"meta", "img"}:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+
+def _write(folder, score, *, deterministic=False, decision=None, name="sweep"):
+    surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic)
+    evaluation = evaluate(surrogate, score, redraws=2)
+    facts = Facts.of(name, surrogate, score, score)
+    page = write_report(folder / "report", surrogate, score, evaluation, decision or decide(evaluation), facts)
+    return page.read_text(encoding="utf-8"), evaluation
+
+
+def _pictures(folder):
+    return {path.name for path in (folder / "report" / "pictures").iterdir()}
+
+
+@pytest.fixture(scope="module")
+def stochastic(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stochastic")
+    score = stochastic_harvest(networks=True)
+    return folder, score, *_write(folder, score)
+
+
+def test_the_report_needs_nothing_else(stochastic):
+    folder, _, html, _ = stochastic
+    elements = _Elements(html)
+    assert elements.open == []
+    assert len(elements.sources) == len(_pictures(folder)) > 0
+    assert all(source.startswith("data:image/png;base64,iVBOR") for source in elements.sources)
+    assert elements.links == []
+    assert "http" not in re.sub(r"base64,[^\"]+", "", html)
+
+
+def test_the_report_says_what_it_must(stochastic):
+    _, score, html, evaluation = stochastic
+    assert html.index("Not promoted") < html.index("<table>")  # the straight line is exact here, and so not beaten
+    for text in (
+        *LABELS.values(),
+        "W₂² [m²]",
+        "anchors</dt><dd>0, 0.5, 1<",
+        "held out</dt><dd>0.25, 0.75<",
+        "K_theta-U",
+    ):
+        assert text in html
+    assert score.digest in html
+    for value in evaluation.hyperparameters:
+        assert html.count('best"') == len(evaluation.hyperparameters) + 1
+        assert f"<tr><td>{value:g}</td>" in html
+
+
+def test_pictures_of_stochastic_outputs(stochastic):
+    folder = stochastic[0]
+    assert _pictures(folder) == {"errors.png", "movement.png", "paths.png", "fit.png"}
+    assert all(path.read_bytes().startswith(PNG) for path in (folder / "report" / "pictures").iterdir())
+
+
+def test_pictures_are_the_same_bytes_every_time(stochastic, tmp_path):
+    folder, score = stochastic[:2]
+    _write(tmp_path, score)
+    for first, second in pairwise([folder, tmp_path]):
+        for name in _pictures(first):
+            path = f"report/pictures/{name}"
+            assert (first / path).read_bytes() == (second / path).read_bytes()
+
+
+def test_pictures_of_forecasts(tmp_path):
+    html, _ = _write(tmp_path, forecast_harvest(columns=4), deterministic=True)
+    assert _pictures(tmp_path) == {"errors.png", "movement.png", "fans.png", "paths.png", "fit.png"}
+    assert "row by row" in html
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_pictures_of_other_dimensions(tmp_path, columns):
+    velocity = np.array([3.0, 4.0, 5.0])
+    score = stochastic_harvest(velocity=velocity, columns=columns)
+    surrogate = ConstantVelocity(velocity=velocity, schema=score.schema)
+    evaluation = evaluate(surrogate, score)
+    facts = Facts.of("sweep", surrogate, score, score)
+    write_report(tmp_path / "report", surrogate, score, evaluation, decide(evaluation), facts)
+    assert _pictures(tmp_path) == {"errors.png", "movement.png", "paths.png", "fit.png"}
+
+
+def test_pictures_where_conditions_are_not_shared(tmp_path):
+    rng = np.random.default_rng(0)
+    score = Harvest.from_arrays(
+        VALUES,
+        [rng.standard_normal((20, 2)) for _ in VALUES],
+        [rng.standard_normal((20, 2)) for _ in VALUES],
+        schema=make_schema(kind="continuous", conditions=2),
+    )
+    html, evaluation = _write(tmp_path, score)
+    assert evaluation.comparison == "joint"
+    assert "do not share their conditions" in html
+    assert "movement.png" in _pictures(tmp_path)
+
+
+def test_a_report_without_held_out_values_says_so(tmp_path):
+    html, _ = _write(tmp_path, stochastic_harvest(values=(0.0, 0.5, 1.0)))
+    assert "no held-out hyperparameter value" in html
+    assert _pictures(tmp_path) == {"paths.png", "fit.png"}
+
+
+def test_names_are_escaped_and_the_verdict_is_shown(tmp_path):
+    html, _ = _write(tmp_path, stochastic_harvest(), decision=Decision(True, "because 1 < 2 & 3"), name="<b>")
+    assert "because 1 &lt; 2 &amp; 3" in html
+    assert "<b>" not in html
+    assert "✓ Champion." in html
+
+
+def test_forecast_panels_show_a_small_the_median_and_a_large_error():
+    score = forecast_harvest(rows=11)
+    surrogate = ConstantVelocity(deterministic=True, schema=score.schema)
+    # Errors that grow with the row: the truth at the held-out values drifts off.
+    drift = np.linspace(0, 1, 11)[:, None]
+    outputs = [y + drift * (value in (0.25, 0.75)) for y, value in zip(score.outputs, VALUES, strict=True)]
+    drifting = Harvest.from_arrays(VALUES, outputs, score.conditions, schema=score.schema)
+    panels = choose_panels(surrogate, drifting, Comparison.of(drifting, deterministic=True))
+    rows = [int(np.flatnonzero((score.conditions[0] == p.condition).all(axis=1))[0]) for p in panels]
+    assert rows == [1, 5, 9]
+    assert [p.title for p in panels] == [
+        "context with a small error: MSE 0.01 m²",
+        "context with the median error: MSE 0.25 m²",
+        "context with a large error: MSE 0.81 m²",
+    ]
+
+
+def test_forecast_panels_without_held_out_values_claim_no_error():
+    score = forecast_harvest(values=(0.0, 0.5, 1.0))
+    surrogate = ConstantVelocity(deterministic=True, schema=score.schema)
+    panels = choose_panels(surrogate, score, Comparison.of(score, deterministic=True))
+    assert [p.title for p in panels] == ["context 1", "context 5", "context 9"]
+
+
+@pytest.mark.parametrize(("columns", "claim"), [(2, "paths keep to the dark"), (3, "t+2 stays"), (4, "the 2 outputs")])
+def test_a_slice_of_the_density_is_called_one(tmp_path, columns, claim):
+    html, _ = _write(tmp_path, forecast_harvest(columns=columns), deterministic=True)
+    assert claim in html
+    assert ("one slice of a density" in html) is (columns > 2)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.17, 514.0), (1.0, 1000.0), (0.3, 0.3), (1e-7, 3.0)])
+def test_ticks_of_a_logarithmic_axis_enclose_the_data(low, high):
+    ax = Figure().subplots()
+    log_axis(ax, low, high)
+    bottom, top = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if bottom <= tick <= top]
+    assert min(ticks) <= low * (1 + 1e-9)
+    assert max(ticks) >= high * (1 - 1e-9)
+    assert len(ticks) <= 16

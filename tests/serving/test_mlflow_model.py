@@ -1,0 +1,148 @@
+"""The model as consumers meet it: loaded by its alias, in this process and in one without the project."""
+
+import ast
+import importlib.metadata
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow.exceptions import MlflowException
+
+from pipeline.registry.package import REQUIREMENTS
+from pipeline.registry.tracking import open_store
+
+
+@pytest.fixture(scope="module")
+def champion_store(empty_store, register_into, tmp_path_factory):
+    """A store that holds a champion."""
+    root = tmp_path_factory.mktemp("champion")
+    shutil.copy(empty_store, root / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        store = open_store(root)
+    register_into(store)
+    return store
+
+
+@pytest.fixture(scope="module")
+def load_champion(champion_store):
+    """Load the champion as a consumer does; loading puts the model's code in front of sys.path."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        patch.setenv("MLFLOW_TRACKING_URI", champion_store.uri)
+        yield lambda: mlflow.pyfunc.load_model("models:/semicircles@champion")
+
+
+@pytest.fixture(scope="module")
+def served(load_champion):
+    """The champion."""
+    return load_champion()
+
+
+def test_predictions_are_the_surrogates_samples(served, fitted_surrogate):
+    categories = np.array([[0.0], [3.0], [1.0]])
+    result = served.predict(
+        pd.DataFrame(categories, columns=["category"]), params={"hyperparameter": 0.3, "draws": 50, "seed": 1}
+    )
+    assert result.shape == (150, 4)
+    assert result.columns.tolist() == ["row", "draw", "east", "north"]
+    expected = fitted_surrogate.sample(categories, 0.3, draws=50, seed=1)
+    assert np.array_equal(result[["east", "north"]].to_numpy().reshape(3, 50, 2), expected)
+    assert np.array_equal(result["row"].to_numpy().reshape(3, 50)[:, 0], [0, 1, 2])
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "float32", "float64"])
+def test_codes_of_any_numeric_dtype(served, dtype):
+    frame = pd.DataFrame({"category": [0, 2]})
+    params = {"hyperparameter": 0.3}
+    pd.testing.assert_frame_equal(served.predict(frame.astype(dtype), params), served.predict(frame, params))
+
+
+def test_without_parameters_one_draw_at_the_middle_anchor(served):
+    frame = pd.DataFrame({"category": [0, 1]})
+    explicit = served.predict(frame, params={"hyperparameter": 0.5, "draws": 1, "seed": 0})
+    pd.testing.assert_frame_equal(served.predict(frame), explicit)
+
+
+def test_no_rows_give_no_rows(served):
+    result = served.predict(pd.DataFrame({"category": pd.Series([], dtype=float)}))
+    assert result.columns.tolist() == ["row", "draw", "east", "north"]
+    assert len(result) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "params", "message"),
+    [
+        ({"category": [0]}, {"hyperparameter": "0.3"}, "'hyperparameter'.*Can not safely convert `<class 'str'>`"),
+        ({"category": [0]}, {"draws": 1.5}, "'draws'.*Can not safely convert `<class 'float'>`"),
+        ({"category": [0]}, {"draws": 0}, "draws = 0; at least 1 is needed"),
+        ({"category": [0]}, {"seed": -1}, "seed = -1; 0 or above is needed"),
+        ({"category": [0]}, {"hyperparameter": 1.5}, r"s = 1.5 lies outside the anchors' range.*\[0.0, 1.0\]"),
+        ({"category": [0]}, {"hyperparameter": float("nan")}, "s = nan lies outside the anchors' range"),
+        ({"kind": [0]}, {}, r"Model is missing inputs \['category'\]"),
+        ({"category": [0.5]}, {}, "'category' is categorical but holds 0.5"),
+        ({"category": [None]}, {}, "'category' holds nan in row 0"),
+        ({"category": ["a"]}, {}, "'category' holds what is no number"),
+        ({"category": [4]}, {}, r"'category' holds 4.0, outside its bounds \[0.0, 3.0\]"),
+    ],
+)
+def test_input_that_cannot_be_used(served, columns, params, message):
+    with pytest.raises(MlflowException, match=message):
+        served.predict(pd.DataFrame(columns), params=params)
+
+
+def test_a_corrupted_bundle_is_refused(champion_store, load_champion):
+    (weights,) = (champion_store.root / "mlartifacts").rglob("weights.safetensors")
+    content = weights.read_bytes()
+    weights.write_bytes(content[:-8])
+    try:
+        with pytest.raises(RuntimeError, match=r"weights\.safetensors"):
+            load_champion()
+    finally:
+        weights.write_bytes(content)
+
+
+CONSUMER = """
+import json, sys, warnings
+import mlflow, pandas as pd
+import mlflow.pyfunc
+warnings.simplefilter("error")
+model = mlflow.pyfunc.load_model("models:/semicircles@champion")
+frame = pd.DataFrame({"category": [0, 3]})
+result = model.predict(frame, params={"hyperparameter": 0.3, "draws": 2, "seed": 1})
+files = {name: module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "pipeline"}
+print(json.dumps({"rows": result.to_dict("list"), "files": files}))
+"""
+
+
+@pytest.mark.slow
+def test_a_consumer_without_the_project(champion_store, run_outside, fitted_surrogate, tmp_path):
+    told = json.loads(run_outside(CONSUMER, tmp_path, MLFLOW_TRACKING_URI=champion_store.uri))
+    expected = fitted_surrogate.sample(np.array([[0.0], [3.0]]), 0.3, draws=2, seed=1).reshape(4, 2)
+    assert told["rows"]["row"] == [0, 0, 1, 1]
+    assert told["rows"]["draw"] == [0, 1, 0, 1]
+    assert np.allclose(np.stack([told["rows"]["east"], told["rows"]["north"]], axis=1), expected)
+    code = champion_store.root / "mlartifacts"
+    assert "pipeline.surrogate.model" in told["files"]
+    assert all(Path(file).is_relative_to(code) for file in told["files"].values())
+    assert imported_distributions(told["files"].values()) <= set(REQUIREMENTS)
+
+
+def imported_distributions(files):
+    """Distributions that the code in `files` imports anywhere."""
+    modules = set()
+    for file in files:
+        for node in ast.walk(ast.parse(Path(file).read_text())):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                modules.add(node.module.partition(".")[0])
+    modules -= set(sys.stdlib_module_names) | {"pipeline"}
+    found = importlib.metadata.packages_distributions()
+    # several distributions may share a package (mlflow, mlflow-skinny): the one that is required counts
+    return {next((d for d in found[m] if d in REQUIREMENTS), found[m][0]) for m in modules}

@@ -1,0 +1,224 @@
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from pipeline.errors import BundleError
+from pipeline.surrogate import Surrogate
+from tests.clouds import circles_harvest, moment
+
+TARGETS = [0.0, 0.3, 0.5, 0.8, 1.0]
+
+
+@pytest.fixture(scope="module", params=["circles", "cloud", "skewed"])
+def saved(request, tmp_path_factory) -> tuple[Surrogate, Path, tuple[np.ndarray, np.ndarray]]:
+    surrogate = request.getfixturevalue(f"{request.param}_surrogate")
+    harvest = request.getfixturevalue(request.param)
+    folder = tmp_path_factory.mktemp("bundle") / "surrogate"
+    surrogate.save(folder)
+    return surrogate, folder, (harvest.outputs[0], harvest.conditions[0])
+
+
+@pytest.fixture
+def copy(saved, tmp_path) -> Path:
+    """A bundle that may be broken."""
+    return Path(shutil.copytree(saved[1], tmp_path / "copy"))
+
+
+@pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
+def test_loaded_surrogate_answers_bit_for_bit_the_same(saved):
+    surrogate, folder, (y, x) = saved
+    again = Surrogate.load(folder)
+    np.testing.assert_array_equal(again.path(y, x, 0.0, TARGETS), surrogate.path(y, x, 0.0, TARGETS))
+    np.testing.assert_array_equal(again.log_density(y, x), surrogate.log_density(y, x))
+    for value in (0.3, 0.5):
+        np.testing.assert_array_equal(again.sample(x, value, 3, 1), surrogate.sample(x, value, 3, 1))
+    for name in (
+        "digest",
+        "anchors",
+        "clock",
+        "clock_base",
+        "clock_errors",
+        "schema",
+        "config",
+        "deterministic",
+        "history",
+    ):
+        assert getattr(again, name) == getattr(surrogate, name), name
+
+
+@pytest.mark.parametrize("variant", ["K_I", "NLOT-U", "K_theta"])
+@pytest.mark.parametrize("solver", ["paired", "semidual"])
+def test_every_kind_comes_back(of_variant, cloud, tmp_path, variant, solver):
+    surrogate = of_variant(variant, solver)
+    surrogate.save(tmp_path / "s")
+    found, expected = (
+        s.path(cloud.outputs[0], cloud.conditions[0], 0.0, TARGETS) for s in (Surrogate.load(tmp_path / "s"), surrogate)
+    )
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_saving_again_gives_the_same_files(saved, tmp_path):
+    _, folder, _ = saved
+    Surrogate.load(folder).save(tmp_path / "again")
+    files = sorted(p.relative_to(folder) for p in folder.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(tmp_path / "again") for p in (tmp_path / "again").rglob("*") if p.is_file())
+    for file in files:
+        assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
+
+
+def test_save_replaces_what_was_there(saved, tmp_path):
+    surrogate, _, _ = saved
+    surrogate.save(tmp_path / "s")
+    (tmp_path / "s" / "old").touch()
+    surrogate.save(tmp_path / "s")
+    assert not (tmp_path / "s" / "old").exists()
+    assert [p.name for p in tmp_path.iterdir()] == ["s"]
+
+
+def test_bundle_is_json_and_safetensors(saved):
+    _, folder, _ = saved
+    suffixes = {p.suffix for p in folder.rglob("*") if p.is_file()}
+    assert suffixes <= {".json", ".safetensors"}
+    for file in folder.rglob("*"):
+        if file.is_file():
+            assert not file.read_bytes().startswith((b"\x80", b"PK"))  # a pickle, a zip of torch.save
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file())
+
+
+def test_any_missing_file_is_named(saved, tmp_path):
+    for i, file in enumerate(files_of(saved[1])):
+        broken = tmp_path / str(i)
+        shutil.copytree(saved[1], broken)
+        name = file.relative_to(saved[1])
+        (broken / name).unlink()
+        with pytest.raises(BundleError, match=f"{name} is missing"):
+            Surrogate.load(broken)
+
+
+def test_any_changed_byte_of_weights_or_networks_is_found(saved, tmp_path):
+    for i, file in enumerate(f for f in files_of(saved[1]) if f.name != "surrogate.json"):
+        broken = tmp_path / str(i)
+        shutil.copytree(saved[1], broken)
+        target = broken / file.relative_to(saved[1])
+        content = bytearray(target.read_bytes())
+        content[len(content) // 2] ^= 1
+        target.write_bytes(content)
+        with pytest.raises(BundleError, match=f"{target.name} is corrupted"):
+            Surrogate.load(broken)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("clock", "probit"),
+        ("anchors", [0.0, 0.6, 1.0]),
+        ("deterministic", True),
+        ("bandwidths", [1.0, 1.0]),
+        ("digest", "0" * 64),
+        ("codes", []),
+        ("schema", None),
+        ("sha256", {}),
+    ],
+)
+def test_changed_settings_are_found(copy, field, value):
+    document = json.loads((copy / "surrogate.json").read_text())
+    if document[field] == value:
+        pytest.skip("there are no categories")
+    document[field] = value
+    (copy / "surrogate.json").write_text(json.dumps(document))
+    with pytest.raises(BundleError, match=r"corrupted|changed|missing"):
+        Surrogate.load(copy)
+
+
+@pytest.mark.parametrize("field", ["speed", "networks"])
+def test_changed_configuration_is_found(copy, field):
+    document = json.loads((copy / "surrogate.json").read_text())
+    if field == "speed":
+        document["config"]["speed"] = "action" if document["config"]["speed"] == "uniform" else "uniform"
+    else:
+        document["networks"] = not document["networks"]
+    (copy / "surrogate.json").write_text(json.dumps(document))
+    with pytest.raises(BundleError, match=r"changed|missing|corrupted"):
+        Surrogate.load(copy)
+
+
+@pytest.mark.parametrize("field", ["schema", "config", "anchors", "sha256", "digest", "bandwidths", "history"])
+def test_missing_field_is_found(copy, field):
+    document = json.loads((copy / "surrogate.json").read_text())
+    del document[field]
+    (copy / "surrogate.json").write_text(json.dumps(document))
+    with pytest.raises(BundleError, match="corrupted"):
+        Surrogate.load(copy)
+
+
+@pytest.mark.parametrize("value", [0, 1, 3, None, "2"])  # 1: clocks without a skew
+def test_other_format_is_refused(copy, value):
+    document = json.loads((copy / "surrogate.json").read_text())
+    document["format"] = value
+    (copy / "surrogate.json").write_text(json.dumps(document))
+    with pytest.raises(BundleError, match=r"surrogate\.json is no surrogate of format 2; save it anew"):
+        Surrogate.load(copy)
+
+
+def test_skew_by_condition_comes_back(skewed_surrogate, skewed, tmp_path):
+    assert skewed_surrogate.clock == "skewed linear by condition"
+    skewed_surrogate.save(tmp_path / "s")
+    again = Surrogate.load(tmp_path / "s")
+    for name, tensor in skewed_surrogate._parts.skew.state_dict().items():
+        assert torch.equal(again._parts.skew.state_dict()[name], tensor)
+    y, x = skewed.outputs[0], skewed.conditions[0]
+    for target in (0.1, 0.49, 0.9):
+        expected = skewed_surrogate.transport(y, x, 0.0, target)
+        np.testing.assert_array_equal(again.transport(y, x, 0.0, target), expected)
+
+
+def test_held_clock_comes_back(cloud, tmp_path):
+    surrogate = Surrogate.fit(cloud, moment(clock="hold", variant="K_I"))
+    surrogate.save(tmp_path / "s")
+    assert Surrogate.load(tmp_path / "s").clock == "hold"
+
+
+def test_digest_tells_skews_apart(skewed_surrogate, tmp_path):
+    skewed_surrogate.save(tmp_path / "s")
+    other = Surrogate.load(tmp_path / "s")
+    other._parts.skew.mean += 0.5
+    assert other.digest != skewed_surrogate.digest
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_document_that_is_none_is_refused(copy, content):
+    (copy / "surrogate.json").write_bytes(content)
+    with pytest.raises(BundleError, match=r"surrogate\.json is"):
+        Surrogate.load(copy)
+
+
+def test_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(BundleError, match=r"nowhere.* holds no complete surrogate"):
+        Surrogate.load(tmp_path / "nowhere")
+
+
+def test_digest_tells_surrogates_apart():
+    harvest = circles_harvest(draws=3)
+    first, other = (Surrogate.fit(harvest, moment(alpha=a)) for a in (0.05, 0.06))
+    assert first.digest != other.digest
+    assert len(first.digest) == 64
+
+
+def test_other_folders_and_files_are_not_replaced(saved, tmp_path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "thesis.txt").write_text("years of work")
+    with pytest.raises(BundleError, match=r"holds other files and no surrogate\.json"):
+        saved[0].save(tmp_path / "docs")
+    with pytest.raises(BundleError, match="is a file"):
+        saved[0].save(tmp_path / "docs" / "thesis.txt")
+    assert (tmp_path / "docs" / "thesis.txt").read_text() == "years of work"
+    for _ in range(2):  # new, then its own
+        saved[0].save(tmp_path / "surrogate")
+    assert Surrogate.load(tmp_path / "surrogate").digest == saved[0].digest
