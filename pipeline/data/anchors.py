@@ -1,7 +1,6 @@
 """The anchors λ_0 < … < λ_K: their one owner. Where a λ stands among them: at one of them, or in which interval."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -80,47 +79,34 @@ class Anchors:
         except (TypeError, ValueError) as error:
             raise HyperparameterError(f"{self.name} = {given!r} is no number; a real one is needed") from error
 
-    def anchor(self, source: float) -> int:
-        """The number of the anchor `source`; HyperparameterError where it is none."""
-        number = self.near(self.number_of(source))
-        if number is None:
-            raise HyperparameterError(f"source = {source} is no anchor; anchors are {list(self.values)}")
+    def locate(self, value: object) -> float:
+        """A λ in range as a float, an anchor's own value within the tolerance of it.
+
+        Raises HyperparameterError for what is no number, or lies outside the anchors' range.
+        """
+        number = self.number_of(value)
+        near = self.near(number)
+        if near is not None:
+            return self.values[near]
+        low, high = self.values[0], self.values[-1]
+        if not low < number < high:
+            raise HyperparameterError(
+                f"{self.name} = {number} lies outside the anchors' range; anywhere in [{low}, {high}] will do "
+                "(nothing is extrapolated)"
+            )
         return number
 
-    def places(self, first: int, targets: Sequence[float]) -> list[tuple[int, float]]:
-        """(interval, λ) of every target, reached from anchor number `first`; an anchor starts its own interval.
+    def locate_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Interval and λ of each of `count` rows, from one λ or one a row; an anchor but the first ends its interval.
 
-        A λ within the tolerance of an anchor is returned as that anchor.
-
-        Raises HyperparameterError for targets that do not ascend, lie below that anchor or outside the range.
+        Raises HyperparameterError as `locate`, and for another number of values.
         """
-        anchors = self.values
-        low, high = anchors[first], anchors[-1]
-        places: list[tuple[int, float]] = []
-        values = [self.number_of(target) for target in targets]
-        for i, target in enumerate(values):
-            number = self.near(target)
-            if not low < target < high and (number is None or number < first):
-                what = "below its source" if anchors[0] <= target < low else "outside the anchors' range"
-                raise HyperparameterError(
-                    f"{self.name} = {target} lies {what}; anywhere in [{low}, {high}] will do (nothing is extrapolated)"
-                )
-            if i and target < values[i - 1]:
-                raise HyperparameterError(f"targets must ascend, but {values[i - 1]} comes before {target}")
-            if number is None:
-                places.append((int(np.searchsorted(anchors, target)) - 1, target))
-            else:
-                places.append((number, anchors[number]))
-        return places
-
-    def place_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Interval and λ of each of `count` rows, from one λ or one a row; HyperparameterError as `places`."""
         if values.shape not in ((), (1,), (count,)):
             raise HyperparameterError(
                 f"{self.name} has shape {values.shape}; one value, or one a row ({count},), is needed"
             )
         distinct, inverse = np.unique(values, return_inverse=True)
-        places = self.places(0, distinct.tolist())
+        located = np.array([self.locate(value) for value in distinct.tolist()], np.float64)
+        intervals = np.clip(np.searchsorted(self.values, located, side="left") - 1, 0, len(self.values) - 2)
         of_row = np.broadcast_to(inverse.reshape(values.shape), (count,))
-        intervals = np.array([interval for interval, _ in places], np.intp)
-        return intervals[of_row], np.array([value for _, value in places], np.float64)[of_row]
+        return intervals[of_row], located[of_row]

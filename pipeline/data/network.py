@@ -30,6 +30,22 @@ class Network(Protocol):
         ...
 
 
+@runtime_checkable
+class Reparameterised(Network, Protocol):
+    """A network whose draws are a function of their noise: one call draws at many conditions, each with its own.
+
+    noise_dimension: E, how many numbers a draw consumes. coupled_by_noise: whether equal noise couples the networks of
+    different λ, as it does Gaussian policies.
+    """
+
+    noise_dimension: int
+    coupled_by_noise: bool
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs (N, draws, D) at conditions (N, C) from standard normal noise (N, draws, E), row by row."""
+        ...
+
+
 class Policy(Protocol):
     """A callable that samples outputs: outputs (N, draws, D) at conditions (N, C)."""
 

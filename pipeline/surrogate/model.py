@@ -18,9 +18,10 @@ from pipeline.errors import DataError, HyperparameterError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_number
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.draws import Rows
+from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Parts, fit_parts, resolve_device
-from pipeline.transport.anchor_samples import draw_nearest
-from pipeline.transport.networks import Condition
+from pipeline.surrogate.trajectory import Trajectories
 
 if TYPE_CHECKING:
     from pipeline.data.network import Network
@@ -48,7 +49,11 @@ class Surrogate:
     ) -> None:
         self._parts = parts.eval()
         self._clock = clock
-        self._axis = Anchors(clock.anchors, schema.hyperparameter.name)
+        self._anchors = Anchors(clock.anchors, schema.hyperparameter.name)
+        self._trajectories = Trajectories(
+            self._parts, clock, self._anchors, straight=config.variant == "K_I", uniform=config.speed == "uniform"
+        )
+        self._ends = make_ends(networks, samples, deterministic, self._parts)
         self.schema = schema
         self.config = config
         self.deterministic = deterministic
@@ -111,134 +116,122 @@ class Surrogate:
         return self
 
     def transport(self, outputs: ArrayT, conditions: ArrayT, source: float, target: float) -> ArrayT:
-        """Move samples that belong to λ = source, an anchor, to λ = target, anywhere at or above it.
+        """Move samples that belong to λ = source to λ = target, both anywhere between the anchors, either way.
 
-        outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k are chained; within the last, the path
-        is evaluated at the clock's place. Raises HyperparameterError for a source that is no anchor, a target below it
-        or outside the anchors, DataError for samples that cannot be used.
+        outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k, or their inverses, are chained;
+        within one the path is evaluated at the clock's position. A round trip returns within
+        `trajectory.ROUND_TRIP` standardised units; a UserWarning says where a map folds, so that it cannot. Raises
+        HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
 
     @torch.no_grad()
     def path(self, outputs: ArrayT, conditions: ArrayT, source: float, targets: Sequence[float]) -> ArrayT:
-        """Where samples of λ = source stand at every one of `targets` (M, ascending): (N, M, D).
+        """Where samples of λ = source stand at every one of `targets` (M, in any order): (N, M, D).
 
         Arguments and errors as `transport`.
         """
-        first = self._axis.anchor(source)
-        places = self._axis.places(first, targets)
+        start = self._anchors.locate(source)
+        ends = [self._anchors.locate(target) for target in targets]
         y, x = self._tensors(outputs, conditions)
-        results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float32, device=self.device)
-        if len(y) and places:
-            moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
-            results = _finite(self._parts.scaling.restore(moved))
-        at_source = [m for m, (_, value) in enumerate(places) if value == self.anchors[first]]
-        for m in at_source:
-            results[:, m] = y
-        result = as_given(results, outputs)
-        for m in at_source:
-            result[:, m] = outputs  # the very values, not their float32 roundings
+        if not len(y) or not ends:
+            return as_given(torch.empty(len(y), len(ends), y.shape[1], device=self.device), outputs)
+        scaling = self._parts.scaling
+        moved = self._trajectories.walk(scaling.standardise(y).float(), scaling.condition(x), start, ends)
+        result = as_given(scaling.restore(_finite(moved).double()), outputs)
+        for m, end in enumerate(ends):
+            if end == start:
+                result[:, m] = outputs  # the very values, not their float32 roundings
         return result
 
-    def _walk(self, y: Tensor, x: Condition, first: int, places: Sequence[tuple[int, float]]) -> Tensor:
-        """Standardised samples of anchor `first` at ascending places (interval, λ) → (N, M, D)."""
-        pieces, at, m = [], first, 0
-        while m < len(places):
-            interval = places[m][0]
-            while at < interval:
-                y, at = self._parts.maps(y, x, at), at + 1
-            stop = m + sum(place[0] == interval for place in places[m:])
-            values = [value for _, value in places[m:stop]]
-            if values[-1] == self.anchors[interval]:  # the left anchor's own samples
-                pieces.append(y.unsqueeze(1).expand(-1, stop - m, -1))
-            else:
-                end = self._parts.maps(y, x, interval)
-                pieces.append(self._between(y, end, x, self._times(interval, values, x)))
-            m = stop
-        return torch.cat(pieces, dim=1)
-
-    def _times(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
-        """The clock's places s of λ = values within an interval: (M,) where they are alike for all rows, or (B, M).
-
-        values: (M,), the same for all rows, or (B, M).
-        """
-        skew = self._parts.skew.constant
-        if skew is not None:
-            places = self._clock.places(interval, values, skew)
-            return torch.tensor(places, dtype=torch.float32, device=self.device)
-        spans, whole = self._clock.spans(interval, values)
-        return self._parts.skew.places(torch.tensor(spans, dtype=torch.float32, device=self.device), whole, x)
-
-    def _between(self, start: Tensor, end: Tensor, x: Condition, times: Tensor) -> Tensor:
-        """Paths from start to end (B, D) at places (M,), the same for all rows, or (B, M): (B, M, D)."""
-        if self.config.variant == "K_I":
-            return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), times.unsqueeze(-1))
-        if self.config.speed == "uniform":
-            return self._parts.paths.at_places(start, end, x, times)
-        points: Tensor = self._parts.paths(start, end, x, times)[0]
-        return points
-
+    @torch.no_grad()
     def sample(
         self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor", draws: int = 1, seed: int = 0
     ) -> ArrayT:
         """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
 
-        Draws start at the interval's left anchor: its own network; or, for a harvest without networks, the samples of
-        the harvest's nearest condition, which a UserWarning says. At an anchor the draws are that anchor's own. Raises
-        HyperparameterError for a λ outside the anchors (nothing is extrapolated), DataError for conditions that cannot
-        be used.
+        Both anchors around λ are asked at the condition: their own networks; or, for a harvest without networks, its
+        samples of the nearest condition, which a UserWarning says. A draw follows the path between its two ends: it is
+        continuous in λ, and at an anchor it is that anchor's own. Draws depend on the seed and their condition alone;
+        rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
+        (nothing is extrapolated), DataError for conditions that cannot be used.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         x = self._conditions(conditions)
         self._parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
-        values = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
-        intervals, targets = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
-        result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)
-        # All rows of an interval at once: draws of one call are independent of each other, those of two are not.
+        intervals, values = self._rows_at(hyperparameter, len(x))
+        if self.networks is None:
+            self._warn_of_nearest()
+        known = x.cpu().numpy()
+        rows = Rows.of(known)
+        result = torch.empty(len(x), draws, len(self.schema.outputs), dtype=torch.float64, device=self.device)
         for interval in np.unique(intervals).tolist():
-            rows = torch.as_tensor(intervals == interval, device=self.device)
-            chosen, values = x[rows], targets[intervals == interval]
-            start = self._draw(interval, chosen, draws, seed)
-            away = values > self.anchors[interval]
-            if away.any():
-                moving = torch.as_tensor(away, device=self.device)
-                repeated = chosen[moving].repeat_interleave(draws, 0)
-                moved = self._move(
-                    start[moving].flatten(0, 1), repeated, interval, np.repeat(values[away], draws)[:, None]
-                )
-                start[moving] = moved.reshape(-1, *start.shape[1:])
-            result[rows] = start
+            chosen = np.flatnonzero(intervals == interval)
+            found = self._sample_interval(interval, known[chosen], values[chosen], rows.select(chosen), draws, seed)
+            result[torch.as_tensor(chosen, device=self.device)] = found
         return as_given(result, conditions)
 
-    def _draw(self, anchor: int, conditions: Tensor, draws: int, seed: int) -> Tensor:
-        """Outputs (N, draws, D) of an anchor, from its network or from the harvest's nearest conditions."""
-        if self.networks is not None:
-            drawn = self.networks[anchor].outputs(conditions.cpu().numpy().astype(np.float32), draws, seed)
-            return torch.tensor(drawn, dtype=torch.float32, device=self.device)
+    def _sample_interval(
+        self,
+        interval: int,
+        conditions: NDArray[np.float64],
+        values: NDArray[np.float64],
+        rows: Rows,
+        draws: int,
+        seed: int,
+    ) -> Tensor:
+        """Outputs (n, draws, D) at λ = values (n,) within one interval, in their own units."""
+        left, right = (
+            torch.from_numpy(np.asarray(side, np.float64)).to(self.device)
+            for side in self._ends.pairs(interval, conditions, rows, draws, seed)
+        )
+        scaling = self._parts.scaling
+        x = scaling.condition(torch.from_numpy(conditions).to(self.device).repeat_interleave(draws, 0))
+        positions = self._trajectories.positions(interval, np.repeat(values, draws)[:, None], x)
+        start, end = (scaling.standardise(side.flatten(0, 1)).float() for side in (left, right))
+        moved = self._trajectories.between(start, end, x, positions)[:, 0]
+        result = scaling.restore(_finite(moved).double()).reshape(left.shape)
+        for anchor, own in ((interval, left), (interval + 1, right)):
+            at = torch.as_tensor(values == self.anchors[anchor], device=self.device)
+            result[at] = own[at]
+        return result
+
+    def positions(
+        self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor"
+    ) -> NDArray[np.float64]:
+        """The clock's positions s in [0, 1] within λ's interval, at conditions (N, C) and one λ or one a row: (N,).
+
+        An anchor is the end of the interval before it, but for the first. Errors as `sample`.
+        """
+        x = self._conditions(conditions)
+        intervals, values = self._rows_at(hyperparameter, len(x))
+        condition = self._parts.scaling.condition(x)
+        result = np.empty(len(x))
+        for interval in np.unique(intervals).tolist():
+            chosen = torch.as_tensor(np.flatnonzero(intervals == interval), device=self.device)
+            at = values[intervals == interval][:, None]
+            found = self._trajectories.positions(interval, at, condition[chosen])
+            result[intervals == interval] = found[:, 0].cpu().numpy()
+        return result
+
+    def _rows_at(self, hyperparameter: object, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Interval and λ of each of `count` rows."""
+        given = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
+        return self._anchors.locate_rows(_real(given, self.schema.hyperparameter.name), count)
+
+    def _warn_of_nearest(self) -> None:
         warnings.warn(
-            f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = "
-            f"{self.anchors[anchor]:g} are the harvest's samples of the nearest condition",
+            "this surrogate carries no networks: draws start and end at the harvest's samples of the nearest condition",
             UserWarning,
             stacklevel=3,
         )
-        outputs, known = self.samples[anchor]
-        return draw_nearest(outputs, known, conditions, self._parts.scaling, draws, seed)
-
-    @torch.no_grad()
-    def _move(self, outputs: Tensor, conditions: Tensor, interval: int, values: NDArray[np.float64]) -> Tensor:
-        """Outputs (N, D) of an interval's left anchor, moved to λ = values (N, 1) within it."""
-        y, x = self._tensors(outputs, conditions)
-        start, condition = self._parts.scaling.standardise(y), self._parts.scaling.condition(x)
-        end = self._parts.maps(start, condition, interval)
-        times = self._times(interval, values, condition)
-        return _finite(self._parts.scaling.restore(self._between(start, end, condition, times)[:, 0]))
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
         """The log of p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
         y, x = self._tensors(outputs, conditions)
         scaling = self._parts.scaling
-        value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
+        value = self._parts.density.log_density(scaling.standardise(y).float().unsqueeze(1), scaling.condition(x))
         return as_given(value[:, 0], outputs)
 
     def save(self, path: Path | str) -> None:
@@ -279,9 +272,8 @@ class Surrogate:
             raise DataError(f"outputs have shape {tuple(y.shape)}; (N, {len(names)}) is needed, columns {names}")
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
-        y = y.to(self.device, torch.float32)
         check_finite(y, "outputs")
-        return y, x
+        return y.to(self.device, torch.float64), x
 
 
 def _real(values: object, name: str) -> NDArray[np.float64]:

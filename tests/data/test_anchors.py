@@ -12,27 +12,21 @@ AXIS = Anchors((0.01, 0.5, 0.99), "quantile")
 @pytest.mark.parametrize("offset", [0.0, 9e-7, -9e-7])
 def test_within_a_millionth_an_anchor_is_an_anchor(offset):
     for k, anchor in enumerate((0.01, 0.5, 0.99)):
-        assert AXIS.anchor(anchor + offset) == k
-        assert AXIS.places(0, [anchor + offset]) == [(k, anchor)]
+        assert AXIS.near(anchor + offset) == k
+        assert AXIS.locate(anchor + offset) == anchor
 
 
 @pytest.mark.parametrize("kind", [np.float32, np.float64])
 def test_rounded_anchors_are_in_range(kind):
-    assert AXIS.places(0, np.array([0.01, 0.99], kind)) == [(0, 0.01), (2, 0.99)]
+    assert [AXIS.locate(value) for value in np.array([0.01, 0.99], kind)] == [0.01, 0.99]
     wide = Anchors((0.1, 100.1, 1e6 + 0.1), "weight")
-    assert [wide.anchor(kind(a)) for a in wide.values] == [0, 1, 2]
+    assert [wide.near(kind(a)) for a in wide.values] == [0, 1, 2]
 
 
 def test_anchors_closer_than_the_tolerance_stay_apart():
     fine = Anchors((1e-7, 1e-6, 1e-5), "weight decay")
-    assert [fine.anchor(a) for a in fine.values] == [0, 1, 2]
-    assert fine.places(0, [5.5e-7, 1e-6, 2e-6]) == [(0, 5.5e-7), (1, 1e-6), (1, 2e-6)]
-
-
-def test_values_between_anchors_keep_their_value_and_get_their_interval():
-    assert AXIS.places(0, [0.255, 0.5, 0.745, 0.99]) == [(0, 0.255), (1, 0.5), (1, 0.745), (2, 0.99)]
-    assert AXIS.places(1, [0.5, 0.5, 0.6]) == [(1, 0.5), (1, 0.5), (1, 0.6)]
-    assert AXIS.places(2, [0.99]) == [(2, 0.99)]
+    assert [fine.near(a) for a in fine.values] == [0, 1, 2]
+    assert [fine.locate(v) for v in (5.5e-7, 1e-6, 2e-6)] == [5.5e-7, 1e-6, 2e-6]
 
 
 @pytest.mark.parametrize(
@@ -63,51 +57,38 @@ def test_values_outside_the_range_have_no_interval(value):
         Anchors((0.0, 0.5, 1.0)).interval(value)
 
 
-@pytest.mark.parametrize("value", [0.3, 1.0, np.nan, np.inf])
-def test_source_that_is_no_anchor_is_refused(value):
-    with pytest.raises(HyperparameterError, match=r"source = .* is no anchor; anchors are \[0.01, 0.5, 0.99\]"):
-        AXIS.anchor(value)
-
-
 @pytest.mark.parametrize("value", [0.0, 1.0, -np.inf, np.inf, np.nan, 0.990002])
-def test_target_out_of_range_is_refused(value):
+def test_values_out_of_range_are_refused(value):
     with pytest.raises(HyperparameterError, match=r"quantile = .* lies outside the anchors' range; .*nothing is extra"):
-        AXIS.places(0, [value])
+        AXIS.locate(value)
 
 
-@pytest.mark.parametrize("value", [0.01, 0.3, 0.4999])
-def test_target_below_its_source_is_refused(value):
-    with pytest.raises(HyperparameterError, match=r"lies below its source; anywhere in \[0.5, 0.99\] will do"):
-        AXIS.places(1, [value])
-
-
-def test_targets_must_ascend():
-    with pytest.raises(HyperparameterError, match=r"targets must ascend, but 0.6 comes before 0.3"):
-        AXIS.places(0, [0.1, 0.6, 0.3])
+def test_an_anchor_but_the_first_ends_its_interval():
+    values = np.array([0.01, 0.255, 0.5, 0.745, 0.99 - 5e-7])
+    intervals, located = AXIS.locate_rows(values, 5)
+    assert intervals.tolist() == [0, 0, 0, 1, 1]
+    assert located.tolist() == [0.01, 0.255, 0.5, 0.745, 0.99]
 
 
 def test_rows_have_one_value_or_one_each():
     for one in (np.float64(0.745), np.array([0.745])):
-        intervals, values = AXIS.place_rows(np.asarray(one), 3)
+        intervals, values = AXIS.locate_rows(np.asarray(one), 3)
         assert intervals.tolist() == [1, 1, 1]
         assert values.tolist() == [0.745] * 3
-    intervals, values = AXIS.place_rows(np.array([0.99 - 5e-7, 0.255, 0.01, 0.255]), 4)
-    assert intervals.tolist() == [2, 0, 0, 0]
-    assert values.tolist() == [0.99, 0.255, 0.01, 0.255]
 
 
 def test_no_rows_have_no_values():
-    intervals, values = AXIS.place_rows(np.zeros(0), 0)
+    intervals, values = AXIS.locate_rows(np.zeros(0), 0)
     assert intervals.shape == values.shape == (0,)
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_value_out_of_range_is_refused_for_rows_too(count):
     with pytest.raises(HyperparameterError, match="outside the anchors' range"):
-        AXIS.place_rows(np.asarray(1.5), count)
+        AXIS.locate_rows(np.asarray(1.5), count)
 
 
 @pytest.mark.parametrize("shape", [(2,), (3, 1), (0,)])
 def test_rows_of_another_number_are_refused(shape):
     with pytest.raises(HyperparameterError, match=r"quantile has shape .*; one value, or one a row \(3,\), is needed"):
-        AXIS.place_rows(np.full(shape, 0.5), 3)
+        AXIS.locate_rows(np.full(shape, 0.5), 3)

@@ -144,9 +144,8 @@ def test_input_is_left_alone(pair):
 @pytest.mark.parametrize(
     ("source", "target", "message"),
     [
-        (0.3, 0.7, r"source = 0.3 is no anchor; anchors are \[0.0, 0.5, 1.0\]"),
-        (np.nan, 0.7, r"source = nan is no anchor"),
-        (0.5, 0.2, r"hyperparameter = 0.2 lies below its source; anywhere in \[0.5, 1.0\] will do"),
+        (1.3, 0.7, r"hyperparameter = 1.3 lies outside the anchors' range; anywhere in \[0.0, 1.0\] will do"),
+        (np.nan, 0.7, r"hyperparameter = nan lies outside the anchors' range"),
         (0.0, 1.1, r"hyperparameter = 1.1 lies outside the anchors' range"),
         (0.0, np.nan, r"hyperparameter = nan lies outside the anchors' range"),
         (0.0, np.inf, r"hyperparameter = inf lies outside the anchors' range"),
@@ -171,7 +170,7 @@ def test_samples_that_cannot_be_used_are_refused(cloud_surrogate):
     refused(y, x[:2], r"outputs have 3 rows, conditions 2; rows must match")
     refused(y[0], x, r"outputs have shape \(2,\)")
     refused(np.full((3, 2), np.nan), x, r"outputs\[0, 0\] = nan; NaN and Inf cannot be used")
-    refused(np.full((3, 2), 1e39), x, r"outputs\[0, 0\] = inf")  # beyond float32
+    refused(np.full((3, 2), 1e39), x, r"cannot be moved within float32")
     refused(y, np.full((3, 1), np.inf), r"conditions\[0, 0\] = inf")
     refused(np.array([["a", "b"]] * 3), x, r"outputs have dtype .*; real numbers are needed")
 

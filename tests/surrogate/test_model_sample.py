@@ -8,22 +8,20 @@ import torch
 
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.draws import condition_keys, draw_block, numbered_keys
+from pipeline.surrogate.ends import MATCHED
 from tests.clouds import MOMENT, circles_harvest
 
 
 @pytest.mark.parametrize("k", [0, 1, 2])
 def test_sample_at_an_anchor_is_its_own_network(circles, circles_surrogate, k):
-    x = np.array([[0], [2], [2]], np.float32)
-    expected = circles.networks[k].outputs(x, 6, 5)
-    for value in (circles.hyperparameter[k], np.float32(circles.hyperparameter[k] + 5e-7)):
-        np.testing.assert_array_equal(circles_surrogate.sample(x, value, draws=6, seed=5), expected)
-
-
-def test_sample_between_anchors_is_its_left_network_s_draws_moved(circles, circles_surrogate):
     x = np.array([[0], [2]], np.float32)
-    drawn = circles.networks[1].outputs(x, 6, 5).reshape(-1, 2)
-    expected = circles_surrogate.transport(drawn, np.repeat(x, 6, axis=0), 0.5, 0.8).reshape(2, 6, 2)
-    np.testing.assert_allclose(circles_surrogate.sample(x, 0.8, draws=6, seed=5), expected, rtol=0, atol=1e-6)
+    keys = numbered_keys(condition_keys(x.astype(np.float64), 5), np.zeros(2, np.intp))
+    expected = draw_block(circles.networks[k], x, keys, MATCHED)
+    for value in (circles.hyperparameter[k], np.float32(circles.hyperparameter[k] + 5e-7)):
+        found = circles_surrogate.sample(x, value, draws=MATCHED, seed=5)
+        for own, drawn in zip(found, expected, strict=True):  # the same draws, in the order of their partners
+            np.testing.assert_array_equal(np.unique(own, axis=0), np.unique(drawn, axis=0))
 
 
 def test_sample_takes_one_value_a_row(circles_surrogate):
@@ -64,13 +62,11 @@ def test_seeds_decide_what_is_drawn(circles_surrogate):
 
 def test_harvest_without_networks_gives_its_nearest_samples_and_says_so(cloud, cloud_surrogate):
     x = cloud.conditions[1][:1]
-    with pytest.warns(
-        UserWarning, match=r"carries no networks: draws at hyperparameter = 0.5 are the harvest's samples"
-    ):
+    with pytest.warns(UserWarning, match=r"carries no networks: draws start and end at the harvest's samples"):
         found = cloud_surrogate.sample(x + 1e-3, 0.5, draws=200)[0]
     own = cloud.outputs[1][(cloud.conditions[1] == x).all(1)].astype(np.float32)
     assert {tuple(row) for row in found.astype(np.float32)} == {tuple(row) for row in own}
-    with pytest.warns(UserWarning, match="hyperparameter = 0.5"):
+    with pytest.warns(UserWarning, match="carries no networks"):
         between = cloud_surrogate.sample(x, 0.8, draws=3)
     assert np.isfinite(between).all()
 

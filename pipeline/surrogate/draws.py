@@ -1,0 +1,96 @@
+"""Randomness that belongs to a condition: what is drawn at x depends on (seed, x) alone, not on the batch around it.
+
+Rows of a call that have the same condition are further draws of it: the j-th of them takes the j-th block of its draws.
+Noise comes from a counter-based generator (SplitMix64: Steele, Lea and Flood, OOPSLA 2014), so that any draw of any
+condition is computed without the others.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from pipeline.data.network import Network, Reparameterised
+
+Keys = NDArray[np.uint64]
+
+_STEP = np.uint64(0x9E3779B97F4A7C15)
+_FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """The rows of a call by their conditions.
+
+    distinct: (U,), the first row of each distinct condition. number: (N,), which of them each row has. occurrence:
+    (N,), how many earlier rows have the same condition.
+    """
+
+    distinct: NDArray[np.intp]
+    number: NDArray[np.intp]
+    occurrence: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, conditions: NDArray[np.float64]) -> "Rows":
+        """Group the rows of conditions (N, C); without columns all rows have the same condition."""
+        count = len(conditions)
+        if not conditions.shape[1]:
+            return cls(np.zeros(min(count, 1), np.intp), np.zeros(count, np.intp), np.arange(count))
+        _, distinct, number = np.unique(conditions, axis=0, return_index=True, return_inverse=True)
+        number = number.reshape(-1)
+        order = np.argsort(number, kind="stable")
+        sizes = np.bincount(number, minlength=len(distinct))
+        occurrence = np.empty(count, np.intp)
+        occurrence[order] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+        return cls(distinct, number, occurrence)
+
+    def select(self, chosen: NDArray[np.intp]) -> "Rows":
+        """The same numbering for some of the rows alone, (n,): their occurrences stay those among all rows."""
+        _, distinct, number = np.unique(self.number[chosen], return_index=True, return_inverse=True)
+        return Rows(distinct, number.reshape(-1), self.occurrence[chosen])
+
+
+def condition_keys(conditions: NDArray[np.float64], seed: int) -> Keys:
+    """A key for each of N conditions (N, C), from its values and the seed alone: (N,)."""
+    keys = np.full(len(conditions), _mix(np.array([seed % 2**64], np.uint64) + _STEP)[0])
+    for column in (conditions + 0.0).T:  # −0 is 0
+        keys = _mix((keys ^ np.ascontiguousarray(column).view(np.uint64)) * _STEP + _STEP)
+    return keys
+
+
+def numbered_keys(keys: Keys, numbers: NDArray[np.intp]) -> Keys:
+    """Keys of numbered blocks: keys and numbers (T,) → (T,)."""
+    return _mix(keys + (numbers.astype(np.uint64) + np.uint64(1)) * _STEP)
+
+
+def uniform(keys: Keys, count: int) -> NDArray[np.float64]:
+    """Uniform numbers inside (0, 1), `count` for each key: (T,) → (T, count)."""
+    counters = np.arange(1, count + 1, dtype=np.uint64) * _STEP
+    bits = _mix(keys[:, None] + counters) >> np.uint64(11)
+    return (bits.astype(np.float64) + 0.5) * 2.0**-53
+
+
+def normal(keys: Keys, dimension: int) -> NDArray[np.float32]:
+    """Standard normal noise, (T,) keys → (T, dimension)."""
+    return np.asarray(ndtri(uniform(keys, dimension)), np.float32)
+
+
+def draw_block(network: Network, conditions: NDArray[np.float32], keys: Keys, count: int) -> NDArray[np.float32]:
+    """`count` draws of a network at each of T conditions (T, C), by keys (T,): (T, count, D).
+
+    A network that takes its noise as an argument is asked once, any other once a condition, with a seed of its own.
+    """
+    if isinstance(network, Reparameterised):
+        blocks = numbered_keys(np.repeat(keys, count), np.tile(np.arange(count), len(keys)))
+        noise = normal(blocks, network.noise_dimension).reshape(len(keys), count, -1)
+        return network.from_noise(conditions, noise)
+    seeds = (keys >> np.uint64(32)).tolist()
+    return np.concatenate([network.outputs(x[None], count, seed) for x, seed in zip(conditions, seeds, strict=True)])
+
+
+def _mix(values: Keys) -> Keys:
+    with np.errstate(over="ignore"):
+        values = (values ^ (values >> np.uint64(30))) * _FIRST
+        values = (values ^ (values >> np.uint64(27))) * _SECOND
+        return np.asarray(values ^ (values >> np.uint64(31)))

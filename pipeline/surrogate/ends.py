@@ -1,0 +1,224 @@
+"""Both ends of an interval at the asked condition: y ~ p_k(· | x) and its partner z ~ p_{k+1}(· | x).
+
+With both ends at hand no error of a map is left: a path runs from an output of the one network to an output of the
+other, so that a surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors:
+draws of neighbouring anchors are matched, starting at the anchor in the middle, so that one draw followed along λ
+jumps nowhere.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from pipeline.data.network import Network, Reparameterised
+from pipeline.data.samples import group_rows
+from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
+from pipeline.surrogate.fit import Parts
+from pipeline.transport.networks import Condition
+
+MATCHED = 128
+"""So many draws of a condition are matched at once; a draw belongs to a block of so many."""
+MOST_ROWS = 512
+"""So many of a harvest's draws of one condition are matched at most."""
+CHUNK = 256
+"""So many conditions are matched at once: memory is bounded."""
+
+Draw = Callable[[int], NDArray[np.floating]]
+"""Anchor → draws (T, n, D) of T conditions, in the outputs' own units."""
+Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
+"""Outputs (N, draws, D) of an interval's left and right anchor, draw by draw."""
+
+
+class Ends(Protocol):
+    """Where the outputs of both ends come from."""
+
+    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
+        """Outputs of both ends at conditions (N, C), whose repetitions `rows` numbers."""
+        ...
+
+
+class DeterministicEnds:
+    """One output a condition: y_k = f_k(x)."""
+
+    def __init__(self, networks: Sequence[Network]) -> None:
+        self._networks = networks
+
+    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
+        """As `Ends.pairs`; equal draws are computed once."""
+        x = conditions.astype(np.float32)
+        left, right = (self._networks[k].outputs(x, 1, seed) for k in (interval, interval + 1))
+        return np.repeat(left, draws, axis=1), np.repeat(right, draws, axis=1)
+
+
+class EqualNoiseEnds:
+    """Reparameterised policies: equal noise at both ends is the coupling."""
+
+    def __init__(self, networks: Sequence[Reparameterised]) -> None:
+        self._networks = networks
+
+    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
+        """As `Ends.pairs`."""
+        keys = np.repeat(condition_keys(conditions, seed), draws)
+        numbers = (rows.occurrence[:, None] * draws + np.arange(draws)).reshape(-1)
+        noise = normal(numbered_keys(keys, numbers), self._networks[interval].noise_dimension)
+        noise = noise.reshape(len(conditions), draws, -1)
+        x = conditions.astype(np.float32)
+        left, right = (self._networks[k].from_noise(x, noise) for k in (interval, interval + 1))
+        return left, right
+
+
+class MatchedEnds:
+    """Draws of both ends' networks, matched by exact assignment of the mapped left draws to the right ones."""
+
+    def __init__(self, networks: Sequence[Network], parts: Parts) -> None:
+        self._networks, self._parts = networks, parts
+
+    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
+        """As `Ends.pairs`: blocks of MATCHED draws, seeded by (seed, x), of which the first ones answer."""
+        numbers = rows.occurrence[:, None] * draws + np.arange(draws)
+        tasks = np.stack([np.broadcast_to(rows.number[:, None], numbers.shape), numbers // MATCHED], axis=-1)
+        wanted, task = np.unique(tasks.reshape(-1, 2), axis=0, return_inverse=True)
+        x = conditions[rows.distinct[wanted[:, 0]]]
+        keys = numbered_keys(condition_keys(x, seed), wanted[:, 1])
+        blocks = [self._block(interval, x[i : i + CHUNK], keys[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+        at = task.reshape(-1), (numbers % MATCHED).reshape(-1)
+        left, right = (np.concatenate(side)[at].reshape(*numbers.shape, -1) for side in zip(*blocks, strict=True))
+        return left, right
+
+    def _block(self, interval: int, x: NDArray[np.float64], keys: Keys) -> Pair:
+        def draw(anchor: int) -> NDArray[np.float32]:
+            return draw_block(self._networks[anchor], x.astype(np.float32), keys, MATCHED)
+
+        return matched(draw, interval, len(self._networks), x, self._parts)
+
+
+class HarvestEnds:
+    """No networks: the harvest's own samples of the asked or the nearest condition, coupled over the anchors."""
+
+    def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts) -> None:
+        self._outputs = [y.double().numpy() for y, _ in samples]
+        self._conditions = [x.numpy() for _, x in samples]
+        self._deterministic, self._parts = deterministic, parts
+        self._groups = [_Groups(x) for x in self._conditions]
+
+    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
+        """As `Ends.pairs`: every block of as many draws as the harvest holds is a permutation of these."""
+        asked = conditions[rows.distinct]
+        nearest = [groups.nearest(asked, self._parts) for groups in self._groups]
+        keys = condition_keys(conditions, seed)
+        shape = (len(conditions), draws, self._outputs[0].shape[1])
+        left, right = np.empty(shape), np.empty(shape)
+        for u in range(len(asked)):
+            members = np.flatnonzero(rows.number == u)
+            ends = self._ordered(interval, asked[u], [int(n[u]) for n in nearest])
+            numbers = rows.occurrence[members, None] * draws + np.arange(draws)
+            picked = _permuted(numbers, len(ends[0]), keys[members[0]])
+            left[members], right[members] = ends[0][picked], ends[1][picked]
+        return left, right
+
+    def _ordered(self, interval: int, x: NDArray[np.float64], nearest: Sequence[int]) -> Pair:
+        """The harvest's samples (n, D) at both ends, partner by partner."""
+        rows = [groups.rows(number) for groups, number in zip(self._groups, nearest, strict=True)]
+        if self._deterministic:
+            rows = [r[:1] for r in rows]
+        count = min(MOST_ROWS, max(map(len, rows)))
+
+        def draw(anchor: int) -> NDArray[np.floating]:
+            return self._outputs[anchor][np.resize(rows[anchor], count)][None]
+
+        left, right = matched(draw, interval, len(rows), x[None], self._parts)
+        return left[0], right[0]
+
+
+class _Groups:
+    """The rows of an anchor's sample by their conditions."""
+
+    def __init__(self, conditions: NDArray[np.float64]) -> None:
+        (group,) = group_rows(conditions)
+        self._order, counts = np.argsort(group, kind="stable"), np.bincount(group)
+        self._starts = np.concatenate([[0], np.cumsum(counts)])
+        self._known = conditions[self._order[self._starts[:-1]]]
+
+    def rows(self, number: int) -> NDArray[np.intp]:
+        return self._order[self._starts[number] : self._starts[number + 1]]
+
+    def nearest(self, asked: NDArray[np.float64], parts: Parts) -> NDArray[np.intp]:
+        """The number of the known condition nearest to each of `asked` (U, C)."""
+        device = parts.scaling.output_mean.device
+        known, wanted = (parts.scaling.condition(torch.from_numpy(x).to(device)) for x in (self._known, asked))
+        found = [wanted[i : i + CHUNK].distances(known).argmin(1) for i in range(0, len(wanted), CHUNK)]
+        return torch.cat(found).cpu().numpy() if found else np.zeros(0, np.intp)
+
+
+def matched(draw: Draw, interval: int, anchors: int, x: NDArray[np.float64], parts: Parts) -> Pair:
+    """Draws (T, n, D) of an interval's two anchors at conditions x (T, C), partner by partner.
+
+    π = argmin Σ_i |T_k(y^i | x) − z^{π(i)}|² in standardised units, over permutations. Draws keep their own order at
+    the anchor in the middle; going outwards from there every anchor's draws are put in the order of their partners.
+    """
+    middle = (anchors - 1) // 2
+    ordered = {middle: draw(middle)}
+    condition = _repeated(x, ordered[middle].shape[1], parts)
+    for k in range(middle, interval + 1):
+        ordered[k + 1] = _in_order(_mapped(ordered[k], condition, k, parts), draw(k + 1), parts)
+    for k in range(middle - 1, interval - 1, -1):
+        own = draw(k)
+        ordered[k] = _in_order(_standard(ordered[k + 1], parts), own, parts, _mapped(own, condition, k, parts))
+    return ordered[interval], ordered[interval + 1]
+
+
+def _in_order(
+    places: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
+) -> NDArray[np.floating]:
+    """Draws (T, n, D) so that the i-th, or its image, is the partner of the i-th place (T, n, D)."""
+    images = _standard(own, parts) if images is None else images
+    result = np.empty_like(own)
+    for t in range(len(own)):
+        squares = (places[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * places[t] @ images[t].T
+        result[t] = own[t][linear_sum_assignment(squares)[1]]
+    return result
+
+
+def _repeated(x: NDArray[np.float64], count: int, parts: Parts) -> Condition:
+    tensor = torch.from_numpy(np.repeat(x, count, axis=0)).to(parts.scaling.output_mean.device)
+    return parts.scaling.condition(tensor)
+
+
+def _standard(outputs: NDArray[np.floating], parts: Parts) -> NDArray[np.float64]:
+    tensor = torch.from_numpy(outputs).double().to(parts.scaling.output_mean.device)
+    return np.asarray(parts.scaling.standardise(tensor).double().cpu().numpy())
+
+
+@torch.no_grad()
+def _mapped(outputs: NDArray[np.floating], x: Condition, interval: int, parts: Parts) -> NDArray[np.float64]:
+    """T_k of outputs (T, n, D), standardised."""
+    flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(parts.scaling.output_mean.device)
+    moved: Tensor = parts.maps(parts.scaling.standardise(flat).float(), x, interval)
+    return moved.double().cpu().numpy().reshape(outputs.shape)
+
+
+def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
+    """Which of `count` samples draws with these numbers are: every block of `count` draws is a permutation."""
+    blocks, of_block = np.unique(numbers // count, return_inverse=True)
+    keys = numbered_keys(np.full(len(blocks), key), blocks)
+    order = np.argsort(uniform(keys, count), axis=1)
+    return np.asarray(order[of_block.reshape(numbers.shape), numbers % count])
+
+
+def make_ends(
+    networks: Sequence[Network] | None, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts
+) -> Ends:
+    """Where a surrogate's ends come from: its networks where it has them, else the harvest's own samples."""
+    if networks is None:
+        return HarvestEnds(samples, deterministic, parts)
+    if deterministic:
+        return DeterministicEnds(networks)
+    reparameterised = [n for n in networks if isinstance(n, Reparameterised) and n.coupled_by_noise]
+    if len(reparameterised) == len(networks):
+        return EqualNoiseEnds(reparameterised)
+    return MatchedEnds(networks, parts)

@@ -1,0 +1,128 @@
+"""Moving samples along λ: within an interval on the path between its two ends, across intervals by the maps T_k."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.clocks.clock import Clock
+from pipeline.data.anchors import Anchors
+from pipeline.surrogate.fit import Parts
+from pipeline.transport.networks import Condition
+from pipeline.transport.root import Root, invert
+
+ROUND_TRIP = 1e-4
+"""Largest distance, in standardised units, by which a sample that is moved back may miss its start."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectories:
+    """The curves of a fitted surrogate in standardised units; λ by `anchors`, positions on the paths by `clock`."""
+
+    parts: Parts
+    clock: Clock
+    anchors: Anchors
+    straight: bool
+    uniform: bool
+
+    def positions(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
+        """The clock's positions s of λ = values in an interval: (M,) where alike for all rows, or (B, M).
+
+        values: (M,), the same for all rows, or (B, M).
+        """
+        device = self.parts.scaling.output_mean.device
+        skew = self.parts.skew.constant
+        if skew is not None:
+            places = self.clock.places(interval, values, skew)
+            return torch.tensor(places, dtype=torch.float32, device=device)
+        spans, whole = self.clock.spans(interval, values)
+        return self.parts.skew.places(torch.tensor(spans, dtype=torch.float32, device=device), whole, x)
+
+    def between(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
+        """Paths from start to end (B, D) at positions (M,), the same for all rows, or (B, M): (B, M, D)."""
+        if self.straight:
+            return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), positions.unsqueeze(-1))
+        if self.uniform:
+            return self.parts.paths.at_places(start, end, x, positions)
+        points: Tensor = self.parts.paths(start, end, x, positions)[0]
+        return points
+
+    def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
+        """Samples y (B, D) of λ = source, at every one of `targets` (M, in any order): (B, M, D)."""
+        curve = self._through(y, x, source)
+        results = torch.empty(len(y), len(targets), y.shape[1], dtype=y.dtype, device=y.device)
+        by_interval: dict[int, list[int]] = {}
+        for m, target in enumerate(targets):
+            if target == source:
+                results[:, m] = y
+            else:
+                by_interval.setdefault(self._interval(source, target), []).append(m)
+        for interval, chosen in by_interval.items():
+            start, end = curve.at(interval), curve.at(interval + 1)
+            positions = self.positions(interval, [targets[m] for m in chosen], x)
+            results[:, chosen] = self.between(start, end, x, positions)
+        return results
+
+    def _interval(self, source: float, target: float) -> int:
+        """The interval in which a target is reached: an anchor ends the interval that leads to it."""
+        interval = self.anchors.interval(target)
+        return interval - 1 if target > source and target == self.anchors.values[interval] else interval
+
+    def _through(self, y: Tensor, x: Condition, source: float) -> "_Curve":
+        """The curve through samples of λ = source: where it passes the anchors next to it."""
+        number = self.anchors.near(source)
+        if number is not None:
+            return _Curve(self, x, {number: y})
+        interval = self.anchors.interval(source)
+        start = self._start(y, x, interval, self.positions(interval, [source], x))
+        return _Curve(self, x, {interval: start, interval + 1: self.parts.maps(start, x, interval)})
+
+    def _start(self, y: Tensor, x: Condition, interval: int, positions: Tensor) -> Tensor:
+        """The left ends (B, D) of the paths that pass y (B, D) at positions (1,) or (B, 1)."""
+
+        def passed(start: Tensor) -> Tensor:
+            return self.between(start, self.parts.maps(start, x, interval), x, positions)[:, 0]
+
+        moved = self.parts.maps(y, x, interval) - y
+        return checked(invert(passed, y, y - positions * moved))
+
+    def down(self, y: Tensor, x: Condition, interval: int) -> Tensor:
+        """T_k⁻¹: samples y (B, D) of an interval's right anchor at its left one."""
+
+        def mapped(start: Tensor) -> Tensor:
+            moved: Tensor = self.parts.maps(start, x, interval)
+            return moved
+
+        return checked(invert(mapped, y, y - (mapped(y) - y)))
+
+
+class _Curve:
+    """Where samples stand at the anchors; computed as they are asked for, from the ones that are known."""
+
+    def __init__(self, trajectories: Trajectories, x: Condition, known: dict[int, Tensor]) -> None:
+        self._trajectories, self._x, self._known = trajectories, x, known
+
+    def at(self, anchor: int) -> Tensor:
+        """Samples (B, D) at an anchor."""
+        while anchor > (last := max(self._known)):
+            self._known[last + 1] = self._trajectories.parts.maps(self._known[last], self._x, last)
+        while anchor < (first := min(self._known)):
+            self._known[first - 1] = self._trajectories.down(self._known[first], self._x, first - 1)
+        return self._known[anchor]
+
+
+def checked(root: Root) -> Tensor:
+    """The points of an inversion; a UserWarning where some rows were not reached within ROUND_TRIP."""
+    scale = 1 + root.points.norm(dim=-1)
+    if bool((far := root.residual > ROUND_TRIP * scale).any()):
+        warnings.warn(
+            f"{int(far.sum())} of {len(far)} samples cannot be moved back exactly: the map folds there; they are moved "
+            f"to where they come nearest (standardised distance up to {float(root.residual.max()):.2g})",
+            UserWarning,
+            stacklevel=2,
+        )
+    return root.points
