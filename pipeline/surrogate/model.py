@@ -72,7 +72,7 @@ class Surrogate:
         """
         fitted = fit_parts(harvest, config or SurrogateConfig(), seed, device)
         samples = tuple(
-            (torch.tensor(y, dtype=torch.float32), torch.tensor(x, dtype=torch.float64))
+            (torch.tensor(y, dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
             for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
         )
         return cls(

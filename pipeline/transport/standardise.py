@@ -15,6 +15,9 @@ from pipeline.errors import DataError
 from pipeline.transport.networks import Condition, ConditionShape
 
 ANISOTROPY = 10.0
+TAIL = 4.0
+ROUNDING = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
+"""Relative to a column's size, spreads below this are rounding."""
 MARGIN = 0.5
 """How far outside the harvest's range, in standard deviations, conditions are followed."""
 
@@ -42,12 +45,13 @@ class Standardiser(nn.Module):
         self.categorical = [i for i, c in enumerate(schema.conditions) if c.kind == "categorical"]
         self.continuous = [i for i, c in enumerate(schema.conditions) if c.kind == "continuous"]
         self.codes = [list(column) for column in codes]
-        self.register_buffer("output_mean", torch.zeros(len(schema.outputs)))
-        self.register_buffer("output_scale", torch.ones(len(schema.outputs)))
-        self.register_buffer("condition_mean", torch.zeros(len(self.continuous)))
-        self.register_buffer("condition_scale", torch.ones(len(self.continuous)))
-        self.register_buffer("condition_lower", torch.full((len(self.continuous),), -torch.inf))
-        self.register_buffer("condition_upper", torch.full((len(self.continuous),), torch.inf))
+        exact = torch.float64  # offsets of 10⁸ leave nothing of a spread of 1 in float32
+        self.register_buffer("output_mean", torch.zeros(len(schema.outputs), dtype=exact))
+        self.register_buffer("output_scale", torch.ones(len(schema.outputs), dtype=exact))
+        self.register_buffer("condition_mean", torch.zeros(len(self.continuous), dtype=exact))
+        self.register_buffer("condition_scale", torch.ones(len(self.continuous), dtype=exact))
+        self.register_buffer("condition_lower", torch.full((len(self.continuous),), -torch.inf, dtype=exact))
+        self.register_buffer("condition_upper", torch.full((len(self.continuous),), torch.inf, dtype=exact))
         self.register_buffer("lower", _bounds([c.lower for c in schema.outputs], -np.inf), persistent=False)
         self.register_buffer("upper", _bounds([c.upper for c in schema.outputs], np.inf), persistent=False)
 
@@ -56,13 +60,16 @@ class Standardiser(nn.Module):
         """Means and scales of a harvest, over all its anchors."""
         conditions = np.concatenate([np.asarray(x, np.float64) for x in harvest.conditions])
         outputs = np.concatenate([np.asarray(y, np.float64) for y in harvest.outputs])
+        rounding = [ROUNDING[max(a.dtype for a in arrays)] for arrays in (harvest.outputs, harvest.conditions)]
         categorical = [i for i, flag in enumerate(harvest.categorical) if flag]
         scaling = cls(harvest.schema, [np.unique(conditions[:, i]).tolist() for i in categorical])
         scaling.output_mean.copy_(torch.from_numpy(outputs.mean(0)))
-        scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, harvest.schema)))
+        scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, rounding[0], harvest.schema)))
         values = conditions[:, scaling.continuous]
         scaling.condition_mean.copy_(torch.from_numpy(values.mean(0)))
-        scaling.condition_scale.copy_(torch.from_numpy(_positive(values.std(0), np.abs(values).max(0, initial=0.0))))
+        scaling.condition_scale.copy_(
+            torch.from_numpy(_positive(values.std(0), rounding[1] * np.abs(values).max(0, initial=0.0)))
+        )
         encoded = (torch.from_numpy(values) - scaling.condition_mean) / scaling.condition_scale
         if len(scaling.continuous):
             scaling.condition_lower.copy_(encoded.amin(0) - MARGIN)
@@ -111,12 +118,12 @@ class Standardiser(nn.Module):
         return codes.to(conditions.device)
 
     def standardise(self, outputs: Tensor) -> Tensor:
-        """Outputs (…, D) in their own units → standardised."""
-        return (outputs - self.output_mean) / self.output_scale
+        """Outputs (…, D) in their own units, float64 → standardised, float32."""
+        return ((outputs.double() - self.output_mean) / self.output_scale).float()
 
     def restore(self, outputs: Tensor) -> Tensor:
-        """Standardised outputs (…, D) → their own units, within their bounds."""
-        return (outputs * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
+        """Standardised outputs (…, D) → their own units, float64, within their bounds."""
+        return (outputs.double() * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
 
 
 def _columns(indices: list[int]) -> list[int] | slice:
@@ -125,27 +132,36 @@ def _columns(indices: list[int]) -> list[int] | slice:
     return slice(indices[0], indices[-1] + 1) if together else indices
 
 
-def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The standard deviation of each column; of a heavy tail that of what lies within TAIL robust deviations."""
+    plain = values.std(0)
+    middle = np.median(values, axis=0)
+    robust = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0)) / 1.349
+    inner = np.clip(values, middle - TAIL * robust, middle + TAIL * robust).std(0)
+    return np.asarray(np.where((robust > 0) & (plain > 2 * inner), inner, plain))
+
+
+def _positive(scale: NDArray[np.float64], rounding: NDArray[np.float64]) -> NDArray[np.float64]:
     """The scale, but 1 where a column does not vary."""
-    return np.where(_varies(scale, magnitude), scale, 1.0)
+    return np.asarray(np.where(_varies(scale, rounding), scale, 1.0))
 
 
-def _varies(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _varies(scale: NDArray[np.float64], rounding: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Whether columns vary beyond rounding."""
-    return scale > 1e-6 * np.maximum(magnitude, 1e-30)
+    return np.asarray(scale > np.maximum(rounding, 1e-36))
 
 
 def _bounds(bounds: list[float | None], none: float) -> Tensor:
-    """Bounds in float32, never outside what they are in float64."""
+    """Bounds that float32 holds, never outside what they are in float64."""
     exact = np.array([none if bound is None else bound for bound in bounds], np.float64)
     rounded = exact.astype(np.float32)
     outside = rounded > exact if none > 0 else rounded < exact
-    return torch.from_numpy(np.where(outside, np.nextafter(rounded, np.float32(-none)), rounded))
+    return torch.from_numpy(np.where(outside, np.nextafter(rounded, np.float32(-none)), rounded)).double()
 
 
-def _output_scale(outputs: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]:
-    deviation, magnitude = outputs.std(0), np.abs(outputs).max(0)
-    spread, varies = _positive(deviation, magnitude), _varies(deviation, magnitude)
+def _output_scale(outputs: NDArray[np.float64], rounding: float, schema: Schema) -> NDArray[np.float64]:
+    deviation, noise = _deviation(outputs), rounding * np.abs(outputs).max(0)
+    spread, varies = _positive(deviation, noise), _varies(deviation, noise)
     one_unit = len({c.units for c in schema.outputs}) == 1
     alike = not varies.any() or spread[varies].max() <= ANISOTROPY * spread[varies].min()
     if one_unit and alike:

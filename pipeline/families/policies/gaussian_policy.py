@@ -42,6 +42,9 @@ class GaussianPolicy(nn.Module):
 
     def draw(self, observations: Tensor, draws: int) -> Tensor:
         """Actions (N, draws, D) in their box, by torch's global generator."""
+        return self.act(observations, torch.randn(len(observations), draws, len(self.log_deviation)))
+
+    def act(self, observations: Tensor, noise: Tensor) -> Tensor:
+        """Actions (N, draws, D) in their box, from standard normal noise (N, draws, D)."""
         mean = self.forward(observations)[:, None]
-        noise = torch.randn(len(observations), draws, mean.shape[-1])
         return (mean + self.log_deviation.exp() * noise).clamp(self.lower, self.upper)

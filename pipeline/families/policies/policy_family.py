@@ -16,7 +16,7 @@ from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data, IngestSection, Split
-from pipeline.families.torch_family import Family
+from pipeline.families.torch_family import Family, ModuleNetwork
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
@@ -27,6 +27,32 @@ if TYPE_CHECKING:
 DATA_SEED = 0
 """Seed of the reference behaviour: train.seed changes the policies, never the states that they are asked about."""
 SCORE = "mean episode reward"
+
+
+class PolicyNetwork(ModuleNetwork):
+    """A trained policy, whose actions are a function of its noise: equal noise couples the policies of different λ."""
+
+    coupled_by_noise: ClassVar[bool] = True
+
+    @property
+    def noise_dimension(self) -> int:
+        """One number an action."""
+        return len(self._policy.log_deviation)
+
+    @property
+    def _policy(self) -> "GaussianPolicy":
+        from pipeline.families.policies.gaussian_policy import GaussianPolicy
+
+        assert isinstance(self.module, GaussianPolicy)
+        return self.module
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Actions (N, draws, D) at states (N, C) from standard normal noise (N, draws, D)."""
+        import torch
+
+        states = torch.from_numpy(np.ascontiguousarray(conditions, np.float32))
+        with torch.no_grad():
+            return self._policy.act(states, torch.from_numpy(noise)).numpy()
 
 
 def score_seed(seed: int) -> int:
@@ -112,6 +138,10 @@ class PolicyFamily(Family):
         metrics = train(environment, module, self.settings, seed)
         environment.close()
         return self.network(module, hyperparameter), metrics
+
+    def network(self, module: "nn.Module", hyperparameter: float) -> PolicyNetwork:
+        """A trained policy as a network that saves itself, and takes its noise as an argument."""
+        return PolicyNetwork(self, module, hyperparameter)
 
     def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
         """Actions (N, draws, D) in their box, drawn at states (N, C); DataError for another shape."""
