@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.select import choose_clock
 from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
+from pipeline.data.network import Network
+from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, FitError
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
@@ -71,14 +73,22 @@ MANY_ROWS = 20_000
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a fit gives: parts, settings (variant, speed and alpha decided), clock, its candidates' errors, curves."""
+    """What a fit gives, frozen: all that a surrogate answers by, and all that its bundle holds.
+
+    config: the settings in force (variant, speed and alpha decided). networks: every anchor's own, or None; then
+    samples holds outputs (N_k, D) and conditions (N_k, C) an anchor, float64. history: training curves. clock_errors:
+    of the clocks that were compared, by name.
+    """
 
     parts: Parts
     config: SurrogateConfig
     clock: Clock
-    clock_errors: dict[str, float]
+    schema: Schema
     deterministic: bool
+    networks: tuple[Network, ...] | None
+    samples: tuple[tuple[Tensor, Tensor], ...]
     history: History
+    clock_errors: dict[str, float]
 
 
 def resolve_device(device: str) -> torch.device:
@@ -124,7 +134,24 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parts.parameters()):
         raise FitError("the fit's weights are not finite; lower the learning rates, or look at the harvest's outliers")
     parts.requires_grad_(False)
-    return Fit(parts, config, chosen.clock, chosen.errors, deterministic, history)
+    return Fit(
+        parts.eval(),
+        config,
+        chosen.clock,
+        harvest.schema,
+        deterministic,
+        networks=harvest.networks,
+        samples=() if harvest.networks is not None else _samples(harvest),
+        history=history,
+        clock_errors=chosen.errors,
+    )
+
+
+def _samples(harvest: Harvest) -> tuple[tuple[Tensor, Tensor], ...]:
+    return tuple(
+        (torch.tensor(y, dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
+        for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
+    )
 
 
 def _in_force(config: SurrogateConfig, deterministic: bool, anchors: int, dimension: int) -> SurrogateConfig:

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -10,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Schema
@@ -20,7 +20,8 @@ from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_n
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
-from pipeline.surrogate.fit import Parts, fit_parts, resolve_device
+from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
+from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
 
 if TYPE_CHECKING:
@@ -34,33 +35,18 @@ class Surrogate:
     on the surrogate's own device. Rows are independent of each other: their order pairs nothing.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        clock: Clock,
-        schema: Schema,
-        config: SurrogateConfig,
-        *,
-        deterministic: bool,
-        networks: "tuple[Network, ...] | None",
-        samples: tuple[tuple[Tensor, Tensor], ...],
-        history: dict[str, list[float]],
-        clock_errors: dict[str, float],
-    ) -> None:
-        self._parts = parts.eval()
-        self._clock = clock
-        self._anchors = Anchors(clock.anchors, schema.hyperparameter.name)
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+        self._parts = fit.parts
+        self._anchors = Anchors(fit.clock.anchors, fit.schema.hyperparameter.name)
         self._trajectories = Trajectories(
-            self._parts, clock, self._anchors, straight=config.variant == "K_I", uniform=config.speed == "uniform"
+            fit.parts,
+            fit.clock,
+            self._anchors,
+            straight=fit.config.variant == "K_I",
+            uniform=fit.config.speed == "uniform",
         )
-        self._ends = make_ends(networks, samples, deterministic, self._parts)
-        self.schema = schema
-        self.config = config
-        self.deterministic = deterministic
-        self.networks = networks
-        self.samples = samples
-        self.history = history
-        self.clock_errors = clock_errors
+        self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts)
 
     @classmethod
     def fit(cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu") -> Self:
@@ -70,32 +56,47 @@ class Surrogate:
         seed on one machine. Raises ConfigurationError for settings that do not fit the harvest, FitError where the
         result is not finite.
         """
-        fitted = fit_parts(harvest, config or SurrogateConfig(), seed, device)
-        samples = tuple(
-            (torch.tensor(y, dtype=torch.float64), torch.tensor(x, dtype=torch.float64))
-            for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
-        )
-        return cls(
-            fitted.parts,
-            fitted.clock,
-            harvest.schema,
-            fitted.config,
-            deterministic=fitted.deterministic,
-            networks=harvest.networks,
-            samples=samples,
-            history=fitted.history,
-            clock_errors=fitted.clock_errors,
-        )
+        return cls(fit_parts(harvest, config or SurrogateConfig(), seed, device))
+
+    @property
+    def schema(self) -> Schema:
+        """Names, units, kinds and bounds of the columns."""
+        return self._fit.schema
+
+    @property
+    def config(self) -> SurrogateConfig:
+        """The settings in force: variant, speed and weight of the potential are decided."""
+        return self._fit.config
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether a condition has one output."""
+        return self._fit.deterministic
+
+    @property
+    def networks(self) -> "tuple[Network, ...] | None":
+        """Every anchor's own network, or None for a harvest without networks."""
+        return self._fit.networks
+
+    @property
+    def history(self) -> dict[str, list[float]]:
+        """The training curves, by name."""
+        return self._fit.history
+
+    @property
+    def clock_errors(self) -> dict[str, float]:
+        """Left-out anchors' errors of the clocks that were compared, by name."""
+        return self._fit.clock_errors
 
     @property
     def anchors(self) -> tuple[float, ...]:
         """λ_0 < … < λ_K."""
-        return self._clock.anchors
+        return self._fit.clock.anchors
 
     @property
     def clock_base(self) -> str:
         """The name of the base of the clock in use."""
-        return self._clock.name
+        return self._fit.clock.name
 
     @property
     def clock(self) -> str:
@@ -236,23 +237,17 @@ class Surrogate:
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` atomically: JSON, safetensors, and the anchors' networks. Never a pickle."""
-        from pipeline.surrogate.store import save_surrogate
-
-        save_surrogate(self, Path(path))
+        write_bundle(self._fit, Path(path))
 
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu") -> Self:
         """Read a folder that `save` wrote; BundleError where files are missing or corrupted."""
-        from pipeline.surrogate.store import load_surrogate
+        return cls(read_bundle(Path(path), device))
 
-        return load_surrogate(cls, Path(path), device)
-
-    @property
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that decides what this surrogate answers."""
-        from pipeline.surrogate.store import surrogate_digest
-
-        return surrogate_digest(self)
+        """SHA-256 of everything that decides what this surrogate answers; computed once."""
+        return bundle_digest(self._fit)
 
     def _conditions(self, conditions: ArrayT) -> Tensor:
         """Conditions (N, C) as float64: codes may exceed what float32 tells apart."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from pipeline.errors import BundleError
@@ -222,3 +223,24 @@ def test_other_folders_and_files_are_not_replaced(saved, tmp_path):
     for _ in range(2):  # new, then its own
         saved[0].save(tmp_path / "surrogate")
     assert Surrogate.load(tmp_path / "surrogate").digest == saved[0].digest
+
+
+def test_the_density_is_written_once(circles_surrogate, tmp_path):
+    circles_surrogate.save(tmp_path / "bundle")
+    names = set(safetensors.torch.load_file(tmp_path / "bundle" / "weights.safetensors"))
+    assert "density.support" in names
+    assert not {name for name in names if name.startswith("lagrangian.potential.density.")}
+    again = Surrogate.load(tmp_path / "bundle")
+    points, x = torch.zeros(3, 4, 2), again._parts.scaling.condition(torch.zeros(3, 1))
+    for surrogate in (circles_surrogate, again):
+        potential = surrogate._parts.lagrangian.potential
+        torch.testing.assert_close(potential.density.support, surrogate._parts.density.support, rtol=0, atol=0)
+    torch.testing.assert_close(
+        again._parts.lagrangian.potential(points, x), circles_surrogate._parts.lagrangian.potential(points, x)
+    )
+
+
+def test_the_digest_is_computed_once(circles_surrogate, monkeypatch):
+    first = circles_surrogate.digest
+    monkeypatch.setattr("pipeline.surrogate.model.bundle_digest", lambda fit: pytest.fail("computed again"))
+    assert circles_surrogate.digest == first
