@@ -1,7 +1,9 @@
 """The anchors λ_0 < … < λ_K: their one owner. Where a λ stands among them: at one of them, or in which interval."""
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -50,7 +52,7 @@ class Anchors:
             raise HyperparameterError(
                 f"{self.name} {value} lies outside the anchors' range [{self.values[0]}, {self.values[-1]}]"
             )
-        return int(np.clip(np.searchsorted(self.values, value, side="right") - 1, 0, len(self.values) - 2))
+        return min(max(bisect_right(self.values, value) - 1, 0), len(self.values) - 2)
 
     def nearest(self, value: float) -> int:
         """The number of the anchor with the smallest |λ − λ_k|; a tie goes to the left one."""
@@ -63,14 +65,18 @@ class Anchors:
         k = self.interval(value)
         return (value - self.values[k]) / (self.values[k + 1] - self.values[k])
 
+    @cached_property
+    def _closest(self) -> float:
+        """The largest tolerance: never so wide that two anchors become one."""
+        return 0.01 * min(right - left for left, right in pairwise(self.values))
+
     def near(self, value: float) -> int | None:
-        """The number of the anchor that λ = value is within the tolerance, or None."""
-        anchors = np.asarray(self.values)
-        differences = np.abs(anchors - value)
-        nearest = int(differences.argmin())
-        # Never so wide that two anchors become one.
-        tolerance = min(TOLERANCE * max(1.0, abs(anchors[nearest])), 0.01 * float(np.diff(anchors).min()))
-        return nearest if differences[nearest] <= tolerance else None
+        """The number of the anchor that λ = value is within the tolerance of, or None."""
+        right = min(max(bisect_left(self.values, value), 1), len(self.values) - 1)
+        nearest = right if self.values[right] - value < value - self.values[right - 1] else right - 1
+        anchor = self.values[nearest]
+        tolerance = min(TOLERANCE * max(1.0, abs(anchor)), self._closest)
+        return nearest if abs(anchor - value) <= tolerance else None
 
     def number_of(self, given: object) -> float:
         """A λ as a number; HyperparameterError for what is none."""
