@@ -24,7 +24,8 @@ from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample
-from pipeline.evaluation.evaluate import SURROGATE, evaluate
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.scores import SURROGATE
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.config import Variant
 
