@@ -203,7 +203,7 @@ def show(
             ours / min(mean["straight_line"], mean["left_anchor"]),
             high=ratio,
         ),
-        Criterion("ratio to the best plain baseline", ours / float(np.nanmin([mean[p] for p in PLAIN])), high=1.05),
+        Criterion("ratio to the best plain method", ours / float(np.nanmin([mean[p] for p in PLAIN])), high=1.03),
         Criterion("ratio to the floor (networks from another seed)", ours / mean["retrained"], high=1.25),
     ]
     return text + "\n" + criteria(bounds)

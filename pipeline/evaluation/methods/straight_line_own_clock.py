@@ -38,4 +38,5 @@ METHOD = Method(
     sample=_sample,
     policy=_policy,
     allowance=ALLOWANCE,
+    style={"ms": 10, "mfc": "none"},  # where paths are straight it lies under the surrogate's own line
 )
