@@ -28,9 +28,9 @@ def served_by(surrogate: "Surrogate", score: Harvest) -> str:
     """SAMPLE where networks travel along or the surrogate knows all conditions of the score harvest, else TRANSPORT."""
     if surrogate.networks is not None:
         return SAMPLE
-    asked = np.concatenate(score.conditions)
-    known = (_all_occur(asked, conditions.cpu().numpy()) for _, conditions in surrogate.samples)
-    return SAMPLE if surrogate.samples and all(known) else TRANSPORT
+    asked, samples = np.concatenate(score.conditions), surrogate._fit.samples
+    known = (_all_occur(asked, conditions.cpu().numpy()) for _, conditions in samples)
+    return SAMPLE if samples and all(known) else TRANSPORT
 
 
 def ask(surrogate: "Surrogate", served: str, start: Sample, interval: int, value: float, seed: int) -> Sample:

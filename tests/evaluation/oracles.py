@@ -31,6 +31,10 @@ class ConstantVelocity:
     networks: tuple | None = None
     samples: tuple = ()
 
+    @property
+    def _fit(self):
+        return self
+
     def sample(self, conditions, hyperparameter, draws=1, seed=0):
         """Draws as of `stochastic_harvest`, or the outputs of `forecast_harvest`: exact where the velocity is."""
         velocity = np.resize(self.velocity, len(self.schema.outputs))
