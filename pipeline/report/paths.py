@@ -64,8 +64,8 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
     return Picture(
         "paths.png",
         "Learnt paths over the density of the anchors' samples",
-        "White circles are samples at the anchors, the last one included; each path leads from one to its image at the "
-        f"next anchor, coloured by {schema.hyperparameter.name}: equal steps of colour are close together where "
+        "White circles are samples at the anchors, the last one included; each path leads from one anchor to the next, "
+        f"coloured by {schema.hyperparameter.name}: equal steps of colour are close together where "
         f"outputs move slowly. {_about_shading(schema.outputs)}",
     )
 

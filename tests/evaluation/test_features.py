@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2, feature_tables
-from pipeline.evaluation.task import METHODS
 from pipeline.families.protocol import Data, FeaturedFamily
 from tests.evaluation.oracles import ANCHORS, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 from tests.families.kinds import Featured, Kinds, Settings, judge, kinds_config
@@ -42,7 +41,7 @@ def test_the_truth_is_at_the_floor_and_a_translation_is_far_by_its_length():
     assert (w2.name, mmd.name) == (FEATURE_W2, FEATURE_MMD)
     assert [value for value, _ in w2.rows] == [0.25, 0.75]
     for _, scores in w2.rows:
-        assert tuple(scores) == METHODS
+        assert {"surrogate", "straight_line_own_clock", "trained"} <= set(scores)
         assert scores["surrogate"] == pytest.approx(scores["trained"], rel=0.5)
         step = np.sum((VELOCITY / 4) ** 2)
         assert scores["left_anchor"] == pytest.approx(step + scores["trained"], rel=0.35)
@@ -97,6 +96,9 @@ class Line:
 
     def sample(self, conditions, hyperparameter, draws, seed):
         return Line(hyperparameter).outputs(conditions, draws, seed)
+
+    def positions(self, conditions, hyperparameter):
+        return np.full(len(conditions), 0.5)
 
 
 def lines(rows):

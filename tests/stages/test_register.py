@@ -6,9 +6,10 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.errors import BundleError, RegistryError
-from pipeline.evaluation.evaluate import Evaluation, Score
-from pipeline.evaluation.gates import decide
-from pipeline.evaluation.results import Facts, errors_csv, metrics
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.record import Record, errors_csv
+from pipeline.evaluation.scores import Evaluation, Score
 from pipeline.stages.params import parse_config
 from pipeline.stages.register import rollback, run
 
@@ -38,14 +39,17 @@ def validate(tmp_path, fitted_surrogate, small_harvest):
     """Write a validation in which the methods have these errors."""
 
     def write(**errors):
-        scores = tuple(Score(0.25, method, error, error, 1.0, 1.0) for method, error in (ERRORS | errors).items())
+        scores = tuple(
+            Score(0.25, method, error, 1.0, 1.0, {"energy_distance": error})
+            for method, error in (ERRORS | errors).items()
+        )
         evaluation = Evaluation("conditional", "W2", 1, scores, ())
         facts = Facts.of("small", fitted_surrogate, small_harvest, small_harvest)
         folder = tmp_path / "data" / "small" / "validation"
         (folder / "report").mkdir(parents=True, exist_ok=True)
         (folder / "report" / "report.html").write_text("<p>")
         (folder / "errors.csv").write_text(errors_csv(evaluation))
-        (folder / "metrics.json").write_text(json.dumps(metrics(evaluation, decide(evaluation), facts)))
+        Record.of(Judgement(evaluation, decide(evaluation), facts)).write(folder / "metrics.json")
         return folder / "metrics.json"
 
     return write
