@@ -13,7 +13,6 @@ from scipy.special import expit
 from torch import Tensor
 from torch.nn import functional
 
-
 SMALL = 1024
 """So many values are few."""
 
