@@ -1,1 +1,1 @@
-"""Commands of the project's own for those who work on it: ``python -m tools.architecture``, ``python -m tools.reference``."""
+"""Commands for those who work on the project: `python -m tools.architecture` and `python -m tools.reference`."""
