@@ -32,11 +32,15 @@ run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
 	@$(BIN)/python -m pipeline sweep $(if $(SWEEP),'$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
 
-test: $(INSTALLED)  ## every test
-	$(BIN)/python -m pytest
+# Files of tests are independent: two processes take half the time, one thread each, so that they do not compete.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test: $(INSTALLED)  ## every test, in two processes (JOBS=2)
+	$(PYTEST)
 
 test-fast: $(INSTALLED)  ## the tests for every day
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(INSTALLED)  ## rules and layout of the code
 	$(BIN)/ruff check .
