@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run sweep test test-fast lint format types bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run sweep test test-fast lint format types docs bench bench-full deploy deploy-stop rollback clean
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -52,6 +52,10 @@ format: $(INSTALLED)  ## lay the code out
 
 types: $(INSTALLED)  ## check the types
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## write docs/reference.md and docs/architecture.md, with its picture, from the source
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.architecture
 
 bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks
