@@ -131,7 +131,7 @@ def _line_error(
     comparison: Comparison,
 ) -> Callable[[float], float]:
     """The error at λ of the straight line as a function of the place s on it."""
-    k = Anchors(anchors).interval(value)
+    k = Anchors(tuple(anchors)).interval(value)
     ends = samples[anchors[k]], samples[anchors[k + 1]]
     return lambda s: comparison.error(between(*ends, couplings[k], s), samples[value])
 
@@ -148,7 +148,7 @@ def place(clock: Callable[[float], float], anchors: tuple[float, ...], value: fl
     """The place s of λ in its interval by a clock; None where the clock is not finite on all anchors."""
     if not all(math.isfinite(clock(a)) for a in anchors):
         return None
-    k = Anchors(anchors).interval(value)
+    k = Anchors(tuple(anchors)).interval(value)
     start, end = clock(anchors[k]), clock(anchors[k + 1])
     return float((clock(value) - start) / (end - start))
 

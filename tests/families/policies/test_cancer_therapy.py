@@ -42,8 +42,8 @@ def test_fulfils_the_protocol_and_has_a_score():
 def test_schema_has_the_boxes_of_the_environment():
     schema, env = FAMILY.schema(Data()), CancerEnv()
     for columns, box in ((schema.outputs, env.action_space), (schema.conditions, env.observation_space)):
-        np.testing.assert_array_equal([c.lower for c in columns], box.low)
-        np.testing.assert_array_equal([c.upper for c in columns], box.high)
+        np.testing.assert_array_equal([c.lower for c in columns], box.low)  # type: ignore[attr-defined]
+        np.testing.assert_array_equal([c.upper for c in columns], box.high)  # type: ignore[attr-defined]
     assert [c.name for c in schema.outputs] == ["radiation", "drug"]
     assert schema.deterministic is False
 
@@ -53,7 +53,7 @@ def test_conditions_are_states_of_episodes_that_no_two_splits_share(data):
     for states in (fit, score):
         assert states.dtype == np.float32
         assert (states >= 0).all()
-        assert (states <= CancerEnv().observation_space.high).all()
+        assert (states <= CancerEnv().observation_space.high).all()  # type: ignore[attr-defined]
     assert not {row.tobytes() for row in fit} & {row.tobytes() for row in score}
     few, same, other = (FAMILY.conditions(data, "fit", 7, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(few, same)

@@ -42,8 +42,8 @@ def test_fulfils_the_protocol_and_has_a_score():
 def test_schema_has_the_sizes_and_the_box_of_the_environment():
     schema, env = FAMILY.schema(Data()), FAMILY.environment(1.0, 1, 0)
     assert (len(schema.conditions),) == env.observation_space.shape
-    np.testing.assert_array_equal([c.lower for c in schema.outputs], env.action_space.low)
-    np.testing.assert_array_equal([c.upper for c in schema.outputs], env.action_space.high)
+    np.testing.assert_array_equal([c.lower for c in schema.outputs], env.action_space.low)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal([c.upper for c in schema.outputs], env.action_space.high)  # type: ignore[attr-defined]
     env.close()
 
 
