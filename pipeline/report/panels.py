@@ -22,6 +22,8 @@ MOST_STRIPS = 10
 """Conditions where a panel is a strip of images."""
 MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
+MOST_DRAWN = 13
+"""Values of λ in an interval at which draws are asked for: each one asks networks, and some sample slowly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,6 +103,8 @@ def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, 
         if served == TRANSPORT:
             outputs = surrogate.path(start.outputs, start.conditions, left, targets.tolist())
         else:
+            if not surrogate.deterministic:
+                targets = np.linspace(left, right, min(points, MOST_DRAWN))
             targets[-1] = just_below(Anchors(surrogate.anchors), right)
             curves = [ask(surrogate, served, start, k, float(value), 0).outputs for value in targets]
             outputs = np.stack(curves, axis=1)
