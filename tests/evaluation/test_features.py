@@ -25,7 +25,7 @@ class Asked:
 class Moved(ConstantVelocity):
     """The oracle of translated clouds, asked for samples: draws of its left anchor's network, moved."""
 
-    def sample(self, conditions, hyperparameter, draws, seed):
+    def sample(self, conditions, hyperparameter, draws=1, seed=0):
         rng = np.random.default_rng(seed)
         shape = (len(conditions), draws, 2)
         return rng.standard_normal(shape) + self.velocity * hyperparameter
@@ -69,7 +69,7 @@ def test_features_are_asked_with_the_conditions_of_their_rows():
 def test_conditions_are_told_apart_where_each_has_several_draws():
     # Each condition at another place, in opposite orders for surrogate and truth: all of them together look alike.
     class Swapped(Moved):
-        def sample(self, conditions, hyperparameter, draws, seed):
+        def sample(self, conditions, hyperparameter, draws=1, seed=0):
             return super().sample(conditions, hyperparameter, draws, seed) + 50 * (1 - conditions[:, :, None])
 
     class Placed(Shifting):
@@ -94,7 +94,7 @@ class Line:
     def outputs(self, conditions, draws, seed):
         return np.repeat((conditions.mean(axis=1, keepdims=True) + VELOCITY * self.value)[:, None], draws, axis=1)
 
-    def sample(self, conditions, hyperparameter, draws, seed):
+    def sample(self, conditions, hyperparameter, draws=1, seed=0):
         return Line(hyperparameter).outputs(conditions, draws, seed)
 
     def positions(self, conditions, hyperparameter):
