@@ -2,6 +2,7 @@
 
 import ast
 from collections import Counter
+from typing import Any
 
 from tools import import_graph as graph
 
@@ -65,7 +66,7 @@ def draw() -> None:
     figure, axes = plt.subplots(figsize=(6.5, 0.8 * len(rows)), dpi=130)
     axes.set(xlim=(-1.7, 1.7), ylim=(-len(rows) + 0.5, 0.5))
     axes.axis("off")
-    boxes: dict[str, tuple[float, float]] = {}
+    boxes: dict[str, Any] = {}
     for level, row in rows.items():
         for i, room in enumerate(row):
             above = [other for other in rows.get(level - 1, []) if other in arrows[room] and other not in BASE]

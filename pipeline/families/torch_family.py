@@ -204,18 +204,12 @@ class ReparameterisedNetwork(ModuleNetwork):
         """Outputs (N, draws, D) at conditions (N, C) from noise (N, draws, E), by the family."""
         import torch
 
+        from pipeline.families.threads import single_thread
+
         rows = np.asarray(conditions, np.float32)
         given = torch.from_numpy(np.array(check_noise(noise, len(rows), self.noise_dimension)))
-        with _single_thread(), torch.no_grad():
+        with single_thread(), torch.no_grad():
             return np.asarray(self._family.from_noise(self.module, rows, given).numpy(), np.float32)
-
-
-@contextmanager
-def _single_thread() -> Iterator[None]:
-    from pipeline.families.quantile_forecaster.pinball import single_thread
-
-    with single_thread():
-        yield
 
 
 @contextmanager
@@ -226,7 +220,7 @@ def _seeded(seed: int) -> Iterator[None]:
     """
     import torch
 
-    from pipeline.families.quantile_forecaster.pinball import single_thread
+    from pipeline.families.threads import single_thread
 
     with _SEEDED, torch.random.fork_rng(devices=[]), single_thread(), torch.no_grad():
         torch.default_generator.manual_seed(seed)

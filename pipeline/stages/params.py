@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.data.anchors import check_anchors, check_ascending
 from pipeline.errors import ConfigurationError
+from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
 from pipeline.surrogate.config import SurrogateConfig
@@ -18,6 +19,17 @@ from pipeline.surrogate.config import SurrogateConfig
 Device = Literal["auto", "cpu", "cuda"]
 
 PARAMS = Path("params.yaml")
+
+
+class CodeSection(Section):
+    """The code of this package that DVC watches for this sweep alone; what it has to be follows from `network`.
+
+    A family of one's own lies in ingest.source, which is watched anyway; one that builds on a family of this package
+    names that here.
+    """
+
+    family: str = Field(min_length=1)
+    shared: str = Field(min_length=1)
 
 
 class SweepSection(Section):
@@ -128,6 +140,7 @@ class Config(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=100)
     network: str | None
+    code: CodeSection | None = None
     sweep: SweepSection
     raw: RawSection
     ingest: IngestSection
@@ -142,6 +155,18 @@ class Config(Section):
     def folder(self) -> Path:
         """Where everything of this sweep lies, relative to the repository: data/<name>."""
         return Path("data") / self.name
+
+    @model_validator(mode="after")
+    def _code_belongs_to_the_network(self) -> Self:
+        family, shared = watched(self.network)
+        own = (family, shared) == NOTHING  # a family of one's own may build on any of this package's
+        if self.code is None or not (own or self.code == CodeSection(family=family, shared=shared)):
+            state = "is missing beside" if self.code is None else f"= {self.code.model_dump()} does not belong to"
+            raise ValueError(
+                f"code {state} network = {self.network!r}: DVC would not notice a change to it; write "
+                f"code: {{family: {family}, shared: {shared}}}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:

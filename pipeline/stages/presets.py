@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.data.harvest import Harvest
 from pipeline.data.split import check_anchors_in
 from pipeline.errors import ConfigurationError
+from pipeline.families.catalog import watched
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, parse_config
 from pipeline.storage.atomic import write_text
@@ -64,6 +65,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
     sections: dict[str, Any] = {
         "name": name,
         "network": None,
+        "code": dict(zip(("family", "shared"), watched(None), strict=True)),
         "sweep": {"values": [], "anchors": anchors},
         "raw": {"bundled": []},
         "ingest": {"source": source.as_posix(), "column": "", "units": ""},

@@ -194,3 +194,16 @@ def test_surrogate_settings_leave_seed_and_device_out():
     config = parse_config(sweep_text(fit={"variant": "K_I", "seed": 4, "device": "cpu"}), "params.yaml")
     assert config.fit.surrogate().variant == "K_I"
     assert not {"seed", "device"} & set(config.fit.surrogate().model_dump())
+
+
+def test_code_that_does_not_belong_to_the_network_is_refused_with_what_does():
+    old = {key: value for key, value in yaml.safe_load(sweep_text()).items() if key != "code"}
+    remedy = r"write code: \{family: pipeline/families/quantile_forecaster, shared: pipeline/families/__init__.py\}"
+    with pytest.raises(ConfigurationError, match=r"code is missing beside network = 'quantile_forecaster'.*" + remedy):
+        parse_config(yaml.safe_dump(old), "params.yaml")
+    for code in (
+        {"family": "pipeline/families", "shared": "x"},
+        {"family": "pipeline/families/reacher", "shared": "x"},
+    ):
+        with pytest.raises(ConfigurationError, match=r"does not belong to network = 'quantile_forecaster'.*" + remedy):
+            parse_config(yaml.safe_dump(old | {"code": code}), "params.yaml")

@@ -1,5 +1,6 @@
 """The graph under the real DVC: what runs, what does not, and what a killed stage leaves behind."""
 
+import json
 import os
 import re
 import shutil
@@ -106,6 +107,35 @@ def test_change_of_ones_own_family_redoes_what_depends_on_it(workspace):
     source.write_text(family_text(), encoding="utf-8")
     assert ran(repro(workspace)) == []  # all of it is in the cache
     select(workspace)
+
+
+def stale(root: Path, target: str) -> set[str]:
+    """Files that `dvc status` says have changed for one stage."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json", target],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reasons = [reason for reasons in json.loads(done.stdout).values() for reason in reasons if isinstance(reason, dict)]
+    return {path for reason in reasons for path in reason.get("changed deps", {})}
+
+
+def test_touching_one_family_reruns_no_other_sweep(workspace):
+    touched = workspace / "pipeline" / "families" / "robust_classifier" / "adversarial.py"
+    text = touched.read_text(encoding="utf-8")
+    robust: dict = {"kind": "semicircles", "name": "robust", "network": "robust_classifier"}
+    robust |= {"train": {"seed": 0, "hidden": [4], "iterations": 2}, "dataset": {"source": "data/robust/harvest"}}
+    select(workspace, **robust)
+    repro(workspace, "train@0.0")
+    touched.write_text(text + "\n# touched\n", encoding="utf-8")
+    assert stale(workspace, "train@0.0") == {"pipeline/families/robust_classifier"}
+    select(workspace)
+    assert [stale(workspace, stage) for stage in STAGES] == [set()] * len(STAGES)
+    assert ran(repro(workspace)) == []
+    touched.write_text(text, encoding="utf-8")
 
 
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):

@@ -24,7 +24,7 @@ from pipeline.errors import BundleError, DataError, FitError
 from pipeline.families.digits import CLASSES, PIXELS, check_images
 from pipeline.families.digits_vae.settings import FAMILY, VAESettings
 from pipeline.families.protocol import check_noise
-from pipeline.families.quantile_forecaster.pinball import single_thread
+from pipeline.families.threads import single_thread
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_arrays, read_json

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import BundleError, DataError, FitError
 from pipeline.families.protocol import check_noise
-from pipeline.families.quantile_forecaster.pinball import single_thread
+from pipeline.families.threads import single_thread
 from pipeline.families.two_moons_diffusion.randomness import DIMENSION, KEY, FromNoise, Randomness, Seeded
 from pipeline.families.two_moons_diffusion.settings import CATEGORIES, FAMILY, DiffusionSettings
 from pipeline.settings import explain

@@ -8,9 +8,9 @@ import pytest
 from pipeline.errors import HyperparameterError
 from pipeline.families.catalog import load_network, make_family, save_network
 from pipeline.families.policies.policy_family import score_seed
-from pipeline.families.policies.reacher import LINKS, Reacher
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data, IngestSection, NetworkFamily, ScoredFamily
+from pipeline.families.reacher.family import LINKS, Reacher
 from pipeline.stages.harvest import evaluate
 from pipeline.stages.params import load_config
 from tests.paths import CHECKOUT
@@ -124,6 +124,6 @@ def test_presets_are_sweeps_of_this_family(name):
 
 def test_module_loads_no_more_than_it_needs():
     heavy = {"torch", "stable_baselines3", "gymnasium", "mujoco", "scipy", "pandas"}
-    script = f"import sys, pipeline.families.policies.reacher; print(sorted({heavy} & set(sys.modules)))"
+    script = f"import sys, pipeline.families.reacher.family; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

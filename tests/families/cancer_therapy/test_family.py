@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BundleError, ConfigurationError, DataError, HyperparameterError
+from pipeline.families.cancer_therapy.cancer import OBSERVED
+from pipeline.families.cancer_therapy.cancer_env import CancerEnv
+from pipeline.families.cancer_therapy.family import CancerSettings, CancerTherapy
 from pipeline.families.catalog import load_network, make_family, save_network
-from pipeline.families.policies.cancer_therapy import CancerSettings, CancerTherapy
-from pipeline.families.policies.environments.cancer import OBSERVED
-from pipeline.families.policies.environments.cancer_env import CancerEnv
 from pipeline.families.policies.policy_family import score_seed
 from pipeline.families.protocol import Data, IngestSection, NetworkFamily, ScoredFamily
 from pipeline.stages.harvest import evaluate
@@ -200,7 +200,7 @@ def test_presets_are_sweeps_of_this_family(name):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("pipeline.families.policies.cancer_therapy", {"torch", "stable_baselines3", "gymnasium", "scipy", "pandas"}),
+        ("pipeline.families.cancer_therapy.family", {"torch", "stable_baselines3", "gymnasium", "scipy", "pandas"}),
         ("pipeline.families.policies.gaussian_policy", {"stable_baselines3", "gymnasium", "scipy", "pandas", "mlflow"}),
     ],
 )

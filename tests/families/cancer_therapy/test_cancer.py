@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.families.policies.environments import cancer
-from pipeline.families.policies.environments.cancer import HIGHEST_OBSERVATION, OBSERVED, ROWS, START, Patients
-from pipeline.families.policies.environments.tumours import NOMINAL, VARIABLES
+from pipeline.families.cancer_therapy import cancer
+from pipeline.families.cancer_therapy.cancer import HIGHEST_OBSERVATION, OBSERVED, ROWS, START, Patients
+from pipeline.families.cancer_therapy.tumours import NOMINAL, VARIABLES
 
 T_P, T_S, N_P = (VARIABLES.index(name) for name in ("T_p", "T_s", "N_p"))
 NOTHING = np.zeros((1, 2))

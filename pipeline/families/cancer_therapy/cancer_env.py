@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from pipeline.families.policies.environments.cancer import (
+from pipeline.families.cancer_therapy.cancer import (
     HIGHEST_ACTION,
     HIGHEST_OBSERVATION,
     LOWEST_ACTION,

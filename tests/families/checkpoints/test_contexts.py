@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.data.schema import Column
 from pipeline.errors import DataError
-from pipeline.families.quantile_forecaster.contexts import SCORE_SHARE, divide, read_contexts
+from pipeline.families.checkpoints.contexts import SCORE_SHARE, divide, read_contexts
 
 X = Column(name="x")
 KIND = Column(name="kind", kind="categorical", lower=0, upper=2)

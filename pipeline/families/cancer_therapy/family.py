@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.schema import Column
-from pipeline.families.policies.environments.cancer import (
+from pipeline.families.cancer_therapy.cancer import (
     HIGHEST_ACTION,
     HIGHEST_OBSERVATION,
     LOWEST_ACTION,
@@ -52,7 +52,7 @@ class CancerTherapy(PolicyFamily):
 
     def environment(self, hyperparameter: float, count: int, seed: int) -> "VecEnv":
         """Patients of one batch."""
-        from pipeline.families.policies.environments.cancer_env import CancerVecEnv
+        from pipeline.families.cancer_therapy.cancer_env import CancerVecEnv
 
         return CancerVecEnv(count, hyperparameter, self.settings.penalty, seed)
 

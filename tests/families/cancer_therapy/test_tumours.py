@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-from pipeline.families.policies.environments.rosenbrock import integrate
-from pipeline.families.policies.environments.tumours import NOMINAL, SHARED, SITES, VARIABLES, Tumours
+from pipeline.families.cancer_therapy.rosenbrock import integrate
+from pipeline.families.cancer_therapy.tumours import NOMINAL, SHARED, SITES, VARIABLES, Tumours
 
 ORDER = ("T_p", "N_p", "L_p", "C", "T_s", "N_s", "L_s", "M", "u", "v", "x")
 ROWS = [VARIABLES.index(name) for name in ORDER]

@@ -4,7 +4,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from stable_baselines3.common.env_checker import check_env as sb3_check
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from pipeline.families.policies.environments.cancer_env import CancerEnv, CancerVecEnv
+from pipeline.families.cancer_therapy.cancer_env import CancerEnv, CancerVecEnv
 
 
 @pytest.mark.filterwarnings("ignore:.*symmetric and normalized", "ignore:.*alternative render modes")

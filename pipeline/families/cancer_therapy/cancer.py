@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
-from pipeline.families.policies.environments.rosenbrock import integrate
-from pipeline.families.policies.environments.tumours import NOMINAL, VARIABLES, Tumours
+from pipeline.families.cancer_therapy.rosenbrock import integrate
+from pipeline.families.cancer_therapy.tumours import NOMINAL, VARIABLES, Tumours
 
 Penalty = Literal["linear", "hinge"]
 

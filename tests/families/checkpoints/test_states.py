@@ -4,7 +4,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from pipeline.errors import BundleError
-from pipeline.families.policies.states import read_state
+from pipeline.families.checkpoints.states import read_state
 
 STATE = {"weight": torch.arange(6.0).reshape(2, 3), "bias": torch.zeros(2)}
 

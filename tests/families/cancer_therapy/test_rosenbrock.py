@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import FitError
-from pipeline.families.policies.environments import rosenbrock
-from pipeline.families.policies.environments.rosenbrock import integrate, one_step
+from pipeline.families.cancer_therapy import rosenbrock
+from pipeline.families.cancer_therapy.rosenbrock import integrate, one_step
 
 
 class Logistic:
