@@ -101,12 +101,12 @@ def plain_errors(case: Case, seed: int) -> Rows:
     """Rows that need no surrogate: straight lines by other clocks and at the best speed, and retrained networks."""
     score = case.sweep.harvest("score", case.values, 1000 + seed)
     comparison = Comparison.of(score, deterministic=bool(score.schema.deterministic))
-    samples = {v: _sample(score, k, comparison) for k, v in enumerate(score.hyperparameter.tolist())}
+    samples = {v: sample_at(score, k, comparison) for k, v in enumerate(score.hyperparameter.tolist())}
     couplings = [comparison.coupling(samples[a], samples[b]) for a, b in pairwise(case.anchors)]
     rows: Rows = {}
     for value in case.judged:
         column, truth = f"{value:g}", samples[value]
-        error = _line_error(case.anchors, samples, couplings, value, comparison)
+        error = line_error(case.anchors, samples, couplings, value, comparison)
         for name, clock in (("probit", ndtri), ("logit", logit)):
             if (s := place(clock, case.anchors, value)) is not None:
                 rows.setdefault(f"straight_line {name}", {})[column] = error(s)
@@ -119,11 +119,12 @@ def plain_errors(case: Case, seed: int) -> Rows:
     return rows
 
 
-def _sample(score: Harvest, k: int, comparison: Comparison) -> Sample:
+def sample_at(score: Harvest, k: int, comparison: Comparison) -> Sample:
+    """The sample of a harvest's k-th λ, thinned to what exact transport can afford."""
     return thin(Sample(score.outputs[k], score.conditions[k]), comparison)
 
 
-def _line_error(
+def line_error(
     anchors: tuple[float, ...],
     samples: dict[float, Sample],
     couplings: Sequence[Coupling],
