@@ -21,7 +21,7 @@ TOLERANCE = 1e-6
 def check_anchors(values: tuple[float, ...], field: str) -> None:
     """Raise ValueError unless `values` are at least two, finite, distinct and ascending."""
     if len(values) < 2:
-        raise ValueError(f"{field} = {list(values)}: at least two anchors are needed")
+        raise ValueError(f"{field} = {list(values)}: at least two anchors are required")
     check_ascending(values, field)
 
 
@@ -31,7 +31,7 @@ def check_ascending(values: tuple[float, ...], field: str) -> None:
         raise ValueError(f"{field}: {bad} are not finite numbers")
     for left, right in pairwise(values):
         if left == right:
-            raise ValueError(f"{field} = {list(values)}: {left} is repeated; every value may stand once")
+            raise ValueError(f"{field} = {list(values)}: {left} is repeated; values must be unique")
         if left > right:
             raise ValueError(f"{field} = {list(values)}: {left} comes before {right}; sort them ascending")
 
@@ -79,16 +79,16 @@ class Anchors:
         return nearest if abs(anchor - value) <= tolerance else None
 
     def number_of(self, given: object) -> float:
-        """A λ as a number; HyperparameterError for what is none."""
+        """A λ as a number; HyperparameterError for anything else."""
         try:
             return float(given)  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
-            raise HyperparameterError(f"{self.name} = {given!r} is no number; a real one is needed") from error
+            raise HyperparameterError(f"{self.name} = {given!r} must be a real number") from error
 
     def locate(self, value: object) -> float:
         """A λ in range as a float, an anchor's own value within the tolerance of it.
 
-        Raises HyperparameterError for what is no number, or lies outside the anchors' range.
+        Raises HyperparameterError for what is not a number or lies outside the anchors' range.
         """
         number = self.number_of(value)
         near = self.near(number)
@@ -109,7 +109,7 @@ class Anchors:
         """
         if values.shape not in ((), (1,), (count,)):
             raise HyperparameterError(
-                f"{self.name} has shape {values.shape}; one value, or one a row ({count},), is needed"
+                f"{self.name} has shape {values.shape}; expected a scalar or one value per row ({count},)"
             )
         distinct, inverse = np.unique(values, return_inverse=True)
         located = np.array([self.locate(value) for value in distinct.tolist()], np.float64)

@@ -85,7 +85,7 @@ def test_sample_extrapolates_nothing(circles_surrogate, value):
 
 @pytest.mark.parametrize("draws", [0, -1])
 def test_sample_draws_at_least_once(circles_surrogate, draws):
-    with pytest.raises(DataError, match=rf"draws = {draws}; at least 1 is needed"):
+    with pytest.raises(DataError, match=rf"draws = {draws}; must be at least 1"):
         circles_surrogate.sample(np.zeros((1, 1)), 0.5, draws=draws)
 
 
