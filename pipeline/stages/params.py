@@ -33,7 +33,7 @@ class CodeSection(Section):
 
 
 class SweepSection(Section):
-    """The values of λ: one network and one harvest each; those that are no anchors are held out.
+    """The values of λ: one network and one harvest each; those that are not anchors are held out.
 
     values is empty where the harvest is handed in from disk: then every other λ of that harvest is held out.
     """
@@ -43,15 +43,15 @@ class SweepSection(Section):
 
     @property
     def held_out(self) -> tuple[float, ...]:
-        """The values that are no anchors, ascending."""
+        """The values that are not anchors, ascending."""
         return tuple(v for v in self.values if v not in self.anchors)
 
     def value_of(self, text: str) -> float:
-        """The value that `text` writes; ConfigurationError where it is none of sweep.values."""
+        """The value that `text` writes; ConfigurationError where it is not one of sweep.values."""
         for value in self.values:
             if _is_number(text, value):
                 return value
-        raise ConfigurationError(f"{text!r} is not among sweep.values = {list(self.values)}; give one of them")
+        raise ConfigurationError(f"{text!r} is not one of sweep.values = {list(self.values)}; choose one of them")
 
     @model_validator(mode="after")
     def _anchors_span_the_values(self) -> Self:
@@ -66,7 +66,8 @@ class SweepSection(Section):
         if outside := [v for v in self.held_out if not self.anchors[0] < v < self.anchors[-1]]:
             raise ValueError(
                 f"sweep.values: the held-out {outside} lie outside the anchors' range "
-                f"[{self.anchors[0]}, {self.anchors[-1]}]; nothing extrapolates: remove them, or add anchors"
+                f"[{self.anchors[0]}, {self.anchors[-1]}]; the surrogate "
+                "does not extrapolate: remove them, or add anchors"
             )
         return self
 
@@ -209,7 +210,7 @@ def parse_config(text: str, origin: str) -> Config:
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if repeated := sorted({key for key in keys if keys.count(key) > 1}):
                 line = node.start_mark.line + 1
-                raise ConfigurationError(f"{origin}: {repeated} stand twice in the section from line {line}; keep one")
+                raise ConfigurationError(f"{origin}: {repeated} are repeated in the section at line {line}; keep one")
             return super().construct_mapping(node, deep)
 
     try:
@@ -217,7 +218,9 @@ def parse_config(text: str, origin: str) -> Config:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{origin} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
-        raise ConfigurationError(f"{origin} holds {type(loaded).__name__} at its top; a mapping of sections is needed")
+        raise ConfigurationError(
+            f"{origin} has {type(loaded).__name__} at its top level; expected a mapping of sections"
+        )
     try:
         return Config.model_validate(loaded)
     except ValidationError as error:

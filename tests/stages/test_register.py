@@ -128,7 +128,7 @@ def test_figures_of_another_surrogate_are_refused(sweep, config, quick_fit):
 def test_metrics_that_are_missing_or_no_validation(sweep, config):
     path = sweep / "data" / "small" / "validation" / "metrics.json"
     path.write_text('{"mean": {}}')
-    with pytest.raises(BundleError, match=r"metrics\.json is no validation's metrics; run the stage validate again"):
+    with pytest.raises(BundleError, match=r"metrics\.json is not a valid metrics file; run the validate stage again"):
         run(config, [], sweep)
     path.unlink()
     with pytest.raises(BundleError, match=r"metrics\.json is missing"):
