@@ -18,7 +18,7 @@ app = typer.Typer(
 def _in_checkout() -> None:
     root = Path.cwd()
     if not (root / "dvc.yaml").is_file():
-        raise typer.BadParameter(f"{root} holds no dvc.yaml; run this in the root of a checkout")
+        raise typer.BadParameter(f"{root} has no dvc.yaml; run this in the root of a checkout")
     settle(root)
 
 
@@ -70,7 +70,7 @@ def deploy(
 
 @app.command()
 def stop() -> None:
-    """End the processes that ``deploy`` started, and no others."""
+    """Stop the processes that ``deploy`` started, and no others."""
     from flows.server import stop as end
 
     typer.echo(end(Path.cwd()))
