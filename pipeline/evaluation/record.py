@@ -159,7 +159,7 @@ class Record(_Frozen):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            raise BundleError(f"{path} is no validation's metrics; run the stage validate again: {error}") from error
+            raise BundleError(f"{path} is not a valid metrics file; run the validate stage again: {error}") from error
 
     def write(self, path: Path) -> None:
         """Write metrics.json; what does not apply to the sweep is left out."""

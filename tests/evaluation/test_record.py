@@ -64,7 +64,7 @@ def test_what_is_read_is_what_was_written(validated, tmp_path):
 
 def test_what_is_no_validation_is_refused(tmp_path):
     (tmp_path / "metrics.json").write_text('{"mean": {}}')
-    with pytest.raises(BundleError, match="is no validation's metrics; run the stage validate again"):
+    with pytest.raises(BundleError, match="is not a valid metrics file; run the validate stage again"):
         Record.read(tmp_path / "metrics.json")
 
 
