@@ -49,7 +49,7 @@ def test_rows_with_a_value_each_are_drawn_independently(circles_surrogate, netwo
 
 @pytest.mark.parametrize("shape", [(2,), (3, 1)])
 def test_values_of_another_number_are_refused(circles_surrogate, shape):
-    with pytest.raises(HyperparameterError, match=r"has shape .*; one value, or one a row \(3,\), is needed"):
+    with pytest.raises(HyperparameterError, match=r"has shape .*; expected a scalar or one value per row \(3,\)"):
         circles_surrogate.sample(np.zeros((3, 1)), np.full(shape, 0.5))
 
 
@@ -85,7 +85,7 @@ def test_sample_extrapolates_nothing(circles_surrogate, value):
 
 @pytest.mark.parametrize("draws", [0, -1])
 def test_sample_draws_at_least_once(circles_surrogate, draws):
-    with pytest.raises(DataError, match=rf"draws = {draws}; must be at least 1"):
+    with pytest.raises(DataError, match=rf"draws = {draws}; at least 1 is needed"):
         circles_surrogate.sample(np.zeros((1, 1)), 0.5, draws=draws)
 
 
