@@ -109,10 +109,10 @@ def test_change_of_ones_own_family_redoes_what_depends_on_it(workspace):
     select(workspace)
 
 
-def stale(root: Path, target: str) -> set[str]:
-    """Files that `dvc status` says have changed for one stage."""
+def stale(root: Path, *targets: str) -> set[str]:
+    """Files that `dvc status` says have changed for some stages."""
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "status", "--json", target],
+        [sys.executable, "-m", "dvc", "status", "--json", *targets],
         cwd=root,
         env=environment(),
         capture_output=True,
@@ -126,16 +126,18 @@ def stale(root: Path, target: str) -> set[str]:
 def test_touching_one_family_reruns_no_other_sweep(workspace):
     touched = workspace / "pipeline" / "families" / "robust_classifier" / "adversarial.py"
     text = touched.read_text(encoding="utf-8")
-    robust: dict = {"kind": "semicircles", "name": "robust", "network": "robust_classifier"}
-    robust |= {"train": {"seed": 0, "hidden": [4], "iterations": 2}, "dataset": {"source": "data/robust/harvest"}}
-    select(workspace, **robust)
-    repro(workspace, "train@0.0")
+    select(workspace)
+    repro(workspace)  # dvc.lock is that of this sweep again
     touched.write_text(text + "\n# touched\n", encoding="utf-8")
+    assert stale(workspace, *STAGES) == set()
+    robust = {"train": {"seed": 0, "hidden": [4], "iterations": 2}, "dataset": {"source": "data/robust/harvest"}}
+    select(workspace, name="robust", network="robust_classifier", **robust)
+    repro(workspace, "train@0.0")
+    assert stale(workspace, "train@0.0") == set()
+    touched.write_text(text, encoding="utf-8")
     assert stale(workspace, "train@0.0") == {"pipeline/families/robust_classifier"}
     select(workspace)
-    assert [stale(workspace, stage) for stage in STAGES] == [set()] * len(STAGES)
     assert ran(repro(workspace)) == []
-    touched.write_text(text, encoding="utf-8")
 
 
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):
