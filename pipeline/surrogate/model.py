@@ -298,7 +298,7 @@ def _real(values: object, name: str) -> NDArray[np.float64]:
     try:
         return np.asarray(values, np.float64)
     except (TypeError, ValueError) as error:
-        raise HyperparameterError(f"{name} = {values!r} is no number; a real one, or one a row, is needed") from error
+        raise HyperparameterError(f"{name} = {values!r} must be a real number, or one for each row") from error
 
 
 def _finite(moved: Tensor) -> Tensor:

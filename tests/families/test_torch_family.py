@@ -217,8 +217,14 @@ def test_message_names_the_missing_method(root, method):
     [
         ("return self.network(module, hyperparameter), {", "return module, {", train, ConfigurationError, r"train\(\)"),
         ("loss.item()", "float('nan')", train, ConfigurationError, "dictionary of finite metrics"),
-        (".clip(-1, 1)", ".add(2)", harvest, DataError, r"'force' holds .*, outside its bounds \[-1.0, 1.0\]; .* clip"),
-        ("[:, None].expand(-1, draws, -1)", "", harvest, DataError, r"shape \(64, 1\); \(64, 10, 1\) is needed"),
+        (
+            ".clip(-1, 1)",
+            ".add(2)",
+            harvest,
+            DataError,
+            r"'force' contains .*, outside its bounds \[-1.0, 1.0\]; .* clip",
+        ),
+        ("[:, None].expand(-1, draws, -1)", "", harvest, DataError, r"shape \(64, 1\); expected \(64, 10, 1\)"),
         ("(count, 1)).astype", "(count, 2))[:, :, None].astype", harvest, DataError, r"conditions\(\) of controller"),
     ],
 )

@@ -295,7 +295,7 @@ def test_the_harvest_s_own_conditions_are_familiar(pair):
 @pytest.mark.parametrize("value", ["x", ["x"]])
 def test_what_is_no_number_is_no_hyperparameter(circles_surrogate, circles, value):
     y, x = start(circles)
-    with pytest.raises(HyperparameterError, match="is no number"):
+    with pytest.raises(HyperparameterError, match="must be a real number"):
         circles_surrogate.sample(x, value)
-    with pytest.raises(HyperparameterError, match="is no number"):
+    with pytest.raises(HyperparameterError, match="must be a real number"):
         circles_surrogate.transport(y, x, 0.0, value)
