@@ -1,0 +1,122 @@
+"""Which map an interval gets: the simplest that left-out conditions do not refute."""
+
+import numpy as np
+
+from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.condition_function import features
+from pipeline.transport.interval_map import IntervalMap
+from pipeline.transport.kernel_residual import (
+    JUDGED,
+    MOST_ROWS,
+    Moves,
+    affine_map,
+    best_lengths,
+    correction,
+    judge,
+    kernel_of,
+    regression_map,
+    run,
+)
+from pipeline.transport.location_scale import Draws, fit_location_scale, heavy_tails
+from pipeline.transport.maps import TransportMaps
+from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.pairs import Interval, Pairs
+from pipeline.transport.ridge import Array, clearly_less, make_folds
+
+FEWEST_PAIRS = 40
+"""Of fewer draws no kernel is learnt."""
+
+
+def fit_interval(
+    maps: TransportMaps, number: int, interval: Interval, pairs: Pairs, known: bool, straight: bool
+) -> float:
+    """Fit the map of interval `number`; returns its mean squared error on the coupled pairs.
+
+    known: the pairs are the network's own, one output a condition. straight: they were coupled by straight lines; then
+    the map follows from the anchors' draws alone, and pairs are for what is not location and scale.
+    """
+    shape = maps.condition_shape
+    moves = _moves(pairs, interval, shape)
+    dimension = moves.start.shape[1]
+    if known:
+        backward = Moves(moves.end, moves.start, moves.columns, moves.weight, moves.group)
+        forward = regression_map(moves, dimension)
+        error = _error(forward, moves)
+        maps.set(number, forward, regression_map(backward, dimension))
+        return error
+    left, right = (_draws(anchor, shape) for anchor in (interval.left, interval.right))
+    chosen = _stochastic(left, right, moves, straight)
+    error = _error(chosen, moves)
+    maps.set(number, chosen)
+    return error
+
+
+def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> IntervalMap:
+    dimension = left.outputs.shape[1]
+    heavy = heavy_tails(left) and heavy_tails(right)
+    base = fit_location_scale(left, right, heavy)
+    if len(moves) < FEWEST_PAIRS or heavy:
+        return base
+    moves = moves.thinned(MOST_ROWS)
+    folds = make_folds(moves.group, most=JUDGED)
+    share = np.array([moves.weight[folds == f].sum() for f in np.unique(folds)]) / moves.weight.sum()
+
+    def location_scale(some: Moves) -> IntervalMap:
+        return fit_location_scale(*_ends(some), heavy)
+
+    def regressed(some: Moves) -> IntervalMap:
+        return _corrected(affine_map(some, dimension), some)
+
+    simple = judge(location_scale, moves, folds)
+    if not straight:
+        other = judge(regressed, moves, folds)
+        if clearly_less(other[1], simple[1], share):
+            base, simple, location_scale = regressed(moves), other, regressed
+    found = best_lengths(base, moves)
+    if found is None:
+        return base
+    lengths = found[0]
+
+    def with_kernel(some: Moves) -> IntervalMap:
+        made = location_scale(some)
+        made.set_kernel(kernel_of(made, some, lengths, correct=True))
+        return made
+
+    richer = judge(with_kernel, moves, folds)
+    better = clearly_less(richer[0], simple[0], share, 1.0)
+    if better or (not straight and clearly_less(richer[1], simple[1], share) and not clearly_less(simple[0], richer[0], share)):
+        base.set_kernel(kernel_of(base, moves, lengths, correct=True))
+    return base
+
+
+def _corrected(made: IntervalMap, moves: Moves) -> IntervalMap:
+    """The affine map with the ends' moments."""
+    matrix, offset = correction(run(made, moves), moves)
+    made.set_matrix(made.matrix.numpy() @ matrix)
+    shift = made.shift
+    shift.set(shift.intercept.numpy() @ matrix + offset, shift.linear.numpy() @ matrix)
+    return made
+
+
+def _ends(moves: Moves) -> tuple[Draws, Draws]:
+    return Draws(moves.start, moves.columns, moves.group), Draws(moves.end, moves.columns, moves.group)
+
+
+def _error(made: IntervalMap, moves: Moves) -> float:
+    return float(moves.weight @ ((run(made, moves) - moves.end) ** 2).mean(1) / moves.weight.sum())
+
+
+def _columns(condition: Condition, shape: ConditionShape) -> Array:
+    return np.asarray(features(condition, shape).cpu().double().numpy())
+
+
+def _draws(anchor: AnchorSamples, shape: ConditionShape) -> Draws:
+    outputs = anchor.outputs.cpu().double().numpy()
+    return Draws(outputs, _columns(anchor.condition, shape), anchor.group.cpu().numpy())
+
+
+def _moves(pairs: Pairs, interval: Interval, shape: ConditionShape) -> Moves:
+    start, end, weight = (t.cpu().double().numpy() for t in (pairs.start, pairs.end, pairs.weight))
+    columns = _columns(pairs.condition, shape)
+    group = np.unique(columns, axis=0, return_inverse=True)[1].reshape(-1) if columns.shape[1] else np.zeros(len(start))
+    return Moves(start, end, columns, weight, group.astype(np.intp))
