@@ -12,6 +12,8 @@ from pipeline.transport.networks import Condition, ConditionShape
 from pipeline.transport.ridge import Array, Solution, clearly_better, make_folds, solve
 
 MOST_CENTRES = 128
+FEW_COLUMNS = 2
+"""Of more, bumps are also tried along the few combinations that a linear fit finds."""
 LENGTHS = (0.4, 1.0, 2.5)
 """Widths of the bumps tried, in units of the median distance between conditions."""
 
@@ -107,12 +109,21 @@ class Bumps:
         return gauss(torch.from_numpy(columns @ self.projection), centres).numpy() @ root, root
 
 
+def _indices(weights: Array) -> list[Array]:
+    """The combinations of columns that weights (F, q) are made of: all q, and the strongest alone."""
+    if not weights.any():
+        return []
+    strongest = np.linalg.svd(weights, full_matrices=False)[0][:, :1]
+    return [weights, strongest] if weights.shape[1] > 1 else [strongest]
+
+
 def fit_condition_function(
     columns: Array,
     target: Array,
     weight: Array,
     groups: NDArray[np.intp],
     index: Array | None = None,
+    caution: float = 1.0,
 ) -> tuple[ConditionFunction, Solution]:
     """Regress target (n, q) on the conditions' columns (n, F); the simplest form that left-out groups do not refute.
 
@@ -122,18 +133,18 @@ def fit_condition_function(
     inputs, outputs = columns.shape[1], target.shape[1]
     function = ConditionFunction(inputs, outputs).double()
     folds = make_folds(groups)
-    best = solve(columns, target, weight, folds)
+    best = solve(columns, target, weight, folds, caution=caution)
     function.set(best.intercept, best.weights)
     projections = [np.eye(inputs)] if inputs else []
-    if index is not None and index.any():
-        projections.append(index)
+    if inputs > FEW_COLUMNS:
+        projections += _indices(best.weights) + ([] if index is None else _indices(index))
     for projection in projections:
         for length in LENGTHS:
             bumps = Bumps.over(columns, projection, length)
             if bumps is None:
                 continue
             phi, root = bumps.whitened(columns)
-            found = solve(np.hstack([columns, phi * math.sqrt(10)]), target, weight, folds)
+            found = solve(np.hstack([columns, phi * math.sqrt(10)]), target, weight, folds, caution=caution)
             if clearly_better(found, best):
                 best = found
                 function = ConditionFunction(inputs, outputs).double()

@@ -15,14 +15,17 @@ INVERSION_TOLERANCE = 1e-4
 
 
 class Kernel(NamedTuple):
-    """A residual Σ_m exp(−½ |(y, x) l − c_m|²) w_m and the affine correction of moments that follows it.
+    """A residual β tanh((a + Σ_m exp(−½ |(y, x) l − c_m|²) w_m) / β), and the affine correction that follows it.
 
-    inverse_lengths (D + F,), centres (M, D + F), weights (M, D), correction (D, D), correction_shift (D,).
+    inverse_lengths (D + F,), centres (M, D + F), weights (M, D), intercept a (D,), bound β (D,), correction (D, D),
+    correction_shift (D,). The bound keeps what is said far from the samples within reason.
     """
 
     inverse_lengths: Array
     centres: Array
     weights: Array
+    intercept: Array
+    bound: Array
     correction: Array
     correction_shift: Array
 
@@ -35,6 +38,8 @@ class IntervalMap(ResizableBuffers):
     inverse_lengths: Tensor
     centres: Tensor
     weights: Tensor
+    intercept: Tensor
+    bound: Tensor
     correction: Tensor
     correction_shift: Tensor
 
@@ -48,6 +53,8 @@ class IntervalMap(ResizableBuffers):
         self.register_buffer("inverse_lengths", torch.zeros(dimension + inputs))
         self.register_buffer("centres", torch.zeros(0, dimension + inputs))
         self.register_buffer("weights", torch.zeros(0, dimension))
+        self.register_buffer("intercept", torch.zeros(dimension))
+        self.register_buffer("bound", torch.ones(dimension))
         self.register_buffer("correction", torch.eye(dimension))
         self.register_buffer("correction_shift", torch.zeros(dimension))
 
@@ -91,7 +98,8 @@ class IntervalMap(ResizableBuffers):
         if not len(self.centres):
             return moved
         points = torch.cat([outputs, columns], -1) * self.inverse_lengths
-        return (moved + gauss(points, self.centres) @ self.weights) @ self.correction + self.correction_shift
+        residual = self.intercept + gauss(points, self.centres) @ self.weights
+        return (moved + self.bound * torch.tanh(residual / self.bound)) @ self.correction + self.correction_shift
 
     def inverse(self, images: Tensor, columns: Tensor, start: Tensor | None = None) -> Tensor:
         """y with T(y | x) = z, for images z (B, D) → (B, D); the nearest found where there is none.
@@ -130,5 +138,6 @@ class IntervalMap(ResizableBuffers):
             lengths = self.inverse_lengths[:dimension]
             first = (points[:, :dimension] * lengths).unsqueeze(-1) * (values @ self.weights).unsqueeze(-2)
             second = torch.einsum("bm,mi,mj->bij", values, self.centres[:, :dimension] * lengths, self.weights)
-            result = (result - first + second) @ self.correction
+            flatter = 1 - torch.tanh((self.intercept + values @ self.weights) / self.bound).square()
+            result = (result + (second - first) * flatter.unsqueeze(-2)) @ self.correction
         return result

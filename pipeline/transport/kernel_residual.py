@@ -11,13 +11,17 @@ from scipy.spatial.distance import cdist
 from pipeline.transport.condition_function import gauss
 from pipeline.transport.interval_map import IntervalMap, Kernel
 from pipeline.transport.location_scale import shrunk_bures
-from pipeline.transport.ridge import Array, clearly_less, make_folds, solve
+from pipeline.transport.ridge import RIDGES, Array, clearly_less, make_folds, solve
 
 MOST_CENTRES = 256
 MOST_ROWS = 4000
 """So many pairs are regressed on at most."""
+KERNEL_RIDGES = RIDGES[2:]
+"""Flat kernels on smaller ones are polynomials of high degree, wild beyond the samples."""
 LENGTHS = (0.35, 0.7, 1.5, 3.0)
 """Widths of kernels tried, in units of the median distance between points."""
+SMOOTH_LENGTHS = (0.7, 1.5, 3.0)
+"""Widths for noisy pairs of draws: narrow kernels follow the noise, and fold the map."""
 MOST_COLUMNS = (1, 2, 3, 5, 8)
 """So many of the most telling columns are tried, where there are many."""
 JUDGED = 5
@@ -75,15 +79,13 @@ def kernel_of(base: IntervalMap, moves: Moves, inverse_lengths: Array, correct: 
     points = moves.points * inverse_lengths
     centres = _centres(points)
     phi, root = _whitened(points, centres)
-    solution = solve(phi, moves.end - at_base, moves.weight, make_folds(moves.group))
-    weights = root @ solution.weights
-    dimension = moves.start.shape[1]
-    # The intercept is the correction's; without one it is kept there alone.
-    if not correct:
-        return Kernel(inverse_lengths, centres, weights, np.eye(dimension), solution.intercept)
-    image = at_base + phi @ solution.weights + solution.intercept
-    matrix, offset = correction(image, moves)
-    return Kernel(inverse_lengths, centres, weights, matrix, solution.intercept @ matrix + offset)
+    solution = solve(phi, moves.end - at_base, moves.weight, make_folds(moves.group), KERNEL_RIDGES)
+    residual = phi @ solution.weights + solution.intercept
+    bound = 2 * np.abs(residual).max(0).clip(1e-9)
+    matrix, offset = np.eye(moves.start.shape[1]), np.zeros(moves.start.shape[1])
+    if correct:
+        matrix, offset = correction(at_base + bound * np.tanh(residual / bound), moves)
+    return Kernel(inverse_lengths, centres, root @ solution.weights, solution.intercept, bound, matrix, offset)
 
 
 def correction(image: Array, moves: Moves) -> tuple[Array, Array]:
@@ -106,7 +108,7 @@ def _within(values: Array, moves: Moves) -> Array:
     return np.asarray(centred.T @ (moves.weight[:, None] * centred) / moves.weight.sum())
 
 
-def candidates(base: IntervalMap, moves: Moves) -> list[Array]:
+def candidates(base: IntervalMap, moves: Moves, widths: tuple[float, ...]) -> list[Array]:
     """Inverse lengths (D + F,) of kernels to try: all columns, and the few that tell most of what `base` leaves."""
     points = moves.points
     scale = points.std(0)
@@ -122,20 +124,20 @@ def candidates(base: IntervalMap, moves: Moves) -> list[Array]:
         gaps = cdist(some, some)
         if not (gaps > 0).any():
             continue
-        result += [chosen / (length * float(np.median(gaps[gaps > 0]))) for length in LENGTHS]
+        result += [chosen / (length * float(np.median(gaps[gaps > 0]))) for length in widths]
     return result
 
 
-def best_lengths(base: IntervalMap, moves: Moves) -> tuple[Array, Array, Array] | None:
+def best_lengths(base: IntervalMap, moves: Moves, widths: tuple[float, ...]) -> tuple[Array, Array, Array] | None:
     """Inverse lengths of the kernel with the least squared error at left-out rows; errors by fold, shares of folds."""
     some = moves.thinned(MOST_ROWS // 2)
     target = some.end - run(base.base, some)
     folds = make_folds(some.group, most=JUDGED)
     best: tuple[float, Array, Array, Array] | None = None
-    for lengths in candidates(base, some):
+    for lengths in candidates(base, some, widths):
         points = some.points * lengths
         phi, _ = _whitened(points, _centres(points, 128))
-        solution = solve(phi, target, some.weight, folds)
+        solution = solve(phi, target, some.weight, folds, KERNEL_RIDGES)
         if best is None or solution.error < best[0]:
             best = solution.error, lengths, solution.errors.sum(1), solution.shares
     return best[1:] if best else None
@@ -145,7 +147,7 @@ def regression_map(moves: Moves, dimension: int) -> IntervalMap:
     """The map of a deterministic network from known pairs: affine, with a kernel where left-out conditions profit."""
     moves = moves.thinned(MOST_ROWS)
     base = affine_map(moves, dimension)
-    found = best_lengths(base, moves) if len(np.unique(moves.group)) >= 8 else None
+    found = best_lengths(base, moves, LENGTHS) if len(np.unique(moves.group)) >= 8 else None
     if found is not None:
         lengths, errors, shares = found
         folds = make_folds(moves.thinned(MOST_ROWS // 2).group, most=JUDGED)

@@ -61,7 +61,7 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
     """The map between two anchors' draws."""
     dimension, inputs = left.outputs.shape[1], left.columns.shape[1]
     if heavy is None:
-        heavy = heavy_tails(left) and heavy_tails(right)
+        heavy = heavy_tails(left, right)
     result = IntervalMap(dimension, inputs).double()
     groups0, groups1 = Groups.of(left, heavy), Groups.of(right, heavy)
     mean, fitted = fit_condition_function(groups0.columns, groups0.locations, groups0.counts, groups0.names)
@@ -198,24 +198,29 @@ def _excess(residual0: Array, residual1: Array, heavy: bool) -> float:
     return float(np.clip((np.mean(kurtosis) - 1) / 2, 0.5, 10.0))
 
 
-def heavy_tails(draws: Draws) -> bool:
+def heavy_tails(*anchors: Draws) -> bool:
     """Whether draws lie about their conditions' medians with tails far heavier than a Gaussian's.
 
     By quantiles: far out beyond the bulk, and the far beyond the near. A second cloud is no tail, nor is an atom.
     """
-    groups = Groups.of(draws, heavy=False)
-    medians = np.stack([np.median(draws.outputs[groups.number == g], axis=0) for g in range(len(groups.names))])
-    centred = draws.outputs - medians[groups.number]
-    if len(draws) - len(groups.names) < 40:
+    if any(len(draws) - len(np.unique(draws.group)) < 40 for draws in anchors):
         return False
+    centred = np.concatenate([_about_medians(draws) for draws in anchors])
     votes = []
     for column in centred.T:
         size = np.abs(column[column != 0])
-        if len(size) < 40:
-            continue
-        half, near, far, furthest = np.quantile(size, [0.5, 0.95, 0.995, 1.0])
-        votes.append(far > 2.2 * near and column.std() > 1.5 * 1.4826 * half > 0 and furthest > far)
+        if len(size) >= 40:
+            half, near, far = np.quantile(size, [0.5, 0.95, 0.995])
+            votes.append(far > 2.2 * near and column.std() > 1.4 * 1.4826 * half > 0)
     return bool(votes) and float(np.mean(votes)) > 0.5
+
+
+def _about_medians(draws: Draws) -> Array:
+    """Draws less their conditions' medians, in units of the median deviation (N, D)."""
+    groups = Groups.of(draws, heavy=False)
+    medians = np.stack([np.median(draws.outputs[groups.number == g], axis=0) for g in range(len(groups.names))])
+    centred = draws.outputs - medians[groups.number]
+    return np.asarray(centred / np.median(np.abs(centred), axis=0).clip(1e-12))
 
 
 def _robust_locations(outputs: Array, number: NDArray[np.intp], count: int) -> Array:

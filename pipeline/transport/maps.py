@@ -3,7 +3,8 @@
 The semi-dual solver trains networks instead: `pipeline.transport.network_maps`.
 """
 
-from typing import Protocol
+import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,44 +14,81 @@ from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.networks import Condition, ConditionShape
 
 
-class Maps(Protocol):
-    """What a surrogate needs of maps, whatever they are made of."""
-
-    def __call__(self, start: Tensor, condition: Condition, interval: int) -> Tensor:
-        """Images (B, D) of start (B, D) under T_interval."""
+MOST_CATEGORIES = 256
+"""So many categories have a map each; of more, one map takes the codes as columns."""
 
 
 class TransportMaps(nn.Module):
-    """T_k for every interval k, each location, scale and, where it pays, a kernel's residual."""
+    """T_k for every interval k: location, scale and, where it pays, a kernel's residual.
 
-    intervals: nn.ModuleList
-    backwards: nn.ModuleList
+    Where conditions are categories alone, every one has a map of its own.
+    """
+
     refitted: Tensor
 
     def __init__(self, intervals: int, dimension: int, condition: ConditionShape) -> None:
         super().__init__()
         self.condition_shape = condition
-        inputs = condition.continuous + sum(condition.codes)
-        self.intervals = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(intervals))
-        self.backwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(intervals))
-        self.register_buffer("refitted", torch.zeros(intervals, dtype=torch.bool))
+        count = math.prod(condition.codes)
+        self.by_category = not condition.continuous and 1 < count <= MOST_CATEGORIES
+        self.categories = count if self.by_category else 1
+        inputs = 0 if self.by_category else condition.continuous + sum(condition.codes)
+        total = intervals * self.categories
+        self.forwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
+        self.backwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
+        self.register_buffer("refitted", torch.zeros(total, dtype=torch.bool))
 
-    def set(self, interval: int, forward: IntervalMap, backward: IntervalMap | None = None) -> None:
-        """Take over the map of an interval; backward: where to start looking for its inverse."""
-        device = self.refitted.device
-        self.intervals[interval] = forward.float().to(device)
+    def set(self, interval: int, category: int, forward: IntervalMap, backward: IntervalMap | None = None) -> None:
+        """Take over the map of an interval and category (0 where these have none of their own).
+
+        backward: where to start looking for the inverse.
+        """
+        member, device = interval * self.categories + category, self.refitted.device
+        self.forwards[member] = forward.float().to(device)
         if backward is not None:
-            self.backwards[interval] = backward.float().to(device)
-            self.refitted[interval] = True
+            self.backwards[member] = backward.float().to(device)
+            self.refitted[member] = True
+
+    def columns(self, condition: Condition) -> Tensor:
+        """Columns (B, F) of the condition that a map takes."""
+        if self.by_category:
+            return condition.values
+        return features(condition, self.condition_shape)
+
+    def category(self, condition: Condition) -> Tensor:
+        """The number (B,) of each row's map within an interval."""
+        number = torch.zeros(len(condition), dtype=torch.long, device=condition.values.device)
+        for i, count in enumerate(self.condition_shape.codes if self.by_category else ()):
+            number = number * count + condition.codes[..., i]
+        return number
 
     def forward(self, start: Tensor, condition: Condition, interval: int) -> Tensor:
         """Images under T_interval of start (B, D) at B conditions: (B, D)."""
-        image: Tensor = self.intervals[interval](start, features(condition, self.condition_shape))
-        return image
+
+        def move(member: int, y: Tensor, columns: Tensor) -> Tensor:
+            image: Tensor = self.forwards[member](y, columns)
+            return image
+
+        return self._by_category(move, start, condition, interval)
 
     def inverse(self, end: Tensor, condition: Condition, interval: int) -> Tensor:
         """Starts (B, D) whose images under T_interval are end (B, D): exact, or by Gauss–Newton steps."""
-        columns = features(condition, self.condition_shape)
-        start = self.backwards[interval](end, columns) if self.refitted[interval] else None
-        y: Tensor = self.intervals[interval].inverse(end, columns, start)  # type: ignore[operator]
-        return y
+
+        def move(member: int, z: Tensor, columns: Tensor) -> Tensor:
+            start = self.backwards[member](z, columns) if self.refitted[member] else None
+            y: Tensor = self.forwards[member].inverse(z, columns, start)  # type: ignore[operator]
+            return y
+
+        return self._by_category(move, end, condition, interval)
+
+    def _by_category(
+        self, move: Callable[[int, Tensor, Tensor], Tensor], points: Tensor, condition: Condition, interval: int
+    ) -> Tensor:
+        columns, first = self.columns(condition), interval * self.categories
+        if not self.by_category:
+            return move(first, points, columns)
+        number, moved = self.category(condition), torch.empty_like(points)
+        for category in torch.unique(number).tolist():
+            rows = number == category
+            moved[rows] = move(first + category, points[rows], columns[rows])
+        return moved

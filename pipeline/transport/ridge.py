@@ -42,10 +42,18 @@ def make_folds(groups: NDArray[np.intp], seed: int = 0, most: int = MOST_FOLDS) 
     return np.asarray(order[number], np.intp)
 
 
-def solve(phi: Array, target: Array, weight: Array, folds: NDArray[np.intp], ridges: Array = RIDGES) -> Solution:
+def solve(
+    phi: Array,
+    target: Array,
+    weight: Array,
+    folds: NDArray[np.intp],
+    ridges: Array = RIDGES,
+    caution: float = 0.0,
+) -> Solution:
     """Weighted ridge regression of target (n, q) on phi (n, p), a penalty of its own for every target.
 
-    weight: (n,), positive. The penalty with the least error at left-out folds is taken; the intercept has none.
+    weight: (n,), positive. The penalty with the least error at left-out folds is taken, or the largest one that lies
+    within `caution` standard errors of it; the intercept has none.
     """
     names = np.unique(folds)
     shares = np.array([weight[folds == f].sum() for f in names]) / weight.sum()
@@ -59,9 +67,7 @@ def solve(phi: Array, target: Array, weight: Array, folds: NDArray[np.intp], rid
             weights, intercept = _path(phi[~out], target[~out], weight[~out], ridges)
             predicted[:, out] = phi[out] @ weights + intercept[:, None]
         errors[:, i] = np.einsum("n,rnq->rq", weight[out], (predicted[:, out] - target[out]) ** 2) / weight[out].sum()
-    total = np.einsum("f,rfq->rq", shares, errors)
-    # Ties go to the larger penalty: where nothing can be told, nothing is claimed.
-    best = len(ridges) - 1 - (total[::-1] <= total.min(0) * (1 + 1e-9)).argmax(0)
+    best = _choose(errors, shares, caution)
     weights, intercept = _path(phi, target, weight, ridges)
     columns = np.arange(target.shape[1])
     return Solution(
@@ -71,6 +77,18 @@ def solve(phi: Array, target: Array, weight: Array, folds: NDArray[np.intp], rid
         shares,
         predicted[best, :, columns].T,
     )
+
+
+def _choose(errors: Array, shares: Array, caution: float) -> NDArray[np.intp]:
+    """The penalty of every target (q,), from errors (R, F, q)."""
+    least = np.einsum("f,rfq->rq", shares, errors).argmin(0)
+    gap = errors - errors[least, :, np.arange(errors.shape[2])].T
+    mean = np.einsum("f,rfq->rq", shares, gap)
+    scatter = np.sqrt(np.einsum("f,rfq->rq", shares, (gap - mean[:, None]) ** 2) / max(len(shares) - 1, 1))
+    # Ties go to the larger penalty: where nothing can be told, nothing is claimed.
+    level = errors[least, :, np.arange(errors.shape[2])] @ shares
+    near = mean <= caution * scatter + 1e-9 * level
+    return np.asarray(len(errors) - 1 - near[::-1].argmax(0), np.intp)
 
 
 def clearly_better(complex_: Solution, simple: Solution, standard_errors: float = 2.0) -> bool:
