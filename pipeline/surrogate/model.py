@@ -67,7 +67,7 @@ class Surrogate:
         """
         fitted = fit_parts(harvest, config or SurrogateConfig(), seed, device)
         samples = tuple(
-            (torch.tensor(y, dtype=torch.float32), torch.tensor(x, dtype=torch.float64))
+            (torch.tensor(y), torch.tensor(x, dtype=torch.float64))
             for y, x in zip(harvest.outputs, harvest.conditions, strict=True)
         )
         return cls(
@@ -128,7 +128,7 @@ class Surrogate:
         first = self._axis.anchor(source)
         places = self._axis.places(first, targets)
         y, x = self._tensors(outputs, conditions)
-        results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float32, device=self.device)
+        results = torch.empty(len(y), len(places), y.shape[1], dtype=torch.float64, device=self.device)
         if len(y) and places:
             moved = self._walk(self._parts.scaling.standardise(y), self._parts.scaling.condition(x), first, places)
             results = _finite(self._parts.scaling.restore(moved))
@@ -193,7 +193,7 @@ class Surrogate:
         self._parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
         values = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
         intervals, targets = self._axis.place_rows(_real(values, self.schema.hyperparameter.name), len(x))
-        result = torch.empty(len(x), draws, len(self.schema.outputs), device=self.device)
+        result = torch.empty(len(x), draws, len(self.schema.outputs), dtype=torch.float64, device=self.device)
         # All rows of an interval at once: draws of one call are independent of each other, those of two are not.
         for interval in np.unique(intervals).tolist():
             rows = torch.as_tensor(intervals == interval, device=self.device)
@@ -214,7 +214,7 @@ class Surrogate:
         """Outputs (N, draws, D) of an anchor, from its network or from the harvest's nearest conditions."""
         if self.networks is not None:
             drawn = self.networks[anchor].outputs(conditions.cpu().numpy().astype(np.float32), draws, seed)
-            return torch.tensor(drawn, dtype=torch.float32, device=self.device)
+            return torch.tensor(drawn, dtype=torch.float64, device=self.device)
         warnings.warn(
             f"this surrogate carries no networks: draws at {self.schema.hyperparameter.name} = "
             f"{self.anchors[anchor]:g} are the harvest's samples of the nearest condition",
@@ -222,7 +222,7 @@ class Surrogate:
             stacklevel=3,
         )
         outputs, known = self.samples[anchor]
-        return draw_nearest(outputs, known, conditions, self._parts.scaling, draws, seed)
+        return draw_nearest(outputs.double(), known, conditions, self._parts.scaling, draws, seed)
 
     @torch.no_grad()
     def _move(self, outputs: Tensor, conditions: Tensor, interval: int, values: NDArray[np.float64]) -> Tensor:
@@ -279,7 +279,7 @@ class Surrogate:
             raise DataError(f"outputs have shape {tuple(y.shape)}; (N, {len(names)}) is needed, columns {names}")
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
-        y = y.to(self.device, torch.float32)
+        y = y.to(self.device, torch.float64)
         check_finite(y, "outputs")
         return y, x
 
@@ -292,6 +292,6 @@ def _real(values: object, name: str) -> NDArray[np.float64]:
 
 
 def _finite(moved: Tensor) -> Tensor:
-    if not bool(torch.isfinite(moved).all()):
+    if not bool(torch.isfinite(moved.float()).all()):
         raise DataError("the samples cannot be moved within float32; they lie too far from those of the harvest")
     return moved

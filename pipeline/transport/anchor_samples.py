@@ -28,7 +28,7 @@ def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device
     """The samples of every anchor; equal conditions have equal group numbers across the anchors."""
     return [
         AnchorSamples(
-            scaling.standardise(torch.tensor(y, dtype=torch.float32, device=device)),
+            scaling.standardise(torch.tensor(y, dtype=torch.float64, device=device)),
             scaling.condition(torch.tensor(x, dtype=torch.float64, device=device)),
             torch.as_tensor(g, device=device),
         )

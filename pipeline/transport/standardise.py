@@ -15,6 +15,7 @@ from pipeline.errors import DataError
 from pipeline.transport.networks import Condition, ConditionShape
 
 ANISOTROPY = 10.0
+OUTLYING = 2.0
 MARGIN = 0.5
 """How far outside the harvest's range, in standard deviations, conditions are followed."""
 
@@ -42,10 +43,10 @@ class Standardiser(nn.Module):
         self.categorical = [i for i, c in enumerate(schema.conditions) if c.kind == "categorical"]
         self.continuous = [i for i, c in enumerate(schema.conditions) if c.kind == "continuous"]
         self.codes = [list(column) for column in codes]
-        self.register_buffer("output_mean", torch.zeros(len(schema.outputs)))
-        self.register_buffer("output_scale", torch.ones(len(schema.outputs)))
-        self.register_buffer("condition_mean", torch.zeros(len(self.continuous)))
-        self.register_buffer("condition_scale", torch.ones(len(self.continuous)))
+        self.register_buffer("output_mean", torch.zeros(len(schema.outputs), dtype=torch.float64))
+        self.register_buffer("output_scale", torch.ones(len(schema.outputs), dtype=torch.float64))
+        self.register_buffer("condition_mean", torch.zeros(len(self.continuous), dtype=torch.float64))
+        self.register_buffer("condition_scale", torch.ones(len(self.continuous), dtype=torch.float64))
         self.register_buffer("condition_lower", torch.full((len(self.continuous),), -torch.inf))
         self.register_buffer("condition_upper", torch.full((len(self.continuous),), torch.inf))
         self.register_buffer("lower", _bounds([c.lower for c in schema.outputs], -np.inf), persistent=False)
@@ -59,10 +60,12 @@ class Standardiser(nn.Module):
         categorical = [i for i, flag in enumerate(harvest.categorical) if flag]
         scaling = cls(harvest.schema, [np.unique(conditions[:, i]).tolist() for i in categorical])
         scaling.output_mean.copy_(torch.from_numpy(outputs.mean(0)))
-        scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, harvest.schema)))
+        rounding = _rounding(harvest.outputs)
+        scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, harvest.schema, rounding)))
         values = conditions[:, scaling.continuous]
         scaling.condition_mean.copy_(torch.from_numpy(values.mean(0)))
-        scaling.condition_scale.copy_(torch.from_numpy(_positive(values.std(0), np.abs(values).max(0, initial=0.0))))
+        rounding, magnitude = _rounding(harvest.conditions), np.abs(values).max(0, initial=0.0)
+        scaling.condition_scale.copy_(torch.from_numpy(_positive(values.std(0), magnitude, rounding)))
         encoded = (torch.from_numpy(values) - scaling.condition_mean) / scaling.condition_scale
         if len(scaling.continuous):
             scaling.condition_lower.copy_(encoded.amin(0) - MARGIN)
@@ -80,7 +83,7 @@ class Standardiser(nn.Module):
         Continuous columns beyond the harvest's range by more than MARGIN standard deviations are taken as that far, and
         a UserWarning says so: nothing was learnt out there.
         """
-        values = (conditions[:, _columns(self.continuous)] - self.condition_mean) / self.condition_scale
+        values = (conditions[:, _columns(self.continuous)].double() - self.condition_mean) / self.condition_scale
         nearer = values.clamp(self.condition_lower, self.condition_upper)
         if bool((far := values != nearer).any()):
             flags = far.any(0).tolist()
@@ -111,11 +114,11 @@ class Standardiser(nn.Module):
         return codes.to(conditions.device)
 
     def standardise(self, outputs: Tensor) -> Tensor:
-        """Outputs (…, D) in their own units → standardised."""
-        return (outputs - self.output_mean) / self.output_scale
+        """Outputs (…, D) in their own units → standardised, float32; centred in float64 before they are rounded."""
+        return ((outputs.double() - self.output_mean) / self.output_scale).float()
 
     def restore(self, outputs: Tensor) -> Tensor:
-        """Standardised outputs (…, D) → their own units, within their bounds."""
+        """Standardised outputs (…, D) → their own units, within their bounds; float64."""
         return (outputs * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
 
 
@@ -125,14 +128,19 @@ def _columns(indices: list[int]) -> list[int] | slice:
     return slice(indices[0], indices[-1] + 1) if together else indices
 
 
-def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rounding(arrays: Sequence[NDArray[np.floating]]) -> float:
+    """The share of a number's magnitude below which it does not vary: ten roundings of the arrays' coarsest type."""
+    return max(10 * float(np.finfo(array.dtype).eps) for array in arrays) + 1e-12
+
+
+def _positive(scale: NDArray[np.float64], magnitude: NDArray[np.float64], rounding: float) -> NDArray[np.float64]:
     """The scale, but 1 where a column does not vary."""
-    return np.where(_varies(scale, magnitude), scale, 1.0)
+    return np.where(_varies(scale, magnitude, rounding), scale, 1.0)
 
 
-def _varies(scale: NDArray[np.float64], magnitude: NDArray[np.float64]) -> NDArray[np.bool_]:
+def _varies(scale: NDArray[np.float64], magnitude: NDArray[np.float64], rounding: float) -> NDArray[np.bool_]:
     """Whether columns vary beyond rounding."""
-    return scale > 1e-6 * np.maximum(magnitude, 1e-30)
+    return scale > rounding * np.maximum(magnitude, 1e-30)
 
 
 def _bounds(bounds: list[float | None], none: float) -> Tensor:
@@ -143,12 +151,24 @@ def _bounds(bounds: list[float | None], none: float) -> Tensor:
     return torch.from_numpy(np.where(outside, np.nextafter(rounded, np.float32(-none)), rounded))
 
 
-def _output_scale(outputs: NDArray[np.float64], schema: Schema) -> NDArray[np.float64]:
-    deviation, magnitude = outputs.std(0), np.abs(outputs).max(0)
-    spread, varies = _positive(deviation, magnitude), _varies(deviation, magnitude)
+def _output_scale(outputs: NDArray[np.float64], schema: Schema, rounding: float) -> NDArray[np.float64]:
+    magnitude = np.abs(outputs).max(0)
+    deviation = _deviation(outputs)
+    spread, varies = _positive(deviation, magnitude, rounding), _varies(deviation, magnitude, rounding)
     one_unit = len({c.units for c in schema.outputs}) == 1
     alike = not varies.any() or spread[varies].max() <= ANISOTROPY * spread[varies].min()
     if one_unit and alike:
         pooled = np.sqrt(np.mean(spread[varies] ** 2)) if varies.any() else 1.0
         return np.full_like(spread, pooled)
     return spread
+
+
+def _deviation(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Standard deviations of columns, but no more than OUTLYING times what their central 90 % would have.
+
+    Of a few wild values it would be the scale of these, and all others would be the same to float32 and to kernels.
+    """
+    deviation = outputs.std(0)
+    low, high = np.quantile(outputs, [0.05, 0.95], axis=0)
+    bulk = OUTLYING * (high - low) / 3.29
+    return np.where(bulk > 0, np.minimum(deviation, bulk), deviation)
