@@ -280,7 +280,7 @@ class Surrogate:
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
         y = y.to(self.device, torch.float64)
-        check_finite(y, "outputs")
+        check_finite(y.float(), "outputs")
         return y, x
 
 

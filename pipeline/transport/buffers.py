@@ -14,4 +14,4 @@ class ResizableBuffers(nn.Module):
             stored = state_dict.get(prefix + name)
             if stored is not None and stored.shape != buffer.shape:
                 setattr(self, name, torch.empty_like(stored, device=buffer.device))
-        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *args, **kwargs)

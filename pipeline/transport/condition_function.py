@@ -148,7 +148,5 @@ def fit_condition_function(
             if clearly_better(found, best):
                 best = found
                 function = ConditionFunction(inputs, outputs).double()
-                function.set(
-                    best.intercept, best.weights[:inputs], bumps, root @ best.weights[inputs:] * math.sqrt(10)
-                )
+                function.set(best.intercept, best.weights[:inputs], bumps, root @ best.weights[inputs:] * math.sqrt(10))
     return function, best

@@ -107,7 +107,9 @@ def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> Inte
 
     richer = judge(with_kernel, moves, folds)
     better = clearly_less(richer[0], simple[0], share, 2.0)
-    if better or (not straight and clearly_less(richer[1], simple[1], share) and not clearly_less(simple[0], richer[0], share)):
+    if better or (
+        not straight and clearly_less(richer[1], simple[1], share) and not clearly_less(simple[0], richer[0], share)
+    ):
         base.set_kernel(kernel_of(base, moves, lengths, correct=True))
     return base
 

@@ -83,14 +83,17 @@ class IntervalMap(ResizableBuffers):
     def base(self, outputs: Tensor, columns: Tensor) -> Tensor:
         """The part of location and scale alone: (B, D), (B, F) → (B, D)."""
         if self.mean.constant and not bool(self.mean.intercept.any()) and self.log_scale.constant:
-            moved = outputs @ self.matrix
-            return moved * self.log_scale.intercept.exp() + self.shift(columns)
-        mean = self.mean(columns)
-        return mean + self.shift(columns) + self.log_scale(columns).exp() * ((outputs - mean) @ self.matrix)
+            shift: Tensor = self.shift(columns)
+            return shift + (outputs @ self.matrix) * self.log_scale.intercept.exp()
+        mean: Tensor = self.mean(columns)
+        scale: Tensor = self.log_scale(columns).exp()
+        moved: Tensor = mean + self.shift(columns) + scale * ((outputs - mean) @ self.matrix)
+        return moved
 
     def _base_inverse(self, images: Tensor, columns: Tensor) -> Tensor:
-        mean = self.mean(columns)
-        return mean + ((images - mean - self.shift(columns)) * (-self.log_scale(columns)).exp()) @ self.inverse_matrix
+        mean: Tensor = self.mean(columns)
+        centred: Tensor = (images - mean - self.shift(columns)) * (-self.log_scale(columns)).exp()
+        return mean + centred @ self.inverse_matrix
 
     def forward(self, outputs: Tensor, columns: Tensor) -> Tensor:
         """T(y | x): outputs (B, D), columns of the condition (B, F) → (B, D)."""
@@ -102,7 +105,7 @@ class IntervalMap(ResizableBuffers):
         return (moved + self.bound * torch.tanh(residual / self.bound)) @ self.correction + self.correction_shift
 
     def inverse(self, images: Tensor, columns: Tensor, start: Tensor | None = None) -> Tensor:
-        """y with T(y | x) = z, for images z (B, D) → (B, D); the nearest found where there is none.
+        """Y with T(y | x) = z, for images z (B, D) → (B, D); the nearest found where there is none.
 
         Exact where no kernel is in use. Else by damped Gauss–Newton steps from `start`, by default the inverse of
         location and scale.
@@ -129,8 +132,8 @@ class IntervalMap(ResizableBuffers):
 
     def jacobian(self, outputs: Tensor, columns: Tensor) -> Tensor:
         """∂T_j / ∂y_i at [b, i, j]: (B, D, D)."""
-        scale = self.log_scale(columns).exp()
-        result = self.matrix * scale.unsqueeze(-2)
+        scale: Tensor = self.log_scale(columns).exp()
+        result: Tensor = self.matrix * scale.unsqueeze(-2)
         if len(self.centres):
             dimension = outputs.shape[1]
             points = torch.cat([outputs, columns], -1) * self.inverse_lengths

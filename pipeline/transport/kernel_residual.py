@@ -1,4 +1,4 @@
-"""What location and scale leave of a map: a kernel regression on coupled pairs, kept only where left-out rows profit."""
+"""What location and scale leave of a map: a kernel regression on coupled pairs, kept where left-out rows profit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -177,9 +177,8 @@ def _energy(image: Array, moves: Moves) -> float:
         return _energy_distance(left, right, moves.weight)
     parts = [number == g for g in range(number.max() + 1)]
     total = moves.weight.sum()
-    return sum(
-        moves.weight[p].sum() / total * _energy_distance(image[p], moves.end[p], moves.weight[p]) for p in parts
-    )
+    shares = np.array([moves.weight[p].sum() / total for p in parts])
+    return float(shares @ [_energy_distance(image[p], moves.end[p], moves.weight[p]) for p in parts])
 
 
 def _energy_distance(left: Array, right: Array, weight: Array) -> float:

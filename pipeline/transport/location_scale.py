@@ -48,7 +48,9 @@ class Groups:
     @classmethod
     def of(cls, draws: Draws, heavy: bool) -> "Groups":
         """Locations are means, or where tails are heavy those of a t distribution."""
-        names, first, number, counts = np.unique(draws.group, return_index=True, return_inverse=True, return_counts=True)
+        names, first, number, counts = np.unique(
+            draws.group, return_index=True, return_inverse=True, return_counts=True
+        )
         sums = np.zeros((len(names), draws.outputs.shape[1]))
         np.add.at(sums, number, draws.outputs)
         locations = sums / counts[:, None]
@@ -69,7 +71,9 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
     shift, shifted = _shift(groups0, groups1, mean)
     result.shift = shift
     residual0, freedom0 = _residuals(left, groups0, fitted.left_out)
-    at_right = shifted if len(shifted) == len(groups1.names) else mean.numpy(groups1.columns) + shift.numpy(groups1.columns)
+    at_right = (
+        shifted if len(shifted) == len(groups1.names) else mean.numpy(groups1.columns) + shift.numpy(groups1.columns)
+    )
     residual1, freedom1 = _residuals(right, groups1, at_right)
     scatter0, scatter1 = _scatter(residual0, freedom0, heavy), _scatter(residual1, freedom1, heavy)
     matrix = shrunk_bures(scatter0, scatter1, freedom0, freedom1, _excess(residual0, residual1, heavy))

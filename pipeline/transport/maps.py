@@ -13,7 +13,6 @@ from pipeline.transport.condition_function import features
 from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.networks import Condition, ConditionShape
 
-
 MOST_CATEGORIES = 256
 """So many categories have a map each; of more, one map takes the codes as columns."""
 

@@ -171,4 +171,4 @@ def _deviation(outputs: NDArray[np.float64]) -> NDArray[np.float64]:
     deviation = outputs.std(0)
     low, high = np.quantile(outputs, [0.05, 0.95], axis=0)
     bulk = OUTLYING * (high - low) / 3.29
-    return np.where(bulk > 0, np.minimum(deviation, bulk), deviation)
+    return np.asarray(np.where(bulk > 0, np.minimum(deviation, bulk), deviation))

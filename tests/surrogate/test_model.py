@@ -205,7 +205,7 @@ def test_attributes(circles, circles_surrogate):
     assert circles_surrogate.config == moment(variant="K_theta-U", speed="uniform")
     assert circles_surrogate.deterministic is False
     assert len(circles_surrogate.networks) == 3
-    assert len(circles_surrogate.history["map_loss"]) == MOMENT.map_steps
+    assert len(circles_surrogate.history["map_error"]) == 2  # intervals
 
 
 def test_log_density_is_high_where_the_samples_are(pair):

@@ -38,7 +38,8 @@ def test_constant_columns_do_not_enter_the_common_scale(level):
 def test_constant_outputs_keep_their_unit():
     scaling = Standardiser.of(harvest([np.full(5, 7.0)]))
     np.testing.assert_array_equal(scaling.output_scale, 1)
-    torch.testing.assert_close(scaling.restore(scaling.standardise(torch.full((3, 1), 7.0))), torch.full((3, 1), 7.0))
+    sevens = torch.full((3, 1), 7.0, dtype=torch.float64)
+    torch.testing.assert_close(scaling.restore(scaling.standardise(sevens)), sevens)
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
@@ -47,7 +48,7 @@ def test_restore_undoes_standardise(scale):
     scaling = Standardiser.of(harvest(y))
     tensor = torch.tensor(y.T, dtype=torch.float32)
     standardised = scaling.standardise(tensor)
-    torch.testing.assert_close(scaling.restore(standardised), tensor, rtol=1e-5, atol=1e-6 * scale)
+    torch.testing.assert_close(scaling.restore(standardised).float(), tensor, rtol=1e-5, atol=1e-6 * scale)
     torch.testing.assert_close(standardised.mean(0), torch.zeros(2), rtol=0, atol=1e-5)
     assert standardised.square().mean().item() == pytest.approx(1, abs=1e-4)
 
@@ -107,3 +108,17 @@ def test_mixed_columns_go_their_own_ways():
     assert (scaling.shape.continuous, scaling.shape.codes) == (1, (2, 2))
     np.testing.assert_array_equal(encoded.codes, [[0, 1], [1, 0], [0, 1]])
     np.testing.assert_allclose(encoded.values[:, 0], [-1.224745, 0, 1.224745], rtol=1e-5)
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e8, -1e8])
+def test_offsets_are_taken_off_before_rounding(offset):
+    scaling, plain = Standardiser.of(harvest([NORMAL + offset])), Standardiser.of(harvest([NORMAL]))
+    tensor = torch.tensor(NORMAL[:, None])
+    torch.testing.assert_close(scaling.standardise(tensor + offset), plain.standardise(tensor), rtol=0, atol=1e-6)
+    restored = scaling.restore(scaling.standardise(tensor + offset)) - offset
+    torch.testing.assert_close(restored, tensor, rtol=0, atol=1e-6)
+
+
+def test_a_few_wild_values_do_not_set_the_scale():
+    scaling = Standardiser.of(harvest([np.concatenate([NORMAL, [1e6]])]))
+    assert scaling.output_scale[0] < 3 * NORMAL.std()
