@@ -23,6 +23,7 @@ from pipeline.transport.bandwidth import choose_bandwidths
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
+from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Interval
 from pipeline.transport.path import PathNetwork
@@ -64,7 +65,11 @@ class Parts(nn.Module):
         self.density = density
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
-        self.maps = TransportMaps(intervals, dimension, shape, config.map_widths, generator)
+        self.maps: TransportMaps | NetworkMaps
+        if config.solver == "semidual":
+            self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
+        else:
+            self.maps = TransportMaps(intervals, dimension, shape)
 
 
 MANY_ROWS = 20_000
@@ -190,7 +195,7 @@ def _solve(
     parts: Parts, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
 ) -> History:
     """Run the solver of the configuration on the parts, in place."""
-    if config.solver == "semidual":
+    if isinstance(parts.maps, NetworkMaps):
         trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
         generator = torch.Generator().manual_seed(seed)
         return fit_semidual(samples, parts.maps, trainer, config, generator)

@@ -23,7 +23,7 @@ from pipeline.surrogate.fit import Fit, Parts, resolve_device
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
-FORMAT = 2
+FORMAT = 3
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."

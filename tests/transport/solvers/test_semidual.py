@@ -19,6 +19,7 @@ NONE = np.zeros((1000, 0))
 
 
 def solver_of(harvest: Harvest, config: SurrogateConfig) -> SemidualSolver:
+    config = config.model_copy(update={"solver": "semidual"})
     scaling = Standardiser.of(harvest)
     samples = anchor_samples(harvest, scaling, torch.device("cpu"))
     density = make_density(samples, config, 0)
