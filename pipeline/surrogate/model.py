@@ -23,6 +23,7 @@ from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
+from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
     from pipeline.data.network import Network
@@ -43,7 +44,7 @@ class Surrogate:
             fit.parts,
             fit.clock,
             self._anchors,
-            straight=fit.config.variant == "K_I",
+            straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
         )
         self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts)
