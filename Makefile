@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run sweep test test-fast lint format types bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run sweep test test-fast lint format types docs bench bench-full deploy deploy-stop rollback clean
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -32,11 +32,15 @@ run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
 	@$(BIN)/python -m pipeline sweep $(if $(SWEEP),'$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
 
-test: $(INSTALLED)  ## every test
-	$(BIN)/python -m pytest
+# Files of tests are independent: two processes take half the time, one thread each, so that they do not compete.
+JOBS ?= 2
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+test: $(INSTALLED)  ## every test, in two processes (JOBS=2)
+	$(PYTEST)
 
 test-fast: $(INSTALLED)  ## the tests for every day
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 lint: $(INSTALLED)  ## rules and layout of the code
 	$(BIN)/ruff check .
@@ -48,6 +52,10 @@ format: $(INSTALLED)  ## lay the code out
 
 types: $(INSTALLED)  ## check the types
 	$(BIN)/mypy
+
+docs: $(INSTALLED)  ## write docs/reference.md and docs/architecture.md, with its picture, from the source
+	$(BIN)/python -m tools.reference
+	$(BIN)/python -m tools.architecture
 
 bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Sequence
 
 NAMES = (
+    "network_seeds",
     "semicircles",
     "quantiles",
     "quantiles_etth2",

@@ -24,7 +24,9 @@ from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample
-from pipeline.evaluation.evaluate import SURROGATE, evaluate
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.methods.catalog import all_methods
+from pipeline.evaluation.scores import SURROGATE
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.config import Variant
 
@@ -52,9 +54,7 @@ COLUMNS = {
 }
 LABELS: dict[str, str] = {
     **{str(v): f"this project, {v.replace('theta', 'θ').replace('-', '−')}" for v in VARIANTS},
-    "straight_line": "straight line along exact transport, linear clock",
-    "left_anchor": "left anchor, unmoved",
-    "nearest_anchor": "nearest anchor",
+    **{method.name: method.label for method in all_methods() if method.role in ("transport", "baseline")},
     "floor": "floor: two fresh samples of the truth",
 }
 

@@ -13,7 +13,7 @@ from benchmarks.table import Criterion, criteria, measured, median_of, number, t
 from pipeline.families.protocol import Data
 
 if TYPE_CHECKING:
-    from pipeline.families.policies.environments.cancer import Patients
+    from pipeline.families.cancer_therapy.cancer import Patients
     from pipeline.families.policies.policy_family import PolicyFamily
 
 TITLE = "Policies"
@@ -54,7 +54,7 @@ def train(sweep: str, steps: int, seed: int, unit: float) -> Rows:
 
 def treated(count: int) -> "Patients":
     """Patients after ten days under the reference behaviour."""
-    from pipeline.families.policies.environments.cancer import Patients
+    from pipeline.families.cancer_therapy.cancer import Patients
 
     family = family_of(CANCER, STEPS[0])
     patients = Patients(0.0, "linear", [np.random.default_rng([0, i]) for i in range(count)])
@@ -68,8 +68,8 @@ def day() -> Rows:
     """Milliseconds a patient of the next day's integration, and of SciPy's LSODA with the same tolerances for one."""
     from scipy.integrate import solve_ivp
 
-    from pipeline.families.policies.environments.cancer import ABSOLUTE, RELATIVE
-    from pipeline.families.policies.environments.rosenbrock import integrate
+    from pipeline.families.cancer_therapy.cancer import ABSOLUTE, RELATIVE
+    from pipeline.families.cancer_therapy.rosenbrock import integrate
 
     batches = [treated(count) for count in BATCHES]
     one = batches[0]

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ FLOOR_SEEDS = (1,)
 class Sweep:
     """A family with its settings, its source, and the λ at which it is trained.
 
-    fit_conditions, score_conditions, draws: how many conditions, and outputs at each, samples consist of.
+    fit_conditions, score_conditions, draws: how many conditions, and outputs at each, samples consist of. network_seed:
+    that of the networks that count as the truth.
     """
 
     network: str
@@ -41,6 +43,7 @@ class Sweep:
     fit_conditions: int
     score_conditions: int
     draws: int = 1
+    network_seed: int = TRUTH_SEED
     folder: Path = field(default=CACHE / "networks")
 
     @classmethod
@@ -55,6 +58,12 @@ class Sweep:
         bundled = Path(config.ingest.source).name in config.raw.bundled
         source = bundled_file(Path(config.ingest.source).name) if bundled else CHECKOUT / config.ingest.source
         return cls(**{**cls._settings(config), "source": source, **changes})
+
+    @staticmethod
+    def anchors_of(name: str) -> tuple[float, ...]:
+        """The anchors of sweeps/NAME.yaml."""
+        path = CHECKOUT / "sweeps" / f"{name}.yaml"
+        return parse_config(read_text(path), path.name).sweep.anchors
 
     @staticmethod
     def _settings(config: Config) -> dict[str, Any]:
@@ -86,7 +95,8 @@ class Sweep:
         digest = hashlib.sha256(json.dumps([self.network, self.settings], sort_keys=True).encode())
         for name, array in sorted(self.data.arrays.items()):
             digest.update(name.encode() + np.ascontiguousarray(array).tobytes())
-        for module in sorted((CHECKOUT / "pipeline" / "networks").glob("*.py")):
+        home = Path(str(sys.modules[type(self.family).__module__].__file__)).parent
+        for module in sorted(home.glob("*.py")):
             digest.update(module.read_bytes())
         return self.folder / f"{self.network.rpartition(':')[2]}-{digest.hexdigest()[:12]}"
 
@@ -101,7 +111,7 @@ class Sweep:
 
     def train(self, processes: int) -> None:
         """Train what is missing, several networks at once: at every λ, and once more at those inside."""
-        wanted = [(v, TRUTH_SEED) for v in self.values]
+        wanted = [(v, self.network_seed) for v in self.values]
         wanted += [(v, seed) for seed in FLOOR_SEEDS for v in self.values[1:-1]]
         missing = [(v, seed) for v, seed in wanted if not (self.cache / str(seed) / str(v)).is_dir()]
         if not missing:
@@ -115,7 +125,7 @@ class Sweep:
         """Fresh outputs of the truth at some λ, at the conditions of a split, with the networks themselves."""
         count = self.fit_conditions if split == "fit" else self.score_conditions
         conditions = self.family.conditions(self.data, split, count, 0)
-        networks = [self.trained(v) for v in values]
+        networks = [self.trained(v, self.network_seed) for v in values]
         seeds = np.random.SeedSequence([seed, split == "fit"]).generate_state(len(values))
         outputs = [n.outputs(conditions, self.draws, int(s)) for n, s in zip(networks, seeds, strict=True)]
         repeated = np.repeat(conditions, self.draws, axis=0)

@@ -18,7 +18,7 @@ app = typer.Typer(
 def _in_checkout() -> None:
     root = Path.cwd()
     if not (root / "dvc.yaml").is_file():
-        raise typer.BadParameter(f"{root} holds no dvc.yaml; run this in the root of a checkout")
+        raise typer.BadParameter(f"{root} has no dvc.yaml; run this in the root of a checkout")
     settle(root)
 
 
@@ -33,6 +33,7 @@ def run(
 ) -> None:
     """Run what is out of date, from params.yaml to a registered surrogate; no server needs to be there."""
     from flows.parameters import SweepRun
+    from flows.selection import select
     from flows.server import use_running_server
     from pipeline.stages.presets import held_out_values
 
@@ -47,6 +48,7 @@ def run(
         )
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
+    select(wanted, Path.cwd())  # Prefect takes seconds to start: what does not fit is said before
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
     from flows.sweep_to_surrogate import sweep_to_surrogate
@@ -68,7 +70,7 @@ def deploy(
 
 @app.command()
 def stop() -> None:
-    """End the processes that ``deploy`` started, and no others."""
+    """Stop the processes that ``deploy`` started, and no others."""
     from flows.server import stop as end
 
     typer.echo(end(Path.cwd()))

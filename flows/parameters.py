@@ -30,7 +30,9 @@ class SweepRun(BaseModel):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.sweep and self.harvest:
-            raise ValueError(f"sweep = {self.sweep!r} and harvest = {self.harvest!r}: give one of the two")
+            raise ValueError(f"sweep = {self.sweep!r} and harvest = {self.harvest!r}: choose one of the two")
         if self.held_out and not self.harvest:
-            raise ValueError(f"held_out = {self.held_out} belongs to a harvest; give its path, or leave held_out empty")
+            raise ValueError(
+                f"held_out = {self.held_out} belongs to a harvest; set harvest too, or leave held_out empty"
+            )
         return self

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from flows.reproduce import Outcome
+from pipeline.evaluation.record import Record
 from pipeline.registry.registration import Registration
 
 NOTHING_HELD_OUT = (
@@ -22,7 +23,7 @@ def read_registration(folder: Path) -> Registration:
 
 @dataclass(frozen=True)
 class Validation:
-    """The errors of the surrogate and of the plain methods: a row a method; a column a held-out value, and their mean.
+    """The errors of all methods: a row a method; a column a held-out value, and their mean.
 
     measure: what the errors are, as validation calls it.
     """
@@ -44,17 +45,16 @@ class Summary:
 
 def read_validation(folder: Path) -> Validation:
     """The table of the held-out errors in metrics.json; without held-out values it has no rows."""
-    metrics = json.loads((folder / "validation" / "metrics.json").read_text(encoding="utf-8"))
+    record = Record.read(folder / "validation" / "metrics.json")
     errors: dict[str, dict[float, float]] = {}
-    for score in metrics["scores"]:
-        if score["role"] == "held_out":
-            errors.setdefault(score["method"], {})[score["hyperparameter"]] = score["error"]
+    for score in record.held_out:
+        errors.setdefault(score.method, {})[score.hyperparameter] = score.error
     values = sorted({value for row in errors.values() for value in row})
     rows = (
-        (method, *(f"{row[value]:.4g}" for value in values), f"{metrics['mean'][method]:.4g}")
+        (record.labels[method], *(f"{row[value]:.4g}" for value in values), f"{record.mean[method]:.4g}")
         for method, row in errors.items()
     )
-    return Validation(metrics["measure"], ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows))
+    return Validation(record.measure, ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows))
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:

@@ -57,10 +57,10 @@ class Running:
 def start(root: Path, port: int) -> str:
     """Start server and workers and deploy prefect.yaml; ServerError where they run already or do not come up."""
     if _read(root):
-        raise ServerError(f"{root / RECORD} names processes that still run; end them first: make deploy-stop")
+        raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
     url = f"http://127.0.0.1:{port}"
     if _answers(url):
-        raise ServerError(f"port = {port}: something answers there already; choose another: make deploy PORT=4201")
+        raise ServerError(f"port = {port}: the port is already in use; choose another: make deploy PORT=4201")
     environment = {**os.environ, "PREFECT_API_URL": f"{url}/api"}
     processes: list[Started] = []
 
@@ -91,14 +91,14 @@ def start(root: Path, port: int) -> str:
     except BaseException:
         stop(root)
         raise
-    return f"Prefect runs at {url}, a worker for each pool beside it; logs are in {STATE}/. End them: make deploy-stop"
+    return f"Prefect runs at {url}, a worker for each pool beside it; logs are in {STATE}/. Stop them: make deploy-stop"
 
 
 def stop(root: Path) -> str:
     """End what `start` recorded: workers first, then the server, each with the processes that it started itself."""
     running = _read(root)
     if running is None:
-        return "Nothing runs."
+        return "Nothing is running."
     for started in reversed(running.processes):
         if process := started.process():
             family = [process, *process.children(recursive=True)]
@@ -108,7 +108,7 @@ def stop(root: Path) -> str:
             for member in alive:
                 _signal(member, kill=True)
     (root / RECORD).unlink(missing_ok=True)
-    return "Ended " + ", ".join(started.name for started in running.processes) + "."
+    return "Stopped " + ", ".join(started.name for started in running.processes) + "."
 
 
 def use_running_server(root: Path) -> None:
@@ -138,7 +138,7 @@ def _wait_for(url: str, server: Started, root: Path) -> None:
     deadline = time.monotonic() + PATIENCE
     while not _answers(f"{url}/api/health"):
         if server.process() is None or time.monotonic() > deadline:
-            raise ServerError(f"the server did not come up at {url}; see {root / STATE / 'server.log'}")
+            raise ServerError(f"the server did not start at {url}; see {root / STATE / 'server.log'}")
         time.sleep(0.2)
 
 

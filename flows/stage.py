@@ -95,7 +95,7 @@ def _as_action(message: str | None) -> Action:
     match message:
         case "ran" | "restored" | "unchanged":
             return message
-    raise StageError(f"the deployed stage ended with {message!r}; its workers run another version of this project")
+    raise StageError(f"the deployed stage ended with {message!r}; its workers run a different version of this project")
 
 
 @flow(name="stage", flow_run_name="{address}")

@@ -14,11 +14,9 @@ from flows.graph import HOME_POOL, Stage, Survey, survey
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import LockedError, Outcome, StageError
+from flows.selection import select
 from flows.stage import LOCK_RETRIES, held_by_another, run_stage
 from pipeline.registry.registration import Registration
-from pipeline.stages.check import check
-from pipeline.stages.params import PARAMS, Config, load_config
-from pipeline.stages.presets import select_harvest, select_preset
 
 REGISTER = "register"
 AS_IT_IS = SweepRun()
@@ -41,20 +39,6 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
     summary = summarise(folder, outcomes.values())
     publish(summary)
     return summary
-
-
-def select(run: SweepRun, root: Path) -> Config:
-    """Write the sweep that was asked for into params.yaml, check all that can be checked before training, return it.
-
-    Raises the SweepErrors of `pipeline.stages.presets` and `pipeline.stages.check`: field, value and remedy.
-    """
-    if run.sweep:
-        select_preset(run.sweep, root)
-    elif run.harvest:
-        select_harvest(Path(run.harvest), run.held_out, root)
-    config = load_config(root / PARAMS)
-    check(config, root)
-    return config
 
 
 @task(

@@ -25,22 +25,23 @@ def _is_progress(record: logging.LogRecord) -> bool:
     return getattr(record, "progress", False) or (record.levelno >= logging.WARNING and not of_a_run)
 
 
-WIDEST = 7
-"""Columns of figures that a terminal of 80 characters shows whole."""
+WIDEST = 5
+"""Columns of figures that a terminal of 80 characters shows whole beside the methods' labels."""
 
 
-def _table(validation: Validation) -> Table:
-    """A row a method; a row a value where these are too many to stand side by side."""
-    lines = [validation.columns, *validation.rows]
-    if len(validation.columns) > WIDEST:
-        lines = list(zip(*lines, strict=True))
-        lines[0] = ("value", *lines[0][1:])
-    table = Table(title=f"{validation.measure} at the held-out values", title_justify="left")
-    for number, column in enumerate(lines[0]):
-        table.add_column(column, justify="right" if number else "left")
-    for row in lines[1:]:
-        table.add_row(*row)
-    return table
+def _tables(validation: Validation) -> list[Table]:
+    """A row a method; where the values are too many to stand side by side, several tables one below the other."""
+    head, *rows = validation.columns, *validation.rows
+    tables = []
+    for first in range(1, len(head), WIDEST):
+        table = Table(title=f"{validation.measure} at the held-out values", title_justify="left")
+        table.add_column(head[0])
+        for column in head[first : first + WIDEST]:
+            table.add_column(column, justify="right", no_wrap=True)
+        for row in rows:
+            table.add_row(row[0], *row[first : first + WIDEST])
+        tables.append(table)
+    return tables
 
 
 def show(summary: Summary) -> None:
@@ -48,7 +49,8 @@ def show(summary: Summary) -> None:
     console = Console()
     counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
     console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))
-    console.print(_table(summary.validation) if summary.validation.rows else NOTHING_HELD_OUT, highlight=False)
+    for shown in _tables(summary.validation) if summary.validation.rows else [NOTHING_HELD_OUT]:
+        console.print(shown, highlight=False)
     console.print(summary.registration.reason, highlight=False)
     console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)

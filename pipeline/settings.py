@@ -26,12 +26,13 @@ def read_text(path: Path) -> str:
 
 
 def explain(error: ValidationError, origin: str, prefix: str = "") -> str:
-    """Say what does not fit, one line a fault: field (after `prefix`), what is wrong, value."""
-    lines = [f"{origin} does not fit ({error.error_count()} fault(s)):"]
+    """The validation errors of `origin`, one a line: field (after `prefix`), what is wrong, value."""
+    count = error.error_count()
+    lines = [f"{origin}: {count} validation error{'s' if count > 1 else ''}:"]
     for fault in error.errors():
         field = prefix + (".".join(str(part) for part in fault["loc"]) or "(top)")
         if fault["type"] == "extra_forbidden":
-            lines.append(f"  {field}: unknown key (value {fault['input']!r}); remove it or mend its spelling")
+            lines.append(f"  {field}: unknown key (value {fault['input']!r}); remove it or check its spelling")
         elif fault["type"] == "missing":
             lines.append(f"  {field}: missing; set it")
         elif fault["type"] == "value_error" and isinstance(fault["input"], dict):

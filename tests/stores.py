@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.decision import Decision
-from pipeline.registry.register import Registration, register
+from pipeline.registry.register import register
+from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import Evidence, Store, open_store
 from pipeline.surrogate import Surrogate
 

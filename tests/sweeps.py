@@ -7,6 +7,7 @@ import numpy as np
 import yaml
 
 from pipeline.data.harvest import Harvest
+from pipeline.families.catalog import watched
 from pipeline.stages.params import Config, parse_config
 
 SWEEPS: dict[str, dict[str, Any]] = {
@@ -44,9 +45,14 @@ SWEEPS["harvest"] = SWEEPS["quantile_forecaster"] | {
 }
 
 
+def with_code(sections: dict[str, Any]) -> dict[str, Any]:
+    """Sections with the code that DVC watches for their network."""
+    return {"code": dict(zip(("family", "shared"), watched(sections["network"]), strict=True))} | sections
+
+
 def sweep_text(kind: str = "quantile_forecaster", **sections: Any) -> str:
     """params.yaml of a small sweep; sections replace whole sections."""
-    return yaml.safe_dump(SWEEPS[kind] | sections, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(with_code(SWEEPS[kind] | sections), sort_keys=False, allow_unicode=True)
 
 
 def sweep_config(kind: str = "quantile_forecaster", **sections: Any) -> Config:

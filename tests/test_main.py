@@ -90,7 +90,7 @@ def test_sweep_of_a_harvest(root):
         ([], r"give the name of a preset, or --harvest PATH; presets are ['small']"),
         (["small", "--harvest", "x"], "give the name of a preset, or --harvest PATH"),
         (["small", "--held-out", "0.5"], "--held-out 0.5 belongs to --harvest"),
-        (["--harvest", "x", "--held-out", "half"], "--held-out half: numbers with commas"),
+        (["--harvest", "x", "--held-out", "half"], "--held-out half: expected comma-separated numbers"),
         (["absent"], "sweep 'absent' is not under sweeps/"),
     ],
 )
@@ -109,4 +109,4 @@ def test_stage_logs_short_lines_to_stderr(root):
 
 def test_negative_value_is_a_value(root):
     done = run("train", "-0.5", cwd=root)
-    assert "'-0.5' is not among sweep.values" in done.stderr
+    assert "'-0.5' is not one of sweep.values" in done.stderr

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.families.catalog import BUILT_IN, watched
 from pipeline.stages.params import Config
 from tests.paths import CHECKOUT
 
@@ -69,34 +70,66 @@ def closure(path: Path) -> set[Path]:
     return seen
 
 
+FAMILIES = PACKAGE / "families"
+CATALOG = FAMILIES / "catalog.py"
+
+
+def expanded(path: str, network: str | None) -> Path:
+    """A dependency of dvc.yaml as it is for a network."""
+    family, shared = watched(network)
+    return CHECKOUT / path.replace("${code.family}", family).replace("${code.shared}", shared)
+
+
+def needed(stage: str, network: str | None) -> set[Path]:
+    """What a stage imports; where that is the catalog, which imports families by name, all of the family's folder."""
+    found = closure(PACKAGE / "stages" / f"{stage}.py")
+    if CATALOG in found and network is not None:
+        for path in (FAMILIES / network).rglob("*.py"):
+            found |= closure(path)
+    return {path for path in found if not _only_docstring(path)}
+
+
+def declared(stage: str, network: str | None) -> set[Path]:
+    return {expanded(dep, network) for dep in STAGES[stage]["deps"]}
+
+
 def test_stages_are_modules_and_sections():
     modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__", "params", "check", "presets"}
     assert sorted(STAGES) == sorted(modules)
     sections = {field.alias or name for name, field in Config.model_fields.items()}
-    assert sections == set(STAGES) | {"name", "network", "sweep"}
+    assert sections == set(STAGES) | {"name", "network", "code", "sweep"}
 
 
 @pytest.mark.parametrize("path", [*PRESETS, CHECKOUT / "params.yaml"], ids=lambda path: path.stem)
 def test_params_hold_every_section(path):
     # DVC refuses to run a stage whose section is missing, even where all of its settings have defaults.
-    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(STAGES) | {"name", "network", "sweep"}
+    assert set(yaml.safe_load(path.read_text(encoding="utf-8"))) == set(STAGES) | {"name", "network", "code", "sweep"}
 
 
+@pytest.mark.parametrize("network", [None, *BUILT_IN])
 @pytest.mark.parametrize("stage", STAGES)
-def test_stage_depends_on_every_module_that_it_imports(stage):
-    declared = {CHECKOUT / dep for dep in STAGES[stage]["deps"]}
-    needed = closure(PACKAGE / "stages" / f"{stage}.py")
-    missing = {str(p.relative_to(CHECKOUT)) for p in needed if p not in declared and not declared & set(p.parents)}
+def test_stage_depends_on_every_module_that_it_imports(stage, network):
+    paths = declared(stage, network)
+    missing = {
+        str(p.relative_to(CHECKOUT)) for p in needed(stage, network) if p not in paths and not paths & set(p.parents)
+    }
     assert not missing
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_stage_declares_no_module_that_it_does_not_import(stage):
-    # Such a dependency makes DVC run the stage again for nothing.
-    needed = closure(PACKAGE / "stages" / f"{stage}.py")
-    declared = {dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/")}
-    used = {str(q.relative_to(CHECKOUT)) for p in needed for q in (p, *p.parents) if q.is_relative_to(PACKAGE)}
-    assert declared - used <= {"pipeline/__init__.py"}
+    # Such a dependency makes DVC run the stage again for nothing. torch_family and threads are for most families.
+    used = {q for network in BUILT_IN for p in needed(stage, network) for q in (p, *p.parents)}
+    own = {CHECKOUT / dep for dep in STAGES[stage]["deps"] if dep.startswith("pipeline/")}
+    assert own - used <= {PACKAGE / "__init__.py"}
+
+
+@pytest.mark.parametrize("network", BUILT_IN)
+def test_no_sweep_watches_the_family_of_another(network):
+    for stage in STAGES:
+        watched_folders = declared(stage, network)
+        others = {FAMILIES / name for name in BUILT_IN if name != network}
+        assert not watched_folders & {FAMILIES, *others}, stage
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.clocks.clock import FLAT
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionShape
 
 FEATURES = 128
@@ -59,20 +60,20 @@ class Skew(nn.Module):
         """Continuous values and one-hot categories of B rows, (B, width)."""
         parts = [condition.values]
         for i, count in enumerate(self.shape.codes):
-            parts.append(nn.functional.one_hot(condition.codes[:, i], count).to(condition.values.dtype))
-        return torch.cat(parts, dim=-1)
+            parts.append(ops.one_hot(condition.codes[:, i], count))
+        return ops.concat(parts)
 
     def _features(self, points: Tensor) -> Tensor:
-        return math.sqrt(2 / FEATURES) * torch.cos(points @ self.frequencies + self.phases)
+        return math.sqrt(2 / FEATURES) * ops.cos(points @ self.frequencies + self.phases)
 
     def forward(self, condition: Condition) -> Tensor:
         """γ of B conditions, (B, 1)."""
         value: Tensor = self.mean + self._features(self.encode(condition)) @ self.weights
-        return value.clamp(-LARGEST, LARGEST).unsqueeze(-1)
+        return value.clip(-LARGEST, LARGEST)[:, None]
 
     def places(self, spans: Tensor, whole: float, condition: Condition) -> Tensor:
         """Places s of spans (M,), alike for all rows, or (B, M), at B conditions → (B, M); see `clock.place`."""
         skew = self(condition)
-        flat = skew.abs() < FLAT
-        bent = torch.where(flat, torch.ones_like(skew), skew)
-        return torch.where(flat, spans / whole, torch.expm1(bent * spans) / torch.expm1(bent * whole))
+        flat = abs(skew) < FLAT
+        bent = ops.where(flat, 0 * skew + 1, skew)
+        return ops.where(flat, spans / whole, ops.expm1(bent * spans) / ops.expm1(bent * whole))

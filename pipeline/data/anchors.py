@@ -1,7 +1,9 @@
 """The anchors λ_0 < … < λ_K: their one owner. Where a λ stands among them: at one of them, or in which interval."""
 
 import math
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +21,7 @@ TOLERANCE = 1e-6
 def check_anchors(values: tuple[float, ...], field: str) -> None:
     """Raise ValueError unless `values` are at least two, finite, distinct and ascending."""
     if len(values) < 2:
-        raise ValueError(f"{field} = {list(values)}: at least two anchors are needed")
+        raise ValueError(f"{field} = {list(values)}: at least two anchors are required")
     check_ascending(values, field)
 
 
@@ -29,7 +31,7 @@ def check_ascending(values: tuple[float, ...], field: str) -> None:
         raise ValueError(f"{field}: {bad} are not finite numbers")
     for left, right in pairwise(values):
         if left == right:
-            raise ValueError(f"{field} = {list(values)}: {left} is repeated; every value may stand once")
+            raise ValueError(f"{field} = {list(values)}: {left} is repeated; values must be unique")
         if left > right:
             raise ValueError(f"{field} = {list(values)}: {left} comes before {right}; sort them ascending")
 
@@ -50,7 +52,7 @@ class Anchors:
             raise HyperparameterError(
                 f"{self.name} {value} lies outside the anchors' range [{self.values[0]}, {self.values[-1]}]"
             )
-        return int(np.clip(np.searchsorted(self.values, value, side="right") - 1, 0, len(self.values) - 2))
+        return min(max(bisect_right(self.values, value) - 1, 0), len(self.values) - 2)
 
     def nearest(self, value: float) -> int:
         """The number of the anchor with the smallest |λ − λ_k|; a tie goes to the left one."""
@@ -63,26 +65,30 @@ class Anchors:
         k = self.interval(value)
         return (value - self.values[k]) / (self.values[k + 1] - self.values[k])
 
+    @cached_property
+    def _closest(self) -> float:
+        """The largest tolerance: never so wide that two anchors become one."""
+        return 0.01 * min(right - left for left, right in pairwise(self.values))
+
     def near(self, value: float) -> int | None:
-        """The number of the anchor that λ = value is within the tolerance, or None."""
-        anchors = np.asarray(self.values)
-        differences = np.abs(anchors - value)
-        nearest = int(differences.argmin())
-        # Never so wide that two anchors become one.
-        tolerance = min(TOLERANCE * max(1.0, abs(anchors[nearest])), 0.01 * float(np.diff(anchors).min()))
-        return nearest if differences[nearest] <= tolerance else None
+        """The number of the anchor that λ = value is within the tolerance of, or None."""
+        right = min(max(bisect_left(self.values, value), 1), len(self.values) - 1)
+        nearest = right if self.values[right] - value < value - self.values[right - 1] else right - 1
+        anchor = self.values[nearest]
+        tolerance = min(TOLERANCE * max(1.0, abs(anchor)), self._closest)
+        return nearest if abs(anchor - value) <= tolerance else None
 
     def number_of(self, given: object) -> float:
-        """A λ as a number; HyperparameterError for what is none."""
+        """A λ as a number; HyperparameterError for anything else."""
         try:
             return float(given)  # type: ignore[arg-type]
         except (TypeError, ValueError) as error:
-            raise HyperparameterError(f"{self.name} = {given!r} is no number; a real one is needed") from error
+            raise HyperparameterError(f"{self.name} = {given!r} must be a real number") from error
 
     def locate(self, value: object) -> float:
         """A λ in range as a float, an anchor's own value within the tolerance of it.
 
-        Raises HyperparameterError for what is no number, or lies outside the anchors' range.
+        Raises HyperparameterError for what is not a number or lies outside the anchors' range.
         """
         number = self.number_of(value)
         near = self.near(number)
@@ -103,7 +109,7 @@ class Anchors:
         """
         if values.shape not in ((), (1,), (count,)):
             raise HyperparameterError(
-                f"{self.name} has shape {values.shape}; one value, or one a row ({count},), is needed"
+                f"{self.name} has shape {values.shape}; expected a scalar or one value per row ({count},)"
             )
         distinct, inverse = np.unique(values, return_inverse=True)
         located = np.array([self.locate(value) for value in distinct.tolist()], np.float64)

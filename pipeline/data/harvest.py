@@ -1,8 +1,8 @@
 """The harvest: samples of the conditional output distributions at the anchors.
 
-On disk a harvest is a folder: `schema.json`, one Parquet file an anchor (`anchor-0.parquet`, …; condition columns, then
-output columns), and, where the networks travel along, one folder an anchor under `networks/`. `schema.json` lists the
-files' SHA-256 under "sha256"; one that was written by hand may leave that out.
+On disk a harvest is a folder: `schema.json`, one Parquet file per anchor (`anchor-0.parquet`, …; condition columns,
+then output columns), and, where the networks travel along, one folder per anchor under `networks/`. `schema.json` lists
+the files' SHA-256 under "sha256"; one that was written by hand may leave that out.
 """
 
 import hashlib
@@ -32,8 +32,8 @@ SCHEMA_FILE = "schema.json"
 class Harvest:
     """Samples at K+1 anchors.
 
-    hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) an anchor. conditions: one array (N_k, C) an
-    anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
+    hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) per anchor. conditions: one array (N_k, C)
+    per anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
     networks: every anchor's own network, or None. Construct by `from_arrays` or `load`, which check everything.
     """
 
@@ -71,9 +71,7 @@ class Harvest:
         xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
         for field, arrays in (("outputs", ys), ("conditions", xs)):
             if len(arrays) != len(anchors):
-                raise DataError(
-                    f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; one array an anchor is needed"
-                )
+                raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; expected one per anchor")
             if len(widths := {a.shape[1] for a in arrays}) > 1:
                 raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
         for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
@@ -82,7 +80,7 @@ class Harvest:
                     f"anchor {anchors[k]}: {len(y)} rows of outputs but {len(x)} of conditions; rows must match"
                 )
         if not ys[0].shape[1]:
-            raise DataError("outputs have no columns; at least one is needed")
+            raise DataError("outputs must have at least one column")
         if schema is None:
             schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
         check_samples(schema, ys, xs)
@@ -116,7 +114,7 @@ class Harvest:
     def select(self, values: Sequence[float]) -> Self:
         """The harvest at some of its values, two at least, ascending; DataError where one is missing."""
         if missing := [float(v) for v in values if v not in self.hyperparameter]:
-            raise DataError(f"hyperparameter {missing} not in the harvest; it holds {self.hyperparameter.tolist()}")
+            raise DataError(f"hyperparameter {missing} not in the harvest; it contains {self.hyperparameter.tolist()}")
         keep = [int(np.flatnonzero(self.hyperparameter == v)[0]) for v in values]
         return type(self)(
             _anchors(self.hyperparameter[keep]),
@@ -159,7 +157,7 @@ class Harvest:
             with_networks = bool(document["networks"])
             checksums = dict(document.get("sha256", {}))
         except (KeyError, TypeError, ValueError, ValidationError) as error:
-            raise BundleError(f"{folder / SCHEMA_FILE} is no harvest's schema: {error}") from error
+            raise BundleError(f"{folder / SCHEMA_FILE} is not a valid harvest schema: {error}") from error
         check_files(folder, checksums, "harvest")
         tables = [read_samples(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
         networks = None
@@ -174,10 +172,11 @@ class Harvest:
 
 def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:
     if len(networks) != count:
-        raise DataError(f"networks: {len(networks)} for {count} anchors; one an anchor is needed")
+        raise DataError(f"networks: {len(networks)} for {count} anchors; expected one per anchor")
     if strangers := [type(n).__name__ for n in networks if not isinstance(n, Network)]:
         raise ConfigurationError(
-            f"networks: {strangers} are none; each needs family, outputs() and save() (pipeline.data.network.Network)"
+            f"networks: {strangers} are not networks; each needs family, outputs() and save() "
+            "(pipeline.data.network.Network)"
         )
     return tuple(networks)
 
@@ -217,7 +216,7 @@ def _describe(
     known = {hyperparameter, *labels["outputs"], *labels["conditions"]}
     for field, mapping in (("units", units), ("bounds", bounds)):
         if unknown := sorted(set(mapping) - known):
-            raise ConfigurationError(f"{field}: {unknown} are no columns; known are {sorted(known)}")
+            raise ConfigurationError(f"{field}: {unknown} are not columns; known columns: {sorted(known)}")
 
     def column(name: str, column_kind: Kind = "continuous") -> Column:
         lower, upper = bounds.get(name, (None, None))
@@ -231,4 +230,4 @@ def _describe(
             deterministic=deterministic,
         )
     except ValidationError as error:
-        raise ConfigurationError(f"the columns' description does not fit: {error}") from error
+        raise ConfigurationError(f"invalid column description: {error}") from error

@@ -32,17 +32,27 @@ class Network(Protocol):
 
 @runtime_checkable
 class Reparameterised(Network, Protocol):
-    """A network whose draws are a function of their noise: one call draws at many conditions, each with its own.
+    """A stochastic network whose draws are a function of the condition and of standard normal noise.
 
-    noise_dimension: E, how many numbers a draw consumes. coupled_by_noise: whether equal noise couples the networks of
-    different λ, as it does Gaussian policies.
+    A row of outputs depends on its own condition and noise alone, so that draws at one condition are the same in every
+    batch. Optional: a network without it answers by `outputs`.
+
+    noise_dimension: numbers E that one draw takes. coupled_by_noise: whether equal noise couples the draws of two
+    networks of the family, as for Gaussian policies, whose outputs move along with their means.
     """
 
-    noise_dimension: int
-    coupled_by_noise: bool
+    @property
+    def noise_dimension(self) -> int:
+        """Standard normal numbers E that one draw takes."""
+        ...
+
+    @property
+    def coupled_by_noise(self) -> bool:
+        """Whether draws of two networks from equal noise belong together."""
+        ...
 
     def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Outputs (N, draws, D) at conditions (N, C) from standard normal noise (N, draws, E), row by row."""
+        """Outputs (N, draws, D) at conditions (N, C) from standard normal noise (N, draws, E)."""
         ...
 
 

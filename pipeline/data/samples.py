@@ -23,16 +23,16 @@ def write_samples(path: Path, schema: Schema, outputs: NDArray[np.floating], con
 def read_samples(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Read outputs (N, D) and conditions (N, C); BundleError for a broken file, DataError for one that does not fit."""
     if not path.is_file():
-        raise BundleError(f"{path} is missing; a harvest holds one Parquet file an anchor")
+        raise BundleError(f"{path} is missing; a harvest has one Parquet file per anchor")
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no Parquet): {error}") from error
+        raise BundleError(f"{path} is corrupted (not a Parquet file): {error}") from error
     columns = [*schema.conditions, *schema.outputs]
     if missing := [c.name for c in columns if c.name not in table.column_names]:
-        raise DataError(f"{path}: columns {missing} are missing; it holds {table.column_names}")
+        raise DataError(f"{path}: columns {missing} are missing; it contains {table.column_names}")
     if not table.num_rows:
-        raise DataError(f"{path} is empty; at least one row is needed")
+        raise DataError(f"{path} is empty; at least one row is required")
     arrays = [table.column(c.name).to_numpy() for c in columns]
     split = len(schema.conditions)
     return np.stack(arrays[split:], axis=1), (
@@ -44,25 +44,23 @@ def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
     """A (rows, columns) float array of finite numbers, a copy; DataError names `field` and what is wrong with it."""
     array = plain(values, field)
     if array.ndim != 2:
-        raise DataError(f"{field} has shape {array.shape}; (rows, columns) is needed")
+        raise DataError(f"{field} has shape {array.shape}; expected (rows, columns)")
     if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
-        raise DataError(f"{field} has dtype {array.dtype}; real numbers are needed")
+        raise DataError(f"{field} has dtype {array.dtype}; must be real numbers")
     if not len(array):
-        raise DataError(f"{field} is empty (shape {array.shape}); at least one row is needed")
+        raise DataError(f"{field} is empty (shape {array.shape}); at least one row is required")
     if not array.shape[1]:
         array = array.astype(np.float32)  # the type that no column can keep on disk
     elif array.dtype not in (np.float32, np.float64):
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        raise DataError(
-            f"{field}[{row}, {column}] = {array[row, column]}; NaN and Inf cannot be used: remove such rows"
-        )
+        raise DataError(f"{field}[{row}, {column}] = {array[row, column]}; must be finite; remove rows with NaN or Inf")
     return np.array(array, order="C")  # torch takes no reversed views, and the caller's memory may change
 
 
 def plain(values: ArrayLike, field: str) -> NDArray[Any]:
-    """A NumPy array of what may be a torch tensor, on any device and in any dtype; DataError where there is none."""
+    """A NumPy array of what may be a torch tensor, on any device and in any dtype; DataError if that is impossible."""
     if np.ma.is_masked(values):
         raise DataError(f"{field} has masked values; fill them (numpy.ma.filled), or drop their rows")
     if (torch := sys.modules.get("torch")) and isinstance(values, torch.Tensor):
@@ -71,7 +69,7 @@ def plain(values: ArrayLike, field: str) -> NDArray[Any]:
     try:
         return np.asarray(values)
     except ValueError as error:
-        raise DataError(f"{field} is no array: rows of one length are needed ({error})") from error
+        raise DataError(f"{field} is not a rectangular array: all rows must have the same length ({error})") from error
 
 
 def group_rows(*conditions: NDArray[np.number]) -> list[NDArray[np.intp]]:
@@ -96,14 +94,14 @@ def check_samples(
 
 
 def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
-    """Raise DataError where a categorical column holds no whole numbers, or a bounded one leaves its bounds."""
+    """DataError if a categorical column holds other than whole numbers, or a bounded one exceeds its bounds."""
     for i, column in enumerate(columns):
         values = array[:, i]
         if column.kind == "categorical" and (bad := values[values != np.round(values)]).size:
             raise DataError(
-                f"{field}: column {column.name!r} is categorical but holds {bad[0]}; whole-number codes are needed"
+                f"{field}: column {column.name!r} is categorical but contains {bad[0]}; codes must be whole numbers"
             )
         low = -np.inf if column.lower is None else column.lower
         high = np.inf if column.upper is None else column.upper
         if (bad := values[(values < low) | (values > high)]).size:
-            raise DataError(f"{field}: column {column.name!r} holds {bad[0]}, outside its bounds [{low}, {high}]")
+            raise DataError(f"{field}: column {column.name!r} contains {bad[0]}, outside its bounds [{low}, {high}]")

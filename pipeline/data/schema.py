@@ -46,7 +46,8 @@ class Schema(BaseModel):
     deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
     outright; False where outputs are draws; None where nobody said, and the surrogate judges from the samples.
     picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times; "image":
-    outputs are the pixels of a square grey image, row by row from the top left).
+    outputs are the pixels of a square grey image, row by row from the top left). monotone: "increasing" where no output
+    should fall as λ rises (λ is a quantile); validation counts where one does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -56,6 +57,7 @@ class Schema(BaseModel):
     conditions: tuple[Column, ...]
     deterministic: bool | None = None
     picture: Literal["forecast", "scatter", "image"] = "scatter"
+    monotone: Literal["increasing"] | None = None
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:

@@ -16,11 +16,11 @@ def check_anchors_in(harvest: Harvest, anchors: Sequence[float]) -> None:
     """Raise DataError unless the anchors are values of the harvest, and its other values lie between them."""
     values = harvest.hyperparameter.tolist()
     if missing := [a for a in anchors if a not in values]:
-        raise DataError(f"sweep.anchors: {missing} are not in the harvest; it holds {values}")
+        raise DataError(f"sweep.anchors: {missing} are not in the harvest; it contains {values}")
     if outside := [v for v in values if not anchors[0] <= v <= anchors[-1]]:
         raise DataError(
-            f"sweep.anchors = {list(anchors)}: the held-out {outside} lie outside the anchors' range; nothing "
-            "extrapolates: make the least and the greatest value anchors"
+            f"sweep.anchors = {list(anchors)}: the held-out {outside} lie outside the anchors' range; the "
+            "surrogate does not extrapolate: make the least and the greatest value anchors"
         )
 
 

@@ -1,6 +1,6 @@
 """How two samples of conditional outputs are held against each other: one way for a whole sweep.
 
-- "paired": deterministic networks on shared conditions. Rows of equal conditions are compared: the mean squared error.
+- "matched": deterministic networks on shared conditions. Rows of equal conditions are compared: the mean squared error.
 - "conditional": several draws a condition on shared conditions. The exact W₂² within every condition, averaged.
 - "joint": everything else: one draw a condition from stochastic networks, or conditions that the values of λ do not
   share. Row against row would reward a collapse there (the smallest E|y − y'|² has y at the mean). So outputs and
@@ -8,21 +8,17 @@
   every condition to the outputs' mean standard deviation, and categorical conditions still split it into groups.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
-from pipeline.evaluation.distances import Weights, energy_distance, mean_squared_error, spread, wasserstein2_squared
+from pipeline.evaluation.distances import Distance, Kind, Weights, distances_of, spread
 from pipeline.shapes import FloatArray
 from pipeline.transport.coupling import Coupling, conditional_coupling
-
-Kind = Literal["paired", "conditional", "joint"]
 
 LARGEST_GROUP = 2000
 """Rows of a group beyond which exact distances take evenly spaced rows only: their cost grows like a power."""
@@ -55,47 +51,57 @@ class Comparison:
     condition_unit: NDArray[np.float64]
 
     @classmethod
-    def of(cls, harvest: Harvest, deterministic: bool) -> "Comparison":
-        """The way that fits the harvest of all λ, and whether its networks are deterministic."""
+    def of(cls, harvest: Harvest, *, deterministic: bool) -> "Comparison":
+        """The way that fits a harvest of all λ, whose networks are deterministic or not."""
         groups, shared = harvest.groups, harvest.shared
         several = all(np.bincount(g)[g].min() > 1 for g in groups)
-        kind: Kind = "joint" if not shared else "paired" if deterministic else "conditional" if several else "joint"
+        kind: Kind = "joint" if not shared else "matched" if deterministic else "conditional" if several else "joint"
         x, y = np.concatenate(harvest.conditions), np.concatenate(harvest.outputs)
         scale = y.std(axis=0, dtype=np.float64).mean() or 1.0
         deviation = x.std(axis=0, dtype=np.float64) / scale
         return cls(kind, np.array(harvest.categorical, dtype=bool), np.where(deviation > 0, deviation, 1.0))
 
     @cached_property
+    def distances(self) -> tuple[Distance, ...]:
+        """The distances that apply: the error, then the others."""
+        return distances_of(self.kind)
+
+    @property
     def measure(self) -> str:
-        """The name of the error."""
-        return "MSE" if self.kind == "paired" else "W₂²"
+        """The label of the error."""
+        return self.distances[0].label
+
+    def errors(self, sample: Sample, truth: Sample) -> FloatArray:
+        """The error by condition (G,), in the order of the sorted conditions; "joint": by category.
+
+        Every method asked at the same conditions has its errors in the same order, so that they can be paired.
+        """
+        return self._by_group(self.distances[0], sample, truth)
 
     def error(self, sample: Sample, truth: Sample) -> float:
-        """MSE ("paired") or the mean over the groups of the exact W₂²."""
-        if self.kind == "paired":
-            return mean_squared_error(sample.outputs, truth.outputs[match_rows(sample.conditions, truth.conditions)])
-        return self._mean_over_groups(wasserstein2_squared, sample, truth)
+        """The mean of `errors`."""
+        return float(np.mean(self.errors(sample, truth)))
 
-    def energy_distance(self, sample: Sample, truth: Sample) -> float:
-        """Mean over the groups of the energy distance; "paired" takes all rows of outputs as one group."""
-        return self._mean_over_groups(energy_distance, sample, truth)
+    def distance(self, distance: Distance, sample: Sample, truth: Sample) -> float:
+        """Any distance, averaged over the groups; "matched" takes all rows of outputs as one group."""
+        return float(np.mean(self._by_group(distance, sample, truth)))
 
     def spread(self, sample: Sample) -> float:
-        """Mean over the groups of the outputs' spread; "paired" takes all rows of outputs as one group."""
+        """Mean over the groups of the outputs' spread; "matched" takes all rows of outputs as one group."""
         (groups,) = group_rows(self._keys(sample))
         parts = [sample.rows(np.flatnonzero(groups == g)) for g in np.unique(groups)]
         return float(np.mean([spread(part.outputs, part.weight) for part in parts]))
 
     def coupling(self, left: Sample, right: Sample) -> Coupling:
-        """Pairs between the samples of two anchors: known ones ("paired"), or exact transport in every group."""
-        if self.kind == "paired":
+        """Pairs between the samples of two anchors: known ones ("matched"), or exact transport in every group."""
+        if self.kind == "matched":
             partner = match_rows(left.conditions, right.conditions)
             return Coupling(np.arange(len(partner)), partner, np.full(len(partner), 1 / len(partner)))
         return conditional_coupling(self._points(left), self._keys(left), self._points(right), self._keys(right))
 
     def _keys(self, sample: Sample) -> FloatArray:
         """Rows with equal keys make a group, (n, ·)."""
-        if self.kind == "paired":
+        if self.kind == "matched":
             return sample.conditions[:, :0]
         return sample.conditions if self.kind == "conditional" else sample.conditions[:, self.categorical]
 
@@ -105,19 +111,30 @@ class Comparison:
             return sample.outputs
         return np.concatenate([sample.outputs, (sample.conditions / self.condition_unit)[:, ~self.categorical]], axis=1)
 
-    def _mean_over_groups(self, distance: Callable[..., float], sample: Sample, truth: Sample) -> float:
+    def _by_group(self, distance: Distance, sample: Sample, truth: Sample) -> FloatArray:
+        if distance.by_row:
+            return _by_condition(distance, sample, truth)
         groups, truth_groups = group_rows(self._keys(sample), self._keys(truth))
         values = []
         for group in np.unique(groups):
             a = sample.rows(evenly(np.flatnonzero(groups == group)))
             b = truth.rows(evenly(np.flatnonzero(truth_groups == group)))
-            values.append(distance(self._points(a), self._points(b), a.weight, b.weight))
-        return float(np.mean(values))
+            values.append(distance.between(self._points(a), self._points(b), a.weight, b.weight))
+        return np.array(values)
+
+
+def _by_condition(distance: Distance, sample: Sample, truth: Sample) -> FloatArray:
+    """A distance between rows of equal conditions, one value a condition (G,)."""
+    matched = truth.outputs[match_rows(sample.conditions, truth.conditions)]
+    (groups,) = group_rows(sample.conditions)
+    order = np.argsort(groups, kind="stable")
+    ends = np.flatnonzero(np.diff(groups[order])) + 1
+    return np.array([distance.between(sample.outputs[rows], matched[rows]) for rows in np.split(order, ends)])
 
 
 def thin(sample: Sample, comparison: Comparison) -> Sample:
-    """At most LARGEST_GROUP evenly spaced rows a group, unless rows are paired: what exact transport can afford."""
-    if comparison.kind == "paired":
+    """At most LARGEST_GROUP evenly spaced rows a group, unless rows are matched: what exact transport can afford."""
+    if comparison.kind == "matched":
         return sample
     (groups,) = group_rows(comparison._keys(sample))
     return sample.rows(np.sort(np.concatenate([evenly(np.flatnonzero(groups == g)) for g in np.unique(groups)])))

@@ -2,7 +2,13 @@
 
 Samples are (n, D) arrays; weights are (n,), positive and summing to 1, and None means equal weights. Squared distances
 come in squared units of the outputs, the spread in their own units.
+
+DISTANCES lists what validation reports: to add one, write its function and its entry here.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import ot
@@ -15,13 +21,16 @@ from pipeline.shapes import FloatArray
 
 Weights = NDArray[np.float64] | None
 
+Kind = Literal["matched", "conditional", "joint"]
+"""How two samples are compared: see `pipeline.evaluation.comparison`."""
+
 _NETWORK_SIMPLEX_STEPS = 5_000_000
 
 
 def mean_squared_error(a: FloatArray, b: FloatArray) -> float:
-    """Mean of (a − b)² over rows and columns, for samples paired row by row, both (n, D)."""
+    """Mean of (a − b)² over rows and columns, for samples matched row by row, both (n, D)."""
     if a.shape != b.shape:
-        raise DataError(f"paired samples have shapes {a.shape} and {b.shape}; they must agree")
+        raise DataError(f"matched samples have shapes {a.shape} and {b.shape}; they must agree")
     return float(np.mean((np.asarray(a, np.float64) - b) ** 2))
 
 
@@ -80,3 +89,34 @@ def _pair(a: FloatArray, b: FloatArray) -> tuple[NDArray[np.float64], NDArray[np
 
 def _weights(a: FloatArray, weight: Weights) -> NDArray[np.float64]:
     return np.full(len(a), 1.0 / len(a)) if weight is None else weight
+
+
+@dataclass(frozen=True)
+class Distance:
+    """A distance that validation reports.
+
+    name: its column in errors.csv and its key in metrics.json. label: as the report shows it. between: the distance of
+    two samples and their weights. kinds: the comparisons that it applies to. by_row: it compares rows that belong
+    together (n, D), (n, D), and takes no weights; only "matched" samples have such rows. squared: its unit is that of
+    the outputs squared.
+    """
+
+    name: str
+    label: str
+    between: Callable[..., float]
+    kinds: tuple[Kind, ...] = ("matched", "conditional", "joint")
+    by_row: bool = False
+    squared: bool = False
+
+
+DISTANCES: list[Distance] = [
+    Distance("mse", "MSE", mean_squared_error, ("matched",), by_row=True, squared=True),
+    Distance("wasserstein2_squared", "W₂²", wasserstein2_squared, ("conditional", "joint"), squared=True),
+    Distance("energy_distance", "energy distance", energy_distance),
+]
+"""The first entry that applies to a kind of comparison is its error, which the gates judge by; others are reported."""
+
+
+def distances_of(kind: Kind) -> tuple[Distance, ...]:
+    """What is reported for a kind of comparison: its error, then the others."""
+    return tuple(distance for distance in DISTANCES if kind in distance.kinds)

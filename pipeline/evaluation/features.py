@@ -18,7 +18,8 @@ from pipeline.data.network import Policy
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.comparison import LARGEST_GROUP, evenly
 from pipeline.evaluation.distances import squared_mean_discrepancy, wasserstein2_squared
-from pipeline.evaluation.task import METHODS, TRAINED, TaskTable, policies
+from pipeline.evaluation.methods.trained import TRAINED
+from pipeline.evaluation.task import TaskTable, policies
 from pipeline.families.protocol import Data, FeaturedFamily
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def feature_tables(
         def mean(value: float, method: str) -> float:
             return float(np.mean([distance(a, b) for a, b in zip(found[value][method], truth[value], strict=True)]))
 
-        return TaskTable(name, tuple((value, {m: mean(value, m) for m in METHODS}) for value in found))
+        return TaskTable(name, tuple((value, {m: mean(value, m) for m in found[value]}) for value in found))
 
     return (
         table(FEATURE_W2, wasserstein2_squared),

@@ -1,8 +1,8 @@
 """Task scores: what a family's own measure (a mean reward, an accuracy) says of the surrogate, beside its errors.
 
-A family that has `score` is asked at every held-out λ about five policies, all with one seed: the network that was
-trained there; the surrogate; and the plain ones, the left and the nearest anchor's network, and the straight line
-between the outputs of the two anchors around λ, drawn with equal seeds.
+A family that has `score` is asked at every held-out λ about the policies of all methods that have one, with one seed:
+the surrogate, the plain methods (straight lines join outputs of both anchors' networks that were drawn with equal
+seeds), and the network that was trained there.
 """
 
 import math
@@ -11,29 +11,34 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
-from pipeline.data.network import Network, Policy
+from pipeline.data.network import Policy
 from pipeline.errors import ConfigurationError
-from pipeline.evaluation.evaluate import BASELINES, LABELS, SURROGATE
+from pipeline.evaluation.methods.catalog import all_methods
+from pipeline.evaluation.methods.method import PolicySituation
+from pipeline.evaluation.methods.trained import TRAINED
 from pipeline.families.protocol import Data, ScoredFamily
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
-TRAINED = "trained"
-METHODS = (TRAINED, SURROGATE, *BASELINES)
-TASK_LABELS = LABELS | {TRAINED: "network trained there"}
-
 
 @dataclass(frozen=True)
 class TaskTable:
-    """One named score: for every held-out λ, ascending, the score of each of METHODS, in the family's own units."""
+    """One named score: for every held-out λ, ascending, the score of every method, in the family's own units."""
 
     name: str
     rows: tuple[tuple[float, dict[str, float]], ...]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods, in the order of the tables."""
+        return tuple(self.rows[0][1])
+
+    def means(self) -> dict[str, float]:
+        """The mean of every method."""
+        return {method: self.mean(method) for method in self.methods}
 
     def mean(self, method: str) -> float:
         """The mean of a method's score over the held-out λ."""
@@ -65,32 +70,12 @@ def task_tables(
 
 
 def policies(surrogate: "Surrogate", score: Harvest) -> dict[float, dict[str, Policy]]:
-    """What answers at every held-out λ, ascending, by METHODS; nothing where the networks did not travel along."""
+    """What answers at every held-out λ, ascending, by method; nothing where the networks did not travel along."""
     if score.networks is None:
         return {}
     networks = dict(zip(score.hyperparameter.tolist(), score.networks, strict=True))
-    return {value: _policies(surrogate, networks, value) for value in networks if value not in surrogate.anchors}
-
-
-def _policies(surrogate: "Surrogate", networks: dict[float, Network], value: float) -> dict[str, Policy]:
-    anchors = surrogate.anchors
-    of = Anchors(anchors)
-    k, s = of.interval(value), of.position(value)
-    left, right = networks[anchors[k]], networks[anchors[k + 1]]
-
-    def moved(conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.floating]:
-        return surrogate.sample(conditions, value, draws=draws, seed=seed)
-
-    def line(conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.floating]:
-        return (1 - s) * left.outputs(conditions, draws, seed) + s * right.outputs(conditions, draws, seed)
-
-    return {
-        TRAINED: networks[value].outputs,
-        SURROGATE: moved,
-        "straight_line": line,
-        "nearest_anchor": networks[anchors[of.nearest(value)]].outputs,
-        "left_anchor": left.outputs,
-    }
+    situations = (PolicySituation(surrogate, networks, value) for value in networks if value not in surrogate.anchors)
+    return {at.value: {m.name: m.policy(at) for m in all_methods() if m.policy is not None} for at in situations}
 
 
 def _checked(scores: object, family: str) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +16,23 @@ from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
-BUILT_IN = {
-    "cancer_therapy": "pipeline.families.policies.cancer_therapy:CancerTherapy",
-    "checkpoints": "pipeline.families.checkpoints.family:Checkpoints",
-    "digits_vae": "pipeline.families.digits_vae.family:DigitsVAE",
-    "quantile_forecaster": "pipeline.families.quantile_forecaster.family:QuantileForecaster",
-    "reacher": "pipeline.families.policies.reacher:Reacher",
-    "robust_classifier": "pipeline.families.robust_classifier.family:RobustClassifier",
-    "semicircles": "pipeline.families.semicircles.family:Semicircles",
-    "two_moons_diffusion": "pipeline.families.two_moons_diffusion.family:TwoMoonsDiffusion",
-}
+FOLDER = Path(__file__).parent
+BUILT_IN = tuple(sorted(path.parent.name for path in FOLDER.glob("*/family.py")))
+"""Every folder here with a family.py is a family, whose class has the folder's name: digits_vae has DigitsVAE."""
+NOTHING = ("pipeline/stages/__init__.py", "pipeline/families/__init__.py")
+"""What a sweep watches that has no code of this package to watch: two files without code."""
 FAMILY_FILE = "family.json"
 METHODS = ("check_hyperparameter", "ingest", "schema", "train", "conditions", "load")
 
 
 def family_class(name: str) -> type[NetworkFamily]:
     """The class of a family; ConfigurationError where it cannot be imported or lacks a part of the protocol."""
+    name = current_name(name)
     if name not in BUILT_IN and ":" not in name:
         raise ConfigurationError(
-            f"network = {name!r} is no family; known are {sorted(BUILT_IN)}, and import paths package.module:Class"
+            f"network = {name!r} is no family; known are {list(BUILT_IN)}, and import paths package.module:Class"
         )
-    family = import_object(BUILT_IN.get(name, name), "network")
+    family = _built_in(name) if name in BUILT_IN else import_object(name, "network")
     if not isinstance(family, type):
         raise ConfigurationError(f"network = {name!r} is no class, but {family!r}; name the class of a family")
     if missing := _missing(family):
@@ -49,6 +46,35 @@ def family_class(name: str) -> type[NetworkFamily]:
             f"network = {name!r}: {family.__name__} lacks Settings, a Pydantic model of its settings"
         )
     return family
+
+
+def current_name(name: str) -> str:
+    """The built-in name of a family that an import path of this or an earlier version leads to; else `name` itself."""
+    module, _, wanted = name.partition(":")
+    if not module.startswith(("pipeline.networks.", "pipeline.families.")):
+        return name
+    return next((known for known in BUILT_IN if _same(known, wanted)), name)
+
+
+def watched(network: str | None) -> tuple[str, str]:
+    """The code of this package that DVC watches for a network: the family's folder, and what that names as SHARED.
+
+    One's own family lies in ingest.source, which DVC watches; a harvest from disk needs none.
+    """
+    name = "" if network is None else current_name(network)
+    if name not in BUILT_IN:
+        return NOTHING
+    shared = getattr(import_module(f"pipeline.families.{name}"), "SHARED", NOTHING[1])
+    return f"pipeline/families/{name}", str(shared)
+
+
+def _built_in(name: str) -> Any:
+    module = import_module(f"pipeline.families.{name}.family")
+    return next(value for key, value in vars(module).items() if _same(name, key) and isinstance(value, type))
+
+
+def _same(name: str, class_name: str) -> bool:
+    return name.replace("_", "") == class_name.lower()
 
 
 def _missing(family: type) -> list[str]:
@@ -77,7 +103,7 @@ def make_family(network: str | None, settings: Mapping[str, Any]) -> NetworkFami
 
 def check_code(network: str | None, source: Path) -> bool:
     """Whether the family is the user's own code; ConfigurationError where DVC would not notice a change to that."""
-    if network is None or network in BUILT_IN or not is_foreign(network):
+    if network is None or current_name(network) in BUILT_IN or not is_foreign(network):
         return False
     check_watched(network, source, "network")
     return True

@@ -138,7 +138,18 @@ def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> N
             f"{origin} gave outputs of shape {values.shape} for {conditions * draws} rows of conditions; a row of "
             "outputs for every row is needed, in the same order"
         )
-    return values.reshape(conditions, draws, -1)
+    width = math.prod(values.shape[1:])  # where there is no row, -1 could not be told
+    return values.reshape(conditions, draws, width)
+
+
+def check_noise(noise: NDArray[np.floating], conditions: int, dimension: int) -> NDArray[np.float32]:
+    """Noise (conditions, draws, dimension) in float32; DataError for any other shape."""
+    values = np.asarray(noise, np.float32)
+    if values.ndim != 3 or values.shape[::2] != (conditions, dimension):
+        raise DataError(
+            f"noise has shape {values.shape}; (N = {conditions}, draws, noise_dimension = {dimension}) is needed"
+        )
+    return values
 
 
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, DataError, FitError
-from pipeline.families.protocol import Data, IngestSection, Split, by_condition
+from pipeline.families.protocol import Data, IngestSection, Split, by_condition, check_noise
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json, read_tensors
@@ -156,6 +156,62 @@ class ModuleNetwork:
         write_json(folder / NETWORK_FILE, {"hyperparameter": self.hyperparameter, "settings": settings})
 
 
+class ReparameterisedFamily(Family):
+    """A family whose draws are a function of standard normal noise: `from_noise` takes the place of `outputs`.
+
+    coupled_by_noise: whether equal noise couples the draws of two λ; see `pipeline.data.network.Reparameterised`.
+    """
+
+    coupled_by_noise: ClassVar[bool] = False
+
+    @property
+    @abstractmethod
+    def noise_dimension(self) -> int:
+        """Standard normal numbers E that one draw takes."""
+
+    @abstractmethod
+    def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
+        """Outputs (N, draws, D) at conditions (N, C) from noise (N, draws, E), every row by its own alone."""
+
+    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
+        """Outputs (N, draws, D) at conditions (N, C), from noise by torch's global generator."""
+        import torch
+
+        noise = torch.randn(len(conditions), draws, self.noise_dimension)
+        return self.from_noise(module, conditions, noise).numpy()
+
+    def network(self, module: "nn.Module", hyperparameter: float) -> "ReparameterisedNetwork":
+        """A trained module as a network that also answers from noise."""
+        return ReparameterisedNetwork(self, module, hyperparameter)
+
+
+class ReparameterisedNetwork(ModuleNetwork):
+    """A trained module whose draws are a function of noise."""
+
+    _family: ReparameterisedFamily
+
+    @property
+    def noise_dimension(self) -> int:
+        """Standard normal numbers that one draw takes, as the family has it."""
+        return self._family.noise_dimension
+
+    @property
+    def coupled_by_noise(self) -> bool:
+        """Whether equal noise couples the draws of two λ, as the family has it."""
+        return self._family.coupled_by_noise
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Outputs (N, draws, D) at conditions (N, C) from noise (N, draws, E), by the family."""
+        import torch
+
+        from pipeline.families.threads import single_thread
+
+        rows = np.asarray(conditions, np.float32)
+        given = torch.from_numpy(np.array(check_noise(noise, len(rows), self.noise_dimension)))
+        with single_thread(), torch.no_grad():
+            return np.asarray(self._family.from_noise(self.module, rows, given).numpy(), np.float32)
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Torch's global generator at a seed, one thread, no gradients; all as it was afterwards.
@@ -164,7 +220,7 @@ def _seeded(seed: int) -> Iterator[None]:
     """
     import torch
 
-    from pipeline.families.quantile_forecaster.pinball import single_thread
+    from pipeline.families.threads import single_thread
 
     with _SEEDED, torch.random.fork_rng(devices=[]), single_thread(), torch.no_grad():
         torch.default_generator.manual_seed(seed)

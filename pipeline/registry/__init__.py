@@ -1,1 +1,1 @@
-"""The registry: MLflow runs, registered versions, the champion alias, and serving."""
+"""The registry: MLflow runs, registered versions, the champion alias."""

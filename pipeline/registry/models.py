@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def fetch(uri: str, folder: Path, root: Path = Path()) -> Path:
     """Copy what runs:/… or models:/… names into a folder; the file's or the model's path there.
 
-    The store is that of `open_store`. Raises BundleError where it holds no such thing.
+    The store is that of `open_store`. Raises BundleError where it does not contain it.
     """
     store = open_store(root)
     store.client()
@@ -33,7 +33,7 @@ def fetch(uri: str, folder: Path, root: Path = Path()) -> Path:
         )
     except (MlflowException, OSError) as error:
         raise BundleError(
-            f"{uri} cannot be fetched from {store.uri} ({' '.join(str(error).split())}); mend the URI, or "
+            f"{uri} cannot be fetched from {store.uri} ({' '.join(str(error).split())}); check the URI or "
             f"{URI_VARIABLE}"
         ) from error
 

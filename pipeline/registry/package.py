@@ -34,7 +34,7 @@ REQUIREMENTS = (
     "scipy",
     "torch",
 )
-"""What loading and predicting import, as distributions; tests/registry/test_packaging.py compares."""
+"""What loading and predicting import, as distributions; tests/registry/test_package.py compares."""
 
 
 def save_model(folder: Path, bundle: Path, surrogate: "Surrogate", example: NDArray[np.floating]) -> None:

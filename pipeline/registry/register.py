@@ -62,7 +62,7 @@ def register(
     Once: a surrogate whose digest is registered already keeps its version. New evidence about it (other figures or
     settings) is recorded as a further run, and the version's tags follow it. Registering at the same time from two
     processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and who comes
-    second withdraws the own one.
+    second deletes its own.
 
     The alias moves to this version where `decision` says promote. Registering never takes the alias away, because
     consumers load by it: where the gate turns against the present champion, that is logged, and `rollback` is the way

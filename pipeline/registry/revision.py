@@ -14,7 +14,7 @@ class Revision:
 
 
 def read_revision(root: Path) -> Revision:
-    """The revision that `root` has checked out, and whether the tree differs from it; no repository is no error."""
+    """The revision that `root` has checked out, and whether the tree differs from it; no repository is not an error."""
     try:
         head = _git(root, "rev-parse", "--verify", "HEAD")
         status = _git(root, "status", "--porcelain")

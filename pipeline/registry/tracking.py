@@ -63,14 +63,14 @@ class Store:
             client.search_registered_models(max_results=1)  # a server is not asked before
         except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
             raise RegistryError(
-                f"{self.uri} cannot be opened as an MLflow store ({' '.join(str(error).split())}); mend the store or "
-                f"{URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is taken"
+                f"{self.uri} cannot be opened as an MLflow store ({' '.join(str(error).split())}); check the store or "
+                f"{URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is used"
             ) from error
         return client
 
 
 def _check_database(path: str) -> None:
-    """Raise sqlite3.Error where the file is no database, or cannot be written; MLflow would try for minutes."""
+    """Raise sqlite3.Error where the file is not a database, or cannot be written; MLflow would try for minutes."""
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (number,) = connection.execute("PRAGMA user_version").fetchone()
@@ -95,7 +95,7 @@ def open_store(root: Path = Path()) -> Store:
 class Evidence:
     """What a run records beside the model.
 
-    params: settings, nested as in params.yaml. metrics: figures, nested; what is no number is left to the artifacts.
+    params: settings, nested as in params.yaml. metrics: figures, nested; non-numbers are left to the artifacts.
     data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that say
     how the surrogate came about (params.yaml, a lock file). Raises RegistryError where one of them is missing.
     """
@@ -108,7 +108,7 @@ class Evidence:
 
     def __post_init__(self) -> None:
         if missing := [str(path) for path in (*self.artifacts, *self.recorded) if not path.exists()]:
-            raise RegistryError(f"{missing} do not exist; a run records files that are there")
+            raise RegistryError(f"{missing} do not exist; a run can only record existing files")
 
     @property
     def digest(self) -> str:
@@ -165,7 +165,7 @@ def _new_experiment(client: "MlflowClient", name: str, location: str | None) -> 
 
 
 def unless_there(create: Callable[[], object]) -> None:
-    """Call `create`; that another process was quicker to create the same thing is no error."""
+    """Call `create`; that another process was quicker to create the same thing is not an error."""
     from mlflow.exceptions import MlflowException
 
     try:

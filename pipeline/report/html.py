@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.data.harvest import Harvest
-from pipeline.evaluation.decision import Decision
-from pipeline.evaluation.evaluate import FLOOR, LABELS, Evaluation
+from pipeline.evaluation.distances import distances_of
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2
-from pipeline.evaluation.results import Facts
-from pipeline.evaluation.task import METHODS, TASK_LABELS, TaskTable
+from pipeline.evaluation.judgement import Judgement
+from pipeline.evaluation.methods.catalog import by_name
+from pipeline.evaluation.methods.floor import METHOD as FLOOR
+from pipeline.evaluation.scores import Evaluation
 from pipeline.report.pictures import draw_pictures
 from pipeline.report.style import Picture, figure_text, number
 from pipeline.storage.atomic import atomic_folder
@@ -25,7 +26,7 @@ PICTURES = "pictures"
 TEMPLATE = "report.html.jinja"
 
 COMPARISONS = {
-    "paired": "The networks are deterministic, and the values share their conditions: the mean squared error, row by "
+    "matched": "The networks are deterministic, and the values share their conditions: the mean squared error, row by "
     "row.",
     "conditional": "The networks are stochastic, with several draws a condition: the exact squared 2-Wasserstein "
     "distance within every condition, averaged over the conditions.",
@@ -35,34 +36,25 @@ COMPARISONS = {
 }
 
 
-def write_report(
-    folder: Path,
-    surrogate: "Surrogate",
-    score: Harvest,
-    evaluation: Evaluation,
-    decision: Decision,
-    facts: Facts,
-    task: Sequence[TaskTable] = (),
-) -> Path:
+SERVED = {
+    "sample": "The surrogate is asked as it is served: its method sample joins outputs of both anchors around the "
+    "value, at the condition.",
+    "transport": "The surrogate carries no networks and does not know these conditions, so it is asked to move the "
+    "left anchor's samples, by its method transport.",
+}
+
+
+def write_report(folder: Path, surrogate: "Surrogate", score: Harvest, judgement: Judgement) -> Path:
     """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path."""
     with atomic_folder(folder) as temporary:
         (temporary / PICTURES).mkdir()
-        pictures = draw_pictures(surrogate, score, evaluation, temporary / PICTURES)
-        units = score.schema.outputs[0].units
-        html = render(evaluation, decision, facts, pictures, temporary / PICTURES, units, task)
+        pictures = draw_pictures(surrogate, score, judgement.evaluation, temporary / PICTURES)
+        html = render(judgement, pictures, temporary / PICTURES, score.schema.outputs[0].units)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
 
-def render(
-    evaluation: Evaluation,
-    decision: Decision,
-    facts: Facts,
-    pictures: Sequence[Picture],
-    folder: Path,
-    units: str = "",
-    task: Sequence[TaskTable] = (),
-) -> str:
+def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, units: str = "") -> str:
     """The HTML text; the pictures' PNGs are read from `folder`, and `units` are the outputs'."""
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
@@ -71,19 +63,20 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "figure": figure_text}
+    environment.filters |= {"number": number, "figure": figure_text, "percent": _percent}
+    evaluation = judgement.evaluation
     return environment.get_template(TEMPLATE).render(
         evaluation=evaluation,
-        decision=decision,
-        facts=facts,
-        labels=LABELS,
-        task=task,
-        task_methods=METHODS,
-        task_labels=TASK_LABELS,
+        decision=judgement.decision,
+        facts=judgement.facts,
+        methods=by_name(),
+        task=judgement.task,
         feature_names=(FEATURE_W2, FEATURE_MMD),
-        floor=FLOOR,
+        floor=FLOOR.name,
         units=units,
         comparison=COMPARISONS[evaluation.comparison],
+        served=SERVED[evaluation.served],
+        distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
         best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
         best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
         pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
@@ -91,8 +84,13 @@ def render(
 
 
 def _competitors(evaluation: Evaluation) -> list[str]:
-    return [method for method in evaluation.methods if method != FLOOR]
+    known = by_name()
+    return [method for method in evaluation.methods if known[method].role != "reference"]
 
 
 def _best(evaluation: Evaluation, value: float) -> str:
     return min(_competitors(evaluation), key=lambda method: evaluation.at(method, value).error)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"

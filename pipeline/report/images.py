@@ -1,6 +1,7 @@
 """Pictures of outputs that are images: one draw followed as λ moves, and how much the draws of a condition vary."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample
+from pipeline.evaluation.served import TRANSPORT, drawn, served_by
 from pipeline.report.panels import Panel
 from pipeline.report.style import Picture, drawing, number
 
@@ -24,7 +26,7 @@ _GAP = 1
 
 @dataclass(frozen=True, eq=False)
 class Followed:
-    """The draws of one panel at all λ, moved (n, M, D) from the first anchor through every map, beside the truth.
+    """The draws of one panel at all λ, moved (n, M, D) as the surrogate serves them, beside the truth.
 
     truth: the samples at each of the M λ. partner (n, M): the row of the truth that exact transport pairs with a draw.
     """
@@ -38,7 +40,7 @@ class Followed:
         """Move the panel's draws, and pair them with the truth at every λ."""
         values = score.hyperparameter.tolist()
         start = panel.sample(score, values[0])
-        moved = surrogate.path(start.outputs, start.conditions, values[0], values)
+        moved = _moved(surrogate, score, start, values)
         truth = tuple(panel.sample(score, value) for value in values)
         partner = [_partner(comparison, Sample(moved[:, m], start.conditions), t) for m, t in enumerate(truth)]
         return cls(moved, truth, np.stack(partner, axis=1))
@@ -71,13 +73,13 @@ def draw_images(
         Picture(
             "movement.png",
             f"Images as {name} moves",
-            f"One draw at the first anchor, moved by the surrogate through all values of {name}, above the truth's "
-            "draw that exact transport pairs with it there (at the first anchor, itself). Truths at two values are "
+            f"One draw of the surrogate, followed through all values of {name}, above the truth's draw that exact "
+            "transport pairs with it there. Truths at two values are "
             "draws of two networks: their rows may jump where the surrogate's cannot. Shown is the draw of median "
             "error.",
         )
     ]
-    if min(len(f.moved) for f in followed) > 1 and comparison.kind != "paired":
+    if min(len(f.moved) for f in followed) > 1 and comparison.kind != "matched":
         spread = [np.stack([f.moved.std(axis=0), np.stack([t.outputs.std(axis=0) for t in f.truth])]) for f in followed]
         _strips(folder / "deviations.png", surrogate, score, panels, spread, (0.0, float(np.max(spread))))
         pictures.append(
@@ -90,6 +92,13 @@ def draw_images(
             )
         )
     return pictures
+
+
+def _moved(surrogate: "Surrogate", score: Harvest, start: Sample, values: Sequence[float]) -> NDArray[np.floating]:
+    """Every draw at all λ, (n, M, D): a draw keeps its number as λ moves."""
+    if served_by(surrogate, score) == TRANSPORT:
+        return surrogate.path(start.outputs, start.conditions, values[0], values)
+    return np.stack([drawn(surrogate, start, value, 0).outputs for value in values], axis=1)
 
 
 def mosaic(rows: NDArray[np.floating]) -> NDArray[np.float64]:

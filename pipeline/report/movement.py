@@ -8,8 +8,9 @@ import numpy as np
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Sample
+from pipeline.evaluation.methods.straight_line import METHOD as LINE
 from pipeline.report.panels import Panel, contexts, value_at
-from pipeline.report.style import COLOURS, INK, PALE, Picture, drawing, label, legend, number, same_scale, spaced
+from pipeline.report.style import BLUE, INK, PALE, Picture, drawing, label, legend, number, same_scale, spaced
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +43,7 @@ def draw_clouds(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
     return Picture(
         "movement.png",
         f"Where outputs are as {schema.hyperparameter.name} moves",
-        "At every held-out value the blue dots (the surrogate, moved from the left anchor) should lie where the black "
+        "At every held-out value the blue dots (the surrogate) should lie where the black "
         "crosses (the truth, never seen in the fit) lie, as wide as they are. Grey triangles are the anchors' samples.",
     )
 
@@ -65,7 +66,7 @@ def draw_strips(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
                 if held_out:
                     moved = value_at(surrogate, score, panel, value).outputs[:, 0]
                     ax.scatter(
-                        np.full(len(moved), value + 0.12 * step), moved, c=COLOURS["surrogate"], s=10, lw=0, alpha=0.7,
+                        np.full(len(moved), value + 0.12 * step), moved, c=BLUE, s=10, lw=0, alpha=0.7,
                         label="surrogate",
                     )  # fmt: skip
             ax.set_title(panel.title, fontsize="small")
@@ -95,12 +96,10 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
             pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL)
             for ax, column in zip(row, columns, strict=True):
                 ends = [y[column] for y in at_anchors]
-                ax.plot(anchors, ends, ls="--", lw=1.2, c=COLOURS["straight_line"], label="straight line, linear clock")
+                ax.plot(anchors, ends, ls="--", lw=1.2, c=LINE.colour, label=LINE.label)
                 for k, piece in enumerate(pieces):
                     name = "surrogate" if k == 0 else None
-                    ax.plot(
-                        piece.hyperparameter, piece.outputs[0, :, column], c=COLOURS["surrogate"], lw=1.8, label=name
-                    )
+                    ax.plot(piece.hyperparameter, piece.outputs[0, :, column], c=BLUE, lw=1.8, label=name)
                 ax.plot(anchors, ends, "s", ms=6, c=PALE, mec=INK, label="anchor", clip_on=False)
                 ax.plot(held_out, truth[:, column], "x", ms=6, mew=1.6, c=INK, label="truth, held out")
                 ax.set_title(f"{schema.outputs[column].name}\n{panel.title}", fontsize="small")
@@ -112,9 +111,9 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         "movement.png",
         f"Outputs as {schema.hyperparameter.name} moves",
         "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out "
-        "values); the dashed line is the straight one between the anchors. A step of the curve at a grey square is an "
-        "error of the map. The titles give the surrogate's mean squared error in the context, over all outputs and "
-        "held-out values.",
+        "values) and through every grey square (the anchors' own networks); the dashed line joins the squares. A step "
+        "of the curve at a square is an error of the surrogate's maps. The titles give the surrogate's mean squared "
+        "error in the context, over all outputs and held-out values.",
     )
 
 
@@ -134,7 +133,7 @@ def _cloud(ax: "Axes", surrogate: "Surrogate", score: Harvest, panel: Panel, val
         (
             "surrogate",
             value_at(surrogate, score, panel, value),
-            {"c": COLOURS["surrogate"], "s": 16, "alpha": 0.7, "lw": 0},
+            {"c": BLUE, "s": 16, "alpha": 0.7, "lw": 0},
         ),
         ("truth", panel.sample(score, value), {"c": INK, "marker": "x", "s": 14, "lw": 0.7}),
     ]

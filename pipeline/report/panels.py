@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample, match_rows
-from pipeline.evaluation.evaluate import move
+from pipeline.evaluation.served import TRANSPORT, ask, just_below, served_by
 from pipeline.report.style import describe, number, spaced
 from pipeline.shapes import FloatArray
 
@@ -22,6 +22,8 @@ MOST_STRIPS = 10
 """Conditions where a panel is a strip of images."""
 MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
+MOST_DRAWN = 13
+"""Values of λ in an interval at which draws are asked for: each one asks networks, and some sample slowly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +53,7 @@ class Piece:
 def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison) -> list[Panel]:
     """The panels of a sweep.
 
-    "paired": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither
+    "matched": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither
     flatter nor frighten (evenly spaced contexts where nothing is held out); "conditional": evenly spaced conditions;
     "joint": all conditions in one panel.
     """
@@ -80,21 +82,33 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
 
 
 def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float) -> Sample:
-    """The surrogate's sample of a panel at λ = value, moved from the left anchor; at an anchor, the anchor's own."""
+    """The surrogate's sample of a panel at λ = value, as it is served; at an anchor, the anchor's own."""
     if value in surrogate.anchors:
         return panel.sample(score, value)
-    source = surrogate.anchors[Anchors(surrogate.anchors).interval(value)]
-    return move(surrogate, panel.sample(score, source), source, value)
+    k = Anchors(surrogate.anchors).interval(value)
+    return ask(surrogate, served_by(surrogate, score), panel.sample(score, surrogate.anchors[k]), k, value, 0)
 
 
 def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, rows: int = 1) -> list[Piece]:
-    """Paths of at most `rows` samples of a panel: one piece an interval, each from its anchor's own samples."""
-    pieces = []
-    for left, right in pairwise(surrogate.anchors):
+    """Paths of at most `rows` samples of a panel, one piece an interval: what the surrogate serves as λ moves.
+
+    A piece ends just below its right anchor, so that a step there would show. Where `transport` is served, the pieces
+    start at the anchors' own samples.
+    """
+    pieces, served = [], served_by(surrogate, score)
+    for k, (left, right) in enumerate(pairwise(surrogate.anchors)):
         start = panel.sample(score, left)
         start = start.rows(spaced(len(start.outputs), rows))
-        targets = np.linspace(left, right, points).tolist()
-        pieces.append(Piece(np.array(targets), surrogate.path(start.outputs, start.conditions, left, targets)))
+        targets = np.linspace(left, right, points)
+        if served == TRANSPORT:
+            outputs = surrogate.path(start.outputs, start.conditions, left, targets.tolist())
+        else:
+            if not surrogate.deterministic:
+                targets = np.linspace(left, right, min(points, MOST_DRAWN))
+            targets[-1] = just_below(Anchors(surrogate.anchors), right)
+            curves = [ask(surrogate, served, start, k, float(value), 0).outputs for value in targets]
+            outputs = np.stack(curves, axis=1)
+        pieces.append(Piece(targets, outputs))
     return pieces
 
 
@@ -105,9 +119,10 @@ def _context_errors(surrogate: "Surrogate", score: Harvest) -> NDArray[np.float6
     for k, value in enumerate(score.hyperparameter.tolist()):
         if value in surrogate.anchors:
             continue
-        left = surrogate.anchors[Anchors(surrogate.anchors).interval(value)]
-        j = score.hyperparameter.tolist().index(left)
+        interval = Anchors(surrogate.anchors).interval(value)
+        j = score.hyperparameter.tolist().index(surrogate.anchors[interval])
         start = Sample(score.outputs[j][match_rows(x, score.conditions[j])], x)
         truth = score.outputs[k][match_rows(x, score.conditions[k])]
-        errors += ((move(surrogate, start, left, value).outputs - truth) ** 2).mean(axis=1)
+        answer = ask(surrogate, served_by(surrogate, score), start, interval, value, 0)
+        errors += ((answer.outputs - truth) ** 2).mean(axis=1)
     return errors / (len(score.hyperparameter) - len(surrogate.anchors))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column
+from pipeline.evaluation.served import SAMPLE, served_by
 from pipeline.report.panels import Panel, Piece, contexts
 from pipeline.report.style import INK, Picture, drawing, label, legend, same_scale, spaced
 from pipeline.shapes import FloatArray
@@ -36,7 +37,7 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
     slice through the paths' mean in the other outputs. D = 1: the output against λ.
     """
     schema, anchors = score.schema, surrogate.anchors
-    flat = len(schema.outputs) == 1
+    flat, sampled = len(schema.outputs) == 1, served_by(surrogate, score) == SAMPLE
     norm = Normalize(anchors[0], anchors[-1])
     columns = len(panels) if len(panels) <= 3 else 2
     rows = -(-len(panels) // columns)
@@ -44,7 +45,8 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
         for ax, panel in zip(axes.flat, panels, strict=False):
             pieces = contexts(surrogate, score, panel, _POINTS_PER_INTERVAL, _PATHS)
             views = [_view(piece.outputs, piece.hyperparameter, flat) for piece in pieces]
-            places = np.concatenate([*(view[:, 0] for view in views), _last(score, panel, anchors[-1], flat)])
+            last = views[-1][:, -1] if sampled else _last(score, panel, anchors[-1], flat)
+            places = np.concatenate([*(view[:, 0] for view in views), last])
             _shade(ax, surrogate, panel, score, pieces, [*views, places])
             for piece, view in zip(pieces, views, strict=True):
                 _coloured_lines(ax, view, piece.hyperparameter, norm)
@@ -64,8 +66,8 @@ def draw_paths(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fold
     return Picture(
         "paths.png",
         "Learnt paths over the density of the anchors' samples",
-        "White circles are samples at the anchors, the last one included; each path leads from one to its image at the "
-        f"next anchor, coloured by {schema.hyperparameter.name}: equal steps of colour are close together where "
+        "White circles are samples at the anchors, the last one included; each path leads from one anchor to the next, "
+        f"coloured by {schema.hyperparameter.name}: equal steps of colour are close together where "
         f"outputs move slowly. {_about_shading(schema.outputs)}",
     )
 

@@ -9,24 +9,14 @@ import numpy as np
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
-from pipeline.evaluation.evaluate import FLOOR, LABELS, SURROGATE, Evaluation
+from pipeline.evaluation.methods.catalog import by_name
+from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.report.fans import draw_fans
 from pipeline.report.images import draw_images
 from pipeline.report.movement import draw_clouds, draw_curves, draw_strips
 from pipeline.report.panels import choose_panels
 from pipeline.report.paths import draw_paths
-from pipeline.report.style import (
-    COLOURS,
-    INK,
-    MARKER_STYLE,
-    MARKERS,
-    PALE,
-    Picture,
-    drawing,
-    label,
-    legend,
-    log_axis,
-)
+from pipeline.report.style import BLUE, INK, PALE, Picture, drawing, label, legend, log_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,12 +26,12 @@ if TYPE_CHECKING:
 
 def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> list[Picture]:
     """Write every picture that fits the sweep into an existing folder; returns them in the report's order."""
-    comparison = Comparison.of(score, surrogate.deterministic)
+    comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     panels = choose_panels(surrogate, score, comparison)
     pictures = [draw_errors(surrogate, score, evaluation, folder)] if evaluation.held_out else []
     if score.schema.picture == "image":
         pictures += draw_images(surrogate, score, panels, comparison, folder)
-    elif comparison.kind == "paired":
+    elif comparison.kind == "matched":
         pictures.append(draw_curves(surrogate, score, panels, folder))
         if score.schema.picture == "forecast":
             pictures.append(draw_fans(surrogate, score, panels, folder))
@@ -60,11 +50,11 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
     schema, values = score.schema, evaluation.hyperparameters
     units = schema.outputs[0].units
     with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
-        for method in evaluation.methods:
-            scores = [evaluation.at(method, value) for value in values]
-            line: dict[str, Any] = {"c": COLOURS[method], "ls": "--" if method == FLOOR else "-"}
-            line |= {"lw": 2.2 if method == SURROGATE else 1.2, "zorder": 4 if method == SURROGATE else 3}
-            line |= {"marker": MARKERS[method], "label": LABELS[method], **MARKER_STYLE.get(method, {})}
+        known = by_name()
+        for name in evaluation.methods:
+            method, scores = known[name], [evaluation.at(name, value) for value in values]
+            line: dict[str, Any] = {"c": method.colour, "marker": method.marker, "label": method.label}
+            line |= {"ls": "-", "lw": 1.2, "zorder": 3, **method.style}
             _per_interval(errors, surrogate.anchors, values, [s.error for s in scores], line)
             _per_interval(spreads, surrogate.anchors, values, [s.spread for s in scores], line)
         truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
@@ -100,7 +90,7 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     rows = -(-len(curves) // columns)
     with drawing(folder / "fit.png", rows, columns, width=9.2 / columns, height=2.8) as (_, axes):
         for ax, (name, values) in zip(axes.flat, curves.items(), strict=False):
-            ax.plot(np.arange(1, len(values) + 1), values, c=COLOURS[SURROGATE], lw=1.4)
+            ax.plot(np.arange(1, len(values) + 1), values, c=BLUE, lw=1.4)
             logarithmic = min(values) > 0 and max(values) > 10 * min(values)
             if logarithmic:
                 log_axis(ax, min(values), max(values))

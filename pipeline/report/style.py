@@ -16,18 +16,10 @@ from numpy.typing import NDArray
 from pipeline.data.schema import Column
 from pipeline.shapes import FloatArray
 
-# The colours of Okabe and Ito (2008); every colour comes with a marker of its own, so that print in grey reads too.
+# Colours are those of Okabe and Ito (2008), here and in the methods, each with a marker of its own for print in grey.
 INK, PALE = "#222222", "#9a9a9a"
-COLOURS = {
-    "surrogate": "#0072B2",
-    "straight_line": "#E69F00",
-    "nearest_anchor": "#009E73",
-    "left_anchor": "#CC79A7",
-    "floor": "#555555",
-}
-MARKERS = {"surrogate": "o", "straight_line": "s", "nearest_anchor": "^", "left_anchor": "v", "floor": "_"}
-# The nearest anchor often is the left one: its hollow marker stands around the other's.
-MARKER_STYLE: dict[str, dict[str, Any]] = {"nearest_anchor": {"ms": 11, "mfc": "none"}, "floor": {"ms": 14, "mew": 2}}
+BLUE = "#0072B2"
+"""The surrogate's colour; other methods bring their own."""
 
 _RC: dict[Any, Any] = {
     "font.family": "DejaVu Sans",

@@ -22,35 +22,33 @@ def read_params(params: Mapping[str, Any], anchors: Sequence[float]) -> tuple[fl
     settings = {**default_params(anchors), **params}
     draws, seed = int(settings["draws"]), int(settings["seed"])
     if draws < 1:
-        raise ConfigurationError(f"draws = {draws}; at least 1 is needed")
+        raise ConfigurationError(f"draws = {draws}; must be at least 1")
     if seed < 0:
-        raise ConfigurationError(f"seed = {seed}; 0 or above is needed")
+        raise ConfigurationError(f"seed = {seed}; must be 0 or greater")
     return float(settings["hyperparameter"]), draws, seed
 
 
 def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:
     """Conditions (N, C) of a frame whose columns bear the names of `columns`, in any order.
 
-    Raises DataError for columns that are missing or unknown, for values that are no finite numbers, for categorical
+    Raises DataError for columns that are missing or unknown, for values that are not finite numbers, for categorical
     codes that are not whole, and for values outside a column's bounds.
     """
     names = [column.name for column in columns]
     given = [str(name) for name in frame.columns]
     if missing := [name for name in names if name not in given]:
-        raise DataError(f"conditions: columns {missing} are missing; received {given}, needed are {names}")
+        raise DataError(f"conditions: columns {missing} are missing; received {given}, expected {names}")
     if unknown := [name for name in given if name not in names]:
-        raise DataError(f"conditions: columns {unknown} are unknown; remove them, needed are {names}")
+        raise DataError(f"conditions: columns {unknown} are unknown; remove them; expected {names}")
     values = np.empty((len(frame), len(names)))
     for i, name in enumerate(names):
         try:
             values[:, i] = pd.to_numeric(frame[name])
         except (TypeError, ValueError) as error:
-            raise DataError(f"conditions: column {name!r} holds what is no number: {error}") from error
+            raise DataError(f"conditions: column {name!r} contains a non-number: {error}") from error
     if not np.isfinite(values).all():
         row, i = np.argwhere(~np.isfinite(values))[0]
-        raise DataError(
-            f"conditions: column {names[i]!r} holds {values[row, i]} in row {row}; finite numbers are needed"
-        )
+        raise DataError(f"conditions: column {names[i]!r} holds {values[row, i]} in row {row}; must be finite")
     check_columns(values, columns, "conditions")
     return values
 

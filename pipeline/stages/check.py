@@ -53,7 +53,9 @@ def _check_fit(config: Config) -> None:
         resolve_device(config.fit.device)
     anchors = config.sweep.anchors
     if config.fit.clock == "learnt" and len(anchors) < 3:
-        raise ConfigurationError(f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: three or more are needed")
+        raise ConfigurationError(
+            f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: at least three anchors are required"
+        )
     if config.fit.clock not in ("auto", "learnt"):
         from pipeline.clocks.clock import Clock
 

@@ -49,7 +49,7 @@ def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
         raise BundleError(f"{source} does not exist: no network was harvested; run stage harvest for every λ")
     folders = {number: folder for folder in source.iterdir() if (number := _number(folder.name)) is not None}
     if missing := [v for v in values if v not in folders]:
-        raise BundleError(f"{source} holds no harvest of λ = {missing}, only of {sorted(folders)}; run stage harvest")
+        raise BundleError(f"{source} has no harvest for λ = {missing}, only for {sorted(folders)}; run stage harvest")
     schema = _read_schema(folders[values[0]] / "schema.json")
     samples = [read_samples(folders[v] / f"{split}.parquet", schema) for v in values]
     networks: list[Network] = [load_network(folders[v] / "network") for v in values]
@@ -69,4 +69,4 @@ def _read_schema(path: Path) -> Schema:
     try:
         return Schema.model_validate(read_json(path, "harvest"))
     except ValidationError as error:
-        raise BundleError(f"{path} is no harvest's schema: {error}") from error
+        raise BundleError(f"{path} is not a valid harvest schema: {error}") from error

@@ -61,7 +61,7 @@ def evaluate(
     expected = (len(known), draws, len(schema.outputs))
     if outputs.shape != expected:
         raise DataError(
-            f"outputs() of {network.family} has shape {outputs.shape}; {expected} is needed: conditions, draws, "
+            f"outputs() of {network.family} has shape {outputs.shape}; expected {expected}: conditions, draws, "
             f"outputs {[c.name for c in schema.outputs]}"
         )
     flat = matrix(outputs.reshape(len(repeated), -1), f"outputs() of {network.family}")

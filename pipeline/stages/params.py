@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from pipeline.data.anchors import check_anchors, check_ascending
 from pipeline.errors import ConfigurationError
+from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
 from pipeline.surrogate.config import SurrogateConfig
@@ -20,8 +21,19 @@ Device = Literal["auto", "cpu", "cuda"]
 PARAMS = Path("params.yaml")
 
 
+class CodeSection(Section):
+    """The code of this package that DVC watches for this sweep alone; what it has to be follows from `network`.
+
+    A family of one's own lies in ingest.source, which is watched anyway; one that builds on a family of this package
+    names that here.
+    """
+
+    family: str = Field(min_length=1)
+    shared: str = Field(min_length=1)
+
+
 class SweepSection(Section):
-    """The values of λ: one network and one harvest each; those that are no anchors are held out.
+    """The values of λ: one network and one harvest each; those that are not anchors are held out.
 
     values is empty where the harvest is handed in from disk: then every other λ of that harvest is held out.
     """
@@ -31,15 +43,15 @@ class SweepSection(Section):
 
     @property
     def held_out(self) -> tuple[float, ...]:
-        """The values that are no anchors, ascending."""
+        """The values that are not anchors, ascending."""
         return tuple(v for v in self.values if v not in self.anchors)
 
     def value_of(self, text: str) -> float:
-        """The value that `text` writes; ConfigurationError where it is none of sweep.values."""
+        """The value that `text` writes; ConfigurationError where it is not one of sweep.values."""
         for value in self.values:
             if _is_number(text, value):
                 return value
-        raise ConfigurationError(f"{text!r} is not among sweep.values = {list(self.values)}; give one of them")
+        raise ConfigurationError(f"{text!r} is not one of sweep.values = {list(self.values)}; choose one of them")
 
     @model_validator(mode="after")
     def _anchors_span_the_values(self) -> Self:
@@ -54,7 +66,8 @@ class SweepSection(Section):
         if outside := [v for v in self.held_out if not self.anchors[0] < v < self.anchors[-1]]:
             raise ValueError(
                 f"sweep.values: the held-out {outside} lie outside the anchors' range "
-                f"[{self.anchors[0]}, {self.anchors[-1]}]; nothing extrapolates: remove them, or add anchors"
+                f"[{self.anchors[0]}, {self.anchors[-1]}]; the surrogate "
+                "does not extrapolate: remove them, or add anchors"
             )
         return self
 
@@ -128,6 +141,7 @@ class Config(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_\-]+$", max_length=100)
     network: str | None
+    code: CodeSection | None = None
     sweep: SweepSection
     raw: RawSection
     ingest: IngestSection
@@ -142,6 +156,18 @@ class Config(Section):
     def folder(self) -> Path:
         """Where everything of this sweep lies, relative to the repository: data/<name>."""
         return Path("data") / self.name
+
+    @model_validator(mode="after")
+    def _code_belongs_to_the_network(self) -> Self:
+        family, shared = watched(self.network)
+        own = (family, shared) == NOTHING  # a family of one's own may build on any of this package's
+        if self.code is None or not (own or self.code == CodeSection(family=family, shared=shared)):
+            state = "is missing beside" if self.code is None else f"= {self.code.model_dump()} does not belong to"
+            raise ValueError(
+                f"code {state} network = {self.network!r}: DVC would not notice a change to it; write "
+                f"code: {{family: {family}, shared: {shared}}}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
@@ -184,7 +210,7 @@ def parse_config(text: str, origin: str) -> Config:
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
             if repeated := sorted({key for key in keys if keys.count(key) > 1}):
                 line = node.start_mark.line + 1
-                raise ConfigurationError(f"{origin}: {repeated} stand twice in the section from line {line}; keep one")
+                raise ConfigurationError(f"{origin}: {repeated} are repeated in the section at line {line}; keep one")
             return super().construct_mapping(node, deep)
 
     try:
@@ -192,7 +218,9 @@ def parse_config(text: str, origin: str) -> Config:
     except yaml.YAMLError as error:
         raise ConfigurationError(f"{origin} is not YAML: {error}") from error
     if not isinstance(loaded, dict):
-        raise ConfigurationError(f"{origin} holds {type(loaded).__name__} at its top; a mapping of sections is needed")
+        raise ConfigurationError(
+            f"{origin} has {type(loaded).__name__} at its top level; expected a mapping of sections"
+        )
     try:
         return Config.model_validate(loaded)
     except ValidationError as error:

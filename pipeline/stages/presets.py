@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.data.harvest import Harvest
 from pipeline.data.split import check_anchors_in
 from pipeline.errors import ConfigurationError
+from pipeline.families.catalog import watched
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, parse_config
 from pipeline.storage.atomic import write_text
@@ -23,7 +24,7 @@ def preset_names(root: Path = Path()) -> list[str]:
 def select_preset(name: str, root: Path = Path()) -> bool:
     """Write sweeps/NAME.yaml into params.yaml; returns whether that changed it. ConfigurationError lists the names."""
     if name not in preset_names(root):
-        raise ConfigurationError(f"sweep {name!r} is not under {PRESETS}/; there are {preset_names(root)}")
+        raise ConfigurationError(f"sweep {name!r} is not under {PRESETS}/; available: {preset_names(root)}")
     path = root / PRESETS / f"{name}.yaml"
     return _write_params(read_text(path), str(path), root)
 
@@ -40,7 +41,9 @@ def select_harvest(path: Path, held_out: Sequence[float] = (), root: Path = Path
         raise ConfigurationError(f"held-out {missing}: not in the harvest {path}, which holds {values}")
     anchors = [v for v in values if v not in held_out]
     if len(anchors) < 2:
-        raise ConfigurationError(f"held-out {list(held_out)} leaves the anchors {anchors} of {values}; two are needed")
+        raise ConfigurationError(
+            f"held-out {list(held_out)} leaves the anchors {anchors} of {values}; at least two are required"
+        )
     check_anchors_in(harvest, anchors)
     return _write_params(_document(path, anchors, values, root), f"the sweep of {path}", root)
 
@@ -50,7 +53,7 @@ def held_out_values(text: str) -> list[float]:
     try:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        raise ConfigurationError(f"--held-out {text}: numbers with commas between them are needed ({error})") from error
+        raise ConfigurationError(f"--held-out {text}: expected comma-separated numbers ({error})") from error
 
 
 def _document(path: Path, anchors: list[float], values: list[float], root: Path) -> str:
@@ -64,6 +67,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
     sections: dict[str, Any] = {
         "name": name,
         "network": None,
+        "code": dict(zip(("family", "shared"), watched(None), strict=True)),
         "sweep": {"values": [], "anchors": anchors},
         "raw": {"bundled": []},
         "ingest": {"source": source.as_posix(), "column": "", "units": ""},
@@ -76,7 +80,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
     }
     held_out = [v for v in values if v not in anchors]
     heading = (
-        f"# A harvest from disk: nothing is trained. Held out, because they are no anchors: {held_out or 'none'}.\n"
+        f"# A harvest from disk: nothing is trained. Held out, because they are not anchors: {held_out or 'none'}.\n"
     )
     return heading + yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None)
 

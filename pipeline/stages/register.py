@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import RegistryError
+from pipeline.evaluation.record import Record
 from pipeline.registry.champion import Rollback
 from pipeline.registry.register import register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import Evidence, open_store
-from pipeline.registry.validated import Validated, read_validated
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
 
@@ -30,7 +30,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     """
     base = root / "data" / config.name
     bundle, validation = base / "surrogate", base / "validation"
-    surrogate, validated = Surrogate.load(bundle), read_validated(validation / "metrics.json")
+    surrogate, validated = Surrogate.load(bundle), Record.read(validation / "metrics.json")
     check_same(surrogate, validated, validation)
     registration = register(
         open_store(root),
@@ -59,7 +59,7 @@ def rollback(config: "Config", root: Path = Path()) -> Rollback:
     return roll_champion_back(open_store(root), config.register_.model)
 
 
-def check_same(surrogate: Surrogate, validated: Validated, folder: Path) -> None:
+def check_same(surrogate: Surrogate, validated: Record, folder: Path) -> None:
     """Raise RegistryError unless the figures in `folder` were computed for this surrogate."""
     digests = [entry.sha256 for entry in validated.digests if entry.of == "surrogate"]
     if digests != [surrogate.digest]:

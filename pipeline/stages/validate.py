@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
-from pipeline.evaluation.gates import decide
-from pipeline.evaluation.results import Facts, errors_csv, metrics
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.task import TaskTable, task_tables
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
 from pipeline.report.html import write_report
-from pipeline.storage.atomic import write_json, write_text
+from pipeline.storage.atomic import write_text
 from pipeline.surrogate import Surrogate
 
 if TYPE_CHECKING:
@@ -31,13 +32,16 @@ def run(config: "Config", root: Path = Path()) -> None:
     surrogate = Surrogate.load(data / "surrogate", device="auto")
     fit, score = Harvest.load(data / "dataset" / "fit"), Harvest.load(data / "dataset" / "score")
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
-    decision = decide(evaluation)
-    facts = Facts.of(config.name, surrogate, fit, score)
-    task = score_task(config, surrogate, score, data)
-    page = write_report(data / "validation" / "report", surrogate, score, evaluation, decision, facts, task)
+    judgement = Judgement(
+        evaluation,
+        decide(evaluation),
+        Facts.of(config.name, surrogate, fit, score),
+        score_task(config, surrogate, score, data),
+    )
+    page = write_report(data / "validation" / "report", surrogate, score, judgement)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
-    write_json(data / "validation" / "metrics.json", metrics(evaluation, decision, facts, task))
-    logger.info("validate: %s", decision.reason)
+    Record.of(judgement).write(data / "validation" / "metrics.json")
+    logger.info("validate: %s", judgement.decision.reason)
     logger.info("validate: %s", page)
 
 

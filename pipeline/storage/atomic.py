@@ -62,9 +62,9 @@ def atomic_folder(path: Path | str, replaces: str | None = None) -> Iterator[Pat
 
 def _check_replaceable(path: Path, known_by: str) -> None:
     if path.exists() and not path.is_dir():
-        raise BundleError(f"{path} is a file; name a folder that is new, or empty")
+        raise BundleError(f"{path} is a file; choose a new or empty folder")
     if path.is_dir() and any(path.iterdir()) and not (path / known_by).is_file():
-        raise BundleError(f"{path} holds other files and no {known_by}; name a folder that is new, or empty")
+        raise BundleError(f"{path} contains other files but no {known_by}; choose a new or empty folder")
 
 
 def write_text(path: Path | str, text: str) -> None:

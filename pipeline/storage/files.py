@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def read_json(path: Path, what: str) -> Any:
     """Read a JSON file of a bundle; BundleError names the file and what it belongs to."""
     if not path.is_file():
-        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
+        raise BundleError(f"{path} is missing: {path.parent} does not contain a complete {what}")
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise BundleError(f"{path} is corrupted (no JSON): {error}") from error
+        raise BundleError(f"{path} is corrupted (not valid JSON): {error}") from error
 
 
 def file_checksums(folder: Path) -> dict[str, str]:
@@ -37,9 +37,9 @@ def check_files(folder: Path, checksums: Mapping[str, str], what: str) -> None:
     for name, expected in checksums.items():
         path = folder / name
         if not path.is_file():
-            raise BundleError(f"{path} is missing: {folder} holds no complete {what}")
+            raise BundleError(f"{path} is missing: {folder} does not contain a complete {what}")
         if _sha256(path) != expected:
-            raise BundleError(f"{path} is corrupted (its checksum differs); write the {what} anew")
+            raise BundleError(f"{path} is corrupted (checksum mismatch); write the {what} again")
 
 
 def _sha256(path: Path) -> str:
@@ -52,7 +52,7 @@ def read_arrays(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[st
     arrays, metadata = _read(path, what, "numpy")
     for name, array in arrays.items():
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all():
-            raise BundleError(f"{path} is corrupted: {name!r} holds NaN or Inf")
+            raise BundleError(f"{path} is corrupted: {name!r} contains NaN or Inf")
     return arrays, metadata
 
 
@@ -63,10 +63,10 @@ def read_tensors(path: Path, what: str) -> "dict[str, Tensor]":
 
 def _read(path: Path, what: str, framework: str) -> tuple[dict[str, Any], dict[str, str]]:
     if not path.is_file():
-        raise BundleError(f"{path} is missing: {path.parent} holds no complete {what}")
+        raise BundleError(f"{path} is missing: {path.parent} does not contain a complete {what}")
     try:
         with safe_open(path, framework=framework) as file:
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
             return arrays, dict(file.metadata() or {})
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error
+        raise BundleError(f"{path} is corrupted (not a safetensors file): {error}") from error

@@ -4,35 +4,45 @@ from operator import index
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import DataError
 from pipeline.shapes import ArrayT
+from pipeline.transport import ops
 
 
 def to_tensor(values: object, field: str) -> Tensor:
     """A tensor of real numbers, (rows, columns); DataError names `field`. NumPy comes as float64, a copy."""
-    if isinstance(values, Tensor):
-        tensor = values.detach() if values.requires_grad else values
-        if tensor.is_complex():
-            raise DataError(f"{field} have dtype {tensor.dtype}; real numbers are needed")
-    else:
-        if np.ma.is_masked(values):
-            raise DataError(f"{field} have masked values; fill them, or drop their rows")
-        array = np.asarray(values)
-        if not (np.issubdtype(array.dtype, np.number) or array.dtype == bool) or np.iscomplexobj(array):
-            raise DataError(f"{field} have dtype {array.dtype}; real numbers are needed")
-        # torch takes neither reversed views nor every dtype; and it warns of arrays that cannot be written to.
-        tensor = torch.from_numpy(array.astype(np.float64, order="C"))
-    if tensor.ndim != 2:
-        raise DataError(f"{field} have shape {tuple(tensor.shape)}; (rows, columns) is needed")
-    return tensor
+    if not isinstance(values, Tensor):
+        return torch.from_numpy(to_array(values, field))
+    if values.is_complex():
+        raise DataError(f"{field} have dtype {values.dtype}; real numbers are needed")
+    _check_table(values.shape, field)
+    return values.detach() if values.requires_grad else values
+
+
+def to_array(values: object, field: str) -> NDArray[np.float64]:
+    """A float64 copy, (rows, columns), of what is no tensor; DataError as `to_tensor`."""
+    if np.ma.is_masked(values):
+        raise DataError(f"{field} have masked values; fill them, or drop their rows")
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{field} have dtype {array.dtype}; real numbers are needed")
+    _check_table(array.shape, field)
+    # A copy: torch takes neither reversed views nor every dtype, and it warns of arrays that cannot be written to.
+    return array.astype(np.float64, order="C")
+
+
+def _check_table(shape: tuple[int, ...], field: str) -> None:
+    if len(shape) != 2:
+        raise DataError(f"{field} have shape {tuple(shape)}; (rows, columns) is needed")
 
 
 def check_finite(values: Tensor, field: str) -> None:
-    """Raise DataError where `values` (N, columns) hold NaN or Inf."""
-    if not bool((finite := torch.isfinite(values)).all()):
-        row, column = torch.nonzero(~finite)[0].tolist()
+    """Raise DataError where `values` (N, columns), a tensor or an array, hold NaN or Inf."""
+    if not ops.is_finite(values):
+        row, column = np.argwhere(~np.isfinite(np.asarray(values.tolist())))[0]
         raise DataError(f"{field}[{row}, {column}] = {values[row, column].item()}; NaN and Inf cannot be used")
 
 
@@ -53,4 +63,5 @@ def as_given(result: Tensor, given: ArrayT) -> ArrayT:
         dtype = given.dtype if given.dtype.is_floating_point else torch.float32
         return result.to(given.device, dtype)
     kind = np.asarray(given).dtype
-    return result.cpu().numpy().astype(kind if np.issubdtype(kind, np.floating) else np.float32)
+    array = result.cpu().numpy() if isinstance(result, Tensor) else result
+    return array.astype(kind if np.issubdtype(kind, np.floating) else np.float32)

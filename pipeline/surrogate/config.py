@@ -18,5 +18,5 @@ class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfi
 
     solver: Solver = "paired"
     # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
-    # it, dwelling where samples are dense. auto: uniform, but action for draws at two anchors, which tell no clock.
+    # it, dwelling where samples are dense. auto: uniform.
     speed: Literal["auto", "uniform", "action"] = "auto"

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -13,20 +14,26 @@ from torch import Tensor
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
-from pipeline.data.schema import Schema
+from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.shapes import ArrayT
-from pipeline.surrogate.arrays import as_given, check_finite, to_tensor, whole_number
+from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
+from pipeline.transport import ops
+from pipeline.transport.frozen import frozen
 from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
     from pipeline.data.network import Network
+
+
+FEW = 64
+"""So many points at most are moved on NumPy arrays: for more, torch is faster."""
 
 
 class Surrogate:
@@ -135,12 +142,15 @@ class Surrogate:
         """
         start = self._anchors.locate(source)
         ends = [self._anchors.locate(target) for target in targets]
-        y, x = self._tensors(outputs, conditions)
+        # Going down inverts a map, which needs its gradient.
+        upward = self._anchors.near(start) is not None and all(end >= start for end in ends)
+        curves = self._curves_for(outputs, len(outputs) * len(ends)) if upward else self._trajectories
+        y, x = self._inputs(outputs, conditions, curves)
         if not len(y) or not ends:
             return as_given(torch.empty(len(y), len(ends), y.shape[1], device=self.device), outputs)
-        scaling = self._parts.scaling
-        moved = self._trajectories.walk(scaling.standardise(y).float(), scaling.condition(x), start, ends)
-        result = as_given(scaling.restore(_finite(moved).double()), outputs)
+        scaling = curves.parts.scaling
+        moved = curves.walk(scaling.standardise(y), scaling.condition(x), start, ends)
+        result = as_given(scaling.restore(_finite(moved)), outputs)
         for m, end in enumerate(ends):
             if end == start:
                 result[:, m] = outputs  # the very values, not their float32 roundings
@@ -159,19 +169,21 @@ class Surrogate:
         (nothing is extrapolated), DataError for conditions that cannot be used.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
-        x = self._conditions(conditions)
-        self._parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
+        curves = self._curves_for(conditions, len(conditions) * draws)
+        x = self._conditions(conditions, curves)
+        curves.parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
         intervals, values = self._rows_at(hyperparameter, len(x))
         if self.networks is None:
             self._warn_of_nearest()
-        known = x.cpu().numpy()
+        known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
-        result = torch.empty(len(x), draws, len(self.schema.outputs), dtype=torch.float64, device=self.device)
+        result = np.empty((len(x), draws, len(self.schema.outputs)))
         for interval in np.unique(intervals).tolist():
             chosen = np.flatnonzero(intervals == interval)
-            found = self._sample_interval(interval, known[chosen], values[chosen], rows.select(chosen), draws, seed)
-            result[torch.as_tensor(chosen, device=self.device)] = found
-        return as_given(result, conditions)
+            result[chosen] = self._sample_interval(
+                interval, known[chosen], values[chosen], rows.select(chosen), draws, seed
+            )
+        return as_given(torch.from_numpy(result), conditions)
 
     def _sample_interval(
         self,
@@ -181,22 +193,22 @@ class Surrogate:
         rows: Rows,
         draws: int,
         seed: int,
-    ) -> Tensor:
+    ) -> NDArray[np.float64]:
         """Outputs (n, draws, D) at λ = values (n,) within one interval, in their own units."""
         left, right = (
-            torch.from_numpy(np.asarray(side, np.float64)).to(self.device)
-            for side in self._ends.pairs(interval, conditions, rows, draws, seed)
+            np.asarray(side, np.float64) for side in self._ends.pairs(interval, conditions, rows, draws, seed)
         )
-        scaling = self._parts.scaling
-        x = scaling.condition(torch.from_numpy(conditions).to(self.device).repeat_interleave(draws, 0))
-        positions = self._trajectories.positions(interval, np.repeat(values, draws)[:, None], x)
-        start, end = (scaling.standardise(side.flatten(0, 1)).float() for side in (left, right))
-        moved = self._trajectories.between(start, end, x, positions)[:, 0]
-        result = scaling.restore(_finite(moved).double()).reshape(left.shape)
+        curves = self._curves_for(conditions, len(conditions) * draws)
+        scaling = curves.parts.scaling
+        x = scaling.condition(curves.given(np.repeat(conditions, draws, axis=0)))
+        positions = curves.positions(interval, np.repeat(values, draws)[:, None], x)
+        start, end = (scaling.standardise(curves.given(side.reshape(len(x), -1))) for side in (left, right))
+        moved = curves.between(start, end, x, positions)[:, 0]
+        result = np.asarray(as_given(scaling.restore(_finite(moved)), left)).reshape(left.shape)
         for anchor, own in ((interval, left), (interval + 1, right)):
-            at = torch.as_tensor(values == self.anchors[anchor], device=self.device)
+            at = values == self.anchors[anchor]
             result[at] = own[at]
-        return result
+        return np.asarray(result, np.float64)
 
     def positions(
         self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor"
@@ -205,7 +217,7 @@ class Surrogate:
 
         An anchor is the end of the interval before it, but for the first. Errors as `sample`.
         """
-        x = self._conditions(conditions)
+        x = self._conditions(conditions, self._trajectories)
         intervals, values = self._rows_at(hyperparameter, len(x))
         condition = self._parts.scaling.condition(x)
         result = np.empty(len(x))
@@ -231,9 +243,9 @@ class Surrogate:
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
         """The log of p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
-        y, x = self._tensors(outputs, conditions)
+        y, x = self._inputs(outputs, conditions, self._trajectories)
         scaling = self._parts.scaling
-        value = self._parts.density.log_density(scaling.standardise(y).float().unsqueeze(1), scaling.condition(x))
+        value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
         return as_given(value[:, 0], outputs)
 
     def save(self, path: Path | str) -> None:
@@ -250,26 +262,37 @@ class Surrogate:
         """SHA-256 of everything that decides what this surrogate answers; computed once."""
         return bundle_digest(self._fit)
 
-    def _conditions(self, conditions: ArrayT) -> Tensor:
-        """Conditions (N, C) as float64: codes may exceed what float32 tells apart."""
-        tensor = to_tensor(conditions, "conditions")
-        if tensor.shape[1] != len(self.schema.conditions):
-            names = [c.name for c in self.schema.conditions]
-            raise DataError(
-                f"conditions have shape {tuple(tensor.shape)}; (N, {len(names)}) is needed, columns {names}"
-            )
-        check_finite(tensor, "conditions")
-        return tensor.to(self.device, torch.float64)
+    @cached_property
+    def _frozen(self) -> Trajectories:
+        """The same curves on NumPy arrays."""
+        return replace(self._trajectories, parts=frozen(self._parts))
 
-    def _tensors(self, outputs: ArrayT, conditions: ArrayT) -> tuple[Tensor, Tensor]:
-        y, x = to_tensor(outputs, "outputs"), self._conditions(conditions)
-        if y.shape[1] != len(self.schema.outputs):
-            names = [c.name for c in self.schema.outputs]
-            raise DataError(f"outputs have shape {tuple(y.shape)}; (N, {len(names)}) is needed, columns {names}")
+    def _curves_for(self, given: object, points: int) -> Trajectories:
+        """The curves by the faster way: NumPy for few points that come, and go, as arrays."""
+        if points > FEW or isinstance(given, Tensor) or self.device.type != "cpu":
+            return self._trajectories
+        return self._frozen
+
+    def _conditions(self, conditions: object, curves: Trajectories) -> Tensor:
+        """Conditions (N, C) as float64: codes may exceed what float32 tells apart."""
+        return self._table(conditions, "conditions", self.schema.conditions, curves)
+
+    def _inputs(self, outputs: object, conditions: object, curves: Trajectories) -> tuple[Tensor, Tensor]:
+        """Outputs (N, D) and conditions (N, C), as float64, of the kind that the curves take."""
+        y = self._table(outputs, "outputs", self.schema.outputs, curves)
+        x = self._conditions(conditions, curves)
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
-        check_finite(y, "outputs")
-        return y.to(self.device, torch.float64), x
+        return y, x
+
+    @staticmethod
+    def _table(values: object, field: str, columns: Sequence[Column], curves: Trajectories) -> Tensor:
+        table = to_tensor(values, field) if isinstance(values, Tensor) else curves.given(to_array(values, field))
+        if table.shape[1] != len(columns):
+            names = [column.name for column in columns]
+            raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
+        check_finite(table, field)
+        return table.to(curves.device, torch.float64) if isinstance(values, Tensor) else table
 
 
 def _real(values: object, name: str) -> NDArray[np.float64]:
@@ -280,6 +303,6 @@ def _real(values: object, name: str) -> NDArray[np.float64]:
 
 
 def _finite(moved: Tensor) -> Tensor:
-    if not bool(torch.isfinite(moved).all()):
+    if not ops.is_finite(moved):
         raise DataError("the samples cannot be moved within float32; they lie too far from those of the harvest")
     return moved

@@ -12,6 +12,7 @@ from torch import Tensor
 from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.surrogate.parts import Parts
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
 
@@ -29,32 +30,41 @@ class Trajectories:
     straight: bool
     uniform: bool
 
+    @property
+    def device(self) -> torch.device:
+        """Where the parts are."""
+        return self.parts.scaling.output_mean.device
+
+    def given(self, values: NDArray[np.float64]) -> Tensor:
+        """An array as the parts take it: a tensor on their device, or itself where they are frozen."""
+        return torch.from_numpy(values).to(self.device) if isinstance(self.parts, Parts) else values
+
     def positions(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
         """The clock's positions s of λ = values in an interval: (M,) where alike for all rows, or (B, M).
 
         values: (M,), the same for all rows, or (B, M).
         """
-        device = self.parts.scaling.output_mean.device
         skew = self.parts.skew.constant
         if skew is not None:
-            places = self.clock.places(interval, values, skew)
-            return torch.tensor(places, dtype=torch.float32, device=device)
+            return ops.like(self.clock.places(interval, values, skew), x.values)
         spans, whole = self.clock.spans(interval, values)
-        return self.parts.skew.places(torch.tensor(spans, dtype=torch.float32, device=device), whole, x)
+        found: Tensor = self.parts.skew.places(ops.like(spans, x.values), whole, x)
+        return found
 
     def between(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
         """Paths from start to end (B, D) at positions (M,), the same for all rows, or (B, M): (B, M, D)."""
         if self.straight:
-            return torch.lerp(start.unsqueeze(1), end.unsqueeze(1), positions.unsqueeze(-1))
-        if self.uniform:
-            return self.parts.paths.at_places(start, end, x, positions)
-        points: Tensor = self.parts.paths(start, end, x, positions)[0]
+            return ops.lerp(start[:, None], end[:, None], positions[..., None])
+        paths = self.parts.paths
+        points: Tensor = (
+            paths.at_places(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
+        )
         return points
 
     def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
         """Samples y (B, D) of λ = source, at every one of `targets` (M, in any order): (B, M, D)."""
         curve = self._through(y, x, source)
-        results = torch.empty(len(y), len(targets), y.shape[1], dtype=y.dtype, device=y.device)
+        results = ops.empty((len(y), len(targets), y.shape[1]), y)
         by_interval: dict[int, list[int]] = {}
         for m, target in enumerate(targets):
             if target == source:

@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
 
 RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
@@ -73,11 +74,11 @@ class TransportMaps(nn.Module):
         """One interval: start (B, D) and B conditions → (B, D). interval None: all of them, leading dimension K."""
         if interval is not None:
             only = slice(interval, interval + 1)
-            return self._move(start.unsqueeze(0), condition.unsqueeze(0), only)[0]
+            return self._move(start[None], condition[None], only)[0]
         return self._move(start, condition, slice(None))
 
     def _move(self, start: Tensor, condition: Condition, intervals: slice) -> Tensor:
-        features = torch.cat([start, condition.values], -1)
-        moved = start + torch.baddbmm(self.offset[intervals], features, self.affine[intervals])
+        features = ops.concat([start, condition.values])
+        moved = start + ops.affine(self.offset[intervals], features, self.affine[intervals])
         rest: Tensor = self.network(start, condition, intervals)
         return moved + self.residual_scale[intervals] * bounded(rest, LARGEST_RESIDUAL)

@@ -8,12 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.transport import ops
+
 ALL = slice(None)
 
 
 def bounded(values: Tensor, bound: float) -> Tensor:
     """Values within ±bound, unchanged while small: what a network says where it was not trained stays within reason."""
-    return bound * torch.tanh(values / bound)
+    within: Tensor = bound * ops.tanh(values / bound)
+    return within
 
 
 class StackedLinear(nn.Module):
@@ -28,7 +31,8 @@ class StackedLinear(nn.Module):
 
     def forward(self, inputs: Tensor, copies: slice = ALL) -> Tensor:
         """Maps inputs (K, B, inputs) for the chosen copies → (K, B, outputs)."""
-        return torch.baddbmm(self.bias[copies], inputs, self.weight[copies])
+        outputs: Tensor = ops.affine(self.bias[copies], inputs, self.weight[copies])
+        return outputs
 
 
 @dataclass(frozen=True)
@@ -101,15 +105,16 @@ class ConditionalMLP(nn.Module):
         """Factor 1 + scale and shift of every hidden layer, (K, B, width) each: what depends on the condition alone."""
         parts = [condition.values]
         parts += [table[condition.codes[..., i]] for i, table in enumerate(self.embeddings)]
-        hidden = functional.silu(self.film_hidden(torch.cat(parts, dim=-1), copies))
-        pairs = [film(hidden, copies).chunk(2, dim=-1) for film in self.film]
-        return [(1 + scale, shift) for scale, shift in pairs]
+        hidden = ops.silu(self.film_hidden(ops.concat(parts), copies))
+        both = [film(hidden, copies) for film in self.film]
+        halves = [(values, values.shape[-1] // 2) for values in both]
+        return [(1 + values[..., :half], values[..., half:]) for values, half in halves]
 
     def forward(self, inputs: Tensor, condition: Condition, copies: slice = ALL) -> Tensor:
         """Maps inputs (K, B, inputs), condition with leading dimensions (K, B) → (K, B, outputs), chosen copies."""
         hidden = inputs
         for layer, (factor, shift) in zip(self.layers, self.modulation(condition, copies), strict=True):
-            hidden = functional.silu(torch.addcmul(shift, layer(hidden, copies), factor))
+            hidden = ops.silu(ops.scaled(layer(hidden, copies), factor, shift))
         output: Tensor = self.last(hidden, copies)
         return output
 

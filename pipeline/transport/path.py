@@ -5,6 +5,7 @@ import torch
 from scipy.interpolate import BPoly, BSpline, PPoly
 from torch import Tensor, nn
 
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
 
 LARGEST_BEND = 3.0
@@ -38,8 +39,8 @@ class SplineBasis(nn.Module):
         """Values and derivatives (…, J) at times (…) in [0, 1]."""
         u, local = self._pieces(times)
         v = 1 - u
-        squares = 3 * self.pieces * torch.stack([v * v, 2 * u * v, u * u], dim=-1)
-        slopes = torch.einsum("...p,...pj->...j", squares, local[..., 1:, :] - local[..., :-1, :])
+        squares = 3 * self.pieces * ops.stack([v * v, 2 * u * v, u * u], -1)
+        slopes: Tensor = (squares[..., None, :] @ (local[..., 1:, :] - local[..., :-1, :]))[..., 0, :]
         return _bernstein(u, local), slopes
 
     def values(self, times: Tensor) -> Tensor:
@@ -48,14 +49,15 @@ class SplineBasis(nn.Module):
 
     def _pieces(self, times: Tensor) -> tuple[Tensor, Tensor]:
         """The share (…) of its piece that every time has passed, and the polynomials (…, 4, J) of that piece."""
-        piece = (times * self.pieces).long().clamp(0, self.pieces - 1)
+        piece = ops.whole(times * self.pieces).clip(0, self.pieces - 1)
         return times * self.pieces - piece, self.polynomials[piece]
 
 
 def _bernstein(u: Tensor, local: Tensor) -> Tensor:
     v = 1 - u
-    cubics = torch.stack([v**3, 3 * u * v * v, 3 * u * u * v, u**3], dim=-1)
-    return torch.matmul(cubics.unsqueeze(-2), local).squeeze(-2)
+    cubics = ops.stack([v * v * v, 3 * u * v * v, 3 * u * u * v, u * u * u], -1)
+    values: Tensor = (cubics[..., None, :] @ local)[..., 0, :]
+    return values
 
 
 class PathNetwork(nn.Module):
@@ -86,10 +88,10 @@ class PathNetwork(nn.Module):
     def coefficients(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
         """start, end (B, D) → (B, J, D)."""
         difference = end - start
-        inputs = torch.cat([start + 0.5 * difference, difference], dim=-1)
-        raw = self.network(inputs.unsqueeze(0), condition.unsqueeze(0))[0]
+        inputs = ops.concat([start + 0.5 * difference, difference])
+        raw = self.network(inputs[None], condition[None])[0]
         # Differentiable where the ends agree, unlike the norm.
-        distance = (difference.square().sum(-1, keepdim=True) + 1e-12).sqrt()
+        distance = ops.sqrt((difference * difference).sum(-1)[:, None] + 1e-12)
         coefficients: Tensor = distance * bounded(raw, LARGEST_BEND)
         return coefficients.reshape(len(start), self.basis.functions, -1)
 
@@ -104,9 +106,10 @@ class PathNetwork(nn.Module):
         The ends come back exactly: place 0 is `start`, place 1 is `end`.
         """
         coefficients = self.coefficients(start, end, condition)
-        times = self._times(end - start, coefficients, places.expand(len(start), -1))
-        line = torch.lerp(start.unsqueeze(1), end.unsqueeze(1), times.unsqueeze(-1))  # exact at both ends
-        return line + torch.matmul(self.basis.values(times), coefficients)
+        times = self._times(end - start, coefficients, places)
+        line = ops.lerp(start[:, None], end[:, None], times[..., None])  # exact at both ends
+        points: Tensor = line + self.basis.values(times) @ coefficients
+        return points
 
     def _times(self, difference: Tensor, coefficients: Tensor, places: Tensor) -> Tensor:
         """The times (B, M) at which paths have passed the shares `places` (B, M) of their lengths.
@@ -114,21 +117,23 @@ class PathNetwork(nn.Module):
         Within a piece time is the cubic in the length that has the right slopes, one over the speed, at both ends.
         """
         # Time last (B, D, T): a product whose last axis is short takes ten times as long.
-        velocities = difference.unsqueeze(-1) + torch.matmul(coefficients.mT.contiguous(), self.length_slopes)
-        speeds = velocities.square().sum(1).sqrt()
+        velocities = difference[..., None] + ops.contiguous(coefficients.mT) @ self.length_slopes
+        speeds = ops.sqrt((velocities * velocities).sum(1))
         lengths = speeds @ self.length_weights
         total = lengths[:, -1:]
         wanted = places * total
-        right = torch.searchsorted(lengths, wanted).clamp_(1, LENGTH_PIECES)
+        right = ops.first_at_least(lengths, wanted).clip(1, LENGTH_PIECES)
         left = right - 1
-        before = lengths.gather(1, left)
-        piece = (lengths.gather(1, right) - before).clamp_min(1e-12)
-        inside = ((wanted - before) / piece).clamp(0, 1)
+        before = ops.gather(lengths, left)
+        piece = (ops.gather(lengths, right) - before).clip(1e-12)
+        inside = ((wanted - before) / piece).clip(0, 1)
         slow = LENGTH_PIECES * piece
-        first, last = ((slow / speeds.gather(1, 2 * knot)).clamp_max(STEEPEST) - 1 for knot in (left, right))
+        first, last = ((slow / ops.gather(speeds, 2 * knot)).clip(None, STEEPEST) - 1 for knot in (left, right))
         cubic = inside + inside * (1 - inside) * (first * (1 - inside) - last * inside)
         # A path of no length has no shares; nor must rounding move its ends.
-        return torch.where((total <= 1e-12) | (places <= 0) | (places >= 1), places, (left + cubic) / LENGTH_PIECES)
+        ends = (total <= 1e-12) | (places <= 0) | (places >= 1)
+        times: Tensor = ops.where(ends, places + 0 * total, (left + cubic) / LENGTH_PIECES)
+        return times
 
 
 def _cumulative_simpson(pieces: int) -> Tensor:
@@ -150,10 +155,10 @@ def evaluate_at_nodes(
     start: Tensor, end: Tensor, coefficients: Tensor, times: Tensor, values: Tensor, slopes: Tensor
 ) -> tuple[Tensor, Tensor]:
     """As `evaluate_spline`, the basis' values and slopes (…, T, J) at these times being known."""
-    first, last = start.unsqueeze(-2), end.unsqueeze(-2)
-    line = torch.lerp(first, last, times.unsqueeze(-1))  # exact at both ends
-    if values.dim() > 2:
-        return line + torch.matmul(values, coefficients), last - first + torch.matmul(slopes, coefficients)
+    first, last = start[..., None, :], end[..., None, :]
+    line = ops.lerp(first, last, times[..., None])  # exact at both ends
+    if values.ndim > 2 or not isinstance(values, Tensor):
+        return line + values @ coefficients, last - first + slopes @ coefficients
     # Times last, for speed: a product whose last axis is as short as D takes ten times as long.
     both = torch.matmul(coefficients.mT.contiguous(), torch.cat([values, slopes]).T)
     bend, turn = torch.split(both.mT, len(values), dim=-2)

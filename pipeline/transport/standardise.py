@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Schema
 from pipeline.errors import DataError
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionShape
 
 ANISOTROPY = 10.0
@@ -88,7 +89,7 @@ class Standardiser(nn.Module):
         a UserWarning says so: nothing was learnt out there.
         """
         values = (conditions[:, _columns(self.continuous)] - self.condition_mean) / self.condition_scale
-        nearer = values.clamp(self.condition_lower, self.condition_upper)
+        nearer = values.clip(self.condition_lower, self.condition_upper)
         if bool((far := values != nearer).any()):
             flags = far.any(0).tolist()
             names = [self.schema.conditions[i].name for i, flag in zip(self.continuous, flags, strict=True) if flag]
@@ -98,32 +99,32 @@ class Standardiser(nn.Module):
                 UserWarning,
                 stacklevel=2,
             )
-        return Condition(nearer.float(), self.categories(conditions))
+        return Condition(ops.single(nearer), self.categories(conditions))
 
     def categories(self, conditions: Tensor) -> Tensor:
         """Indices (N, categorical columns) of the codes in conditions (N, C); DataError as `condition`."""
         indices = []
         for i, known in zip(self.categorical, self.codes, strict=True):
-            table = torch.tensor(known, dtype=torch.float64, device=conditions.device)
-            column = conditions[:, i].double()
-            index = torch.searchsorted(table, column.contiguous()).clamp_max(len(known) - 1)
-            if bool((wrong := table[index] != column).any()):
+            column = ops.double(conditions[:, i])
+            index = ops.position_in(known, column)
+            if bool((wrong := ops.taken(known, index) != column).any()):
                 name = self.schema.conditions[i].name
                 raise DataError(
                     f"conditions: column {name!r} holds the code {column[wrong][0].item():g}, "
                     f"which no anchor's sample has; known codes are {known}"
                 )
             indices.append(index)
-        codes = torch.stack(indices, -1) if indices else torch.zeros(len(conditions), 0, dtype=torch.long)
-        return codes.to(conditions.device)
+        codes: Tensor = ops.stack(indices, -1) if indices else ops.no_codes(conditions)
+        return codes
 
     def standardise(self, outputs: Tensor) -> Tensor:
         """Outputs (…, D) in their own units, float64 → standardised, float32."""
-        return ((outputs.double() - self.output_mean) / self.output_scale).float()
+        return ops.single((ops.double(outputs) - self.output_mean) / self.output_scale)
 
     def restore(self, outputs: Tensor) -> Tensor:
         """Standardised outputs (…, D) → their own units, float64, within their bounds."""
-        return (outputs.double() * self.output_scale + self.output_mean).clamp(self.lower, self.upper)
+        restored: Tensor = (ops.double(outputs) * self.output_scale + self.output_mean).clip(self.lower, self.upper)
+        return restored
 
 
 def _columns(indices: list[int]) -> list[int] | slice:

@@ -30,7 +30,9 @@ def test_skew_that_depends_on_the_condition_is_found(deterministic):
     # One anchor's network errs by the condition, too: without being told to learn all of it, half is taken.
     half = skew_at(chosen_for(harvest), harvest, x)
     full = skew_at(chosen, harvest, x)
-    np.testing.assert_allclose(half, float(chosen.skew.mean) + HALF * (full - float(chosen.skew.mean)), rtol=0, atol=1e-3)
+    np.testing.assert_allclose(
+        half, float(chosen.skew.mean) + HALF * (full - float(chosen.skew.mean)), rtol=0, atol=1e-3
+    )
 
 
 def test_skew_by_category_is_found():

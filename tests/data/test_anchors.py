@@ -90,5 +90,7 @@ def test_value_out_of_range_is_refused_for_rows_too(count):
 
 @pytest.mark.parametrize("shape", [(2,), (3, 1), (0,)])
 def test_rows_of_another_number_are_refused(shape):
-    with pytest.raises(HyperparameterError, match=r"quantile has shape .*; one value, or one a row \(3,\), is needed"):
+    with pytest.raises(
+        HyperparameterError, match=r"quantile has shape .*; expected a scalar or one value per row \(3,\)"
+    ):
         AXIS.locate_rows(np.full(shape, 0.5), 3)

@@ -121,7 +121,7 @@ def test_select_keeps_some_values():
     some = harvest.select([0.0, 1.0])
     assert some.hyperparameter.tolist() == [0, 1]
     assert some.outputs[1] is harvest.outputs[2]
-    with pytest.raises(DataError, match=r"hyperparameter \[0.7\] not in the harvest; it holds \[0.0, 0.5, 1.0\]"):
+    with pytest.raises(DataError, match=r"hyperparameter \[0.7\] not in the harvest; it contains \[0.0, 0.5, 1.0\]"):
         harvest.select([0.0, 0.7])
 
 
@@ -148,10 +148,10 @@ def test_anchors_that_do_not_fit_are_refused(anchors, message):
         (TWO, [TWO_CONDITIONS[0], np.ones((3, 1))], r"anchor 1.0: 4 rows of outputs but 3 of conditions"),
         ([TWO[0], np.ones(4)], TWO_CONDITIONS, r"outputs\[1\] has shape \(4,\)"),
         ([TWO[0], np.ones((0, 2))], [TWO_CONDITIONS[0], np.ones((0, 1))], r"outputs\[1\] is empty"),
-        ([np.ones((3, 0)), np.ones((4, 0))], TWO_CONDITIONS, "outputs have no columns"),
-        ([TWO[0], np.full((4, 2), "a")], TWO_CONDITIONS, r"outputs\[1\] has dtype <U1; real numbers"),
-        ([TWO[0], TWO[1] * 1j], TWO_CONDITIONS, r"outputs\[1\] has dtype complex128; real numbers"),
-        ([TWO[0], np.array([[1, 2], [3, np.nan]] * 2)], TWO_CONDITIONS, r"outputs\[1\]\[1, 1\] = nan; NaN and Inf"),
+        ([np.ones((3, 0)), np.ones((4, 0))], TWO_CONDITIONS, "outputs must have at least one column"),
+        ([TWO[0], np.full((4, 2), "a")], TWO_CONDITIONS, r"outputs\[1\] has dtype <U1; must be real numbers"),
+        ([TWO[0], TWO[1] * 1j], TWO_CONDITIONS, r"outputs\[1\] has dtype complex128; must be real numbers"),
+        ([TWO[0], np.array([[1, 2], [3, np.nan]] * 2)], TWO_CONDITIONS, r"outputs\[1\]\[1, 1\] = nan; must be finite"),
         (TWO, [TWO_CONDITIONS[0], np.array([[0], [0], [np.inf], [0]])], r"conditions\[1\]\[2, 0\] = inf"),
     ],
 )
@@ -161,12 +161,12 @@ def test_samples_that_do_not_fit_are_refused(outputs, conditions, message):
 
 
 def test_codes_that_are_no_whole_numbers_are_refused():
-    with pytest.raises(DataError, match=r"conditions\[0\]: column 'x0' is categorical but holds 0.5"):
+    with pytest.raises(DataError, match=r"conditions\[0\]: column 'x0' is categorical but contains 0.5"):
         Harvest.from_arrays([0, 1], TWO, [TWO_CONDITIONS[0] + 0.5, TWO_CONDITIONS[1]], "categorical")
 
 
 def test_values_outside_their_bounds_are_refused():
-    with pytest.raises(DataError, match=r"outputs\[1\]: column 'y0' holds 1.0, outside its bounds \[-1.0, 0.5\]"):
+    with pytest.raises(DataError, match=r"outputs\[1\]: column 'y0' contains 1.0, outside its bounds \[-1.0, 0.5\]"):
         Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, bounds={"y0": (-1.0, 0.5)})
 
 
@@ -177,8 +177,8 @@ def test_values_outside_their_bounds_are_refused():
         ({"names": {"outputs": ["a"]}}, r"names\['outputs'\] has 1 entries for 2 columns"),
         ({"names": {"outputs": ["a", "a"]}}, r"column names \['a'\] are repeated"),
         ({"names": {"outputs": ["row", "b"]}}, r"column names \['row'\] are repeated or reserved"),
-        ({"units": {"z": "m"}}, r"units: \['z'\] are no columns"),
-        ({"bounds": {"z": (0, 1)}}, r"bounds: \['z'\] are no columns"),
+        ({"units": {"z": "m"}}, r"units: \['z'\] are not columns"),
+        ({"bounds": {"z": (0, 1)}}, r"bounds: \['z'\] are not columns"),
         ({"bounds": {"y0": (5, 1)}}, "must lie below"),
     ],
 )
@@ -217,7 +217,7 @@ class TestBrokenFolders:
             Harvest.load(folder)
 
     def test_no_folder(self, tmp_path):
-        self.refused(tmp_path / "absent", BundleError, "schema.json is missing: .* holds no complete harvest")
+        self.refused(tmp_path / "absent", BundleError, "schema.json is missing: .* does not contain a complete harvest")
 
     def test_missing_anchor(self, folder):
         (folder / "anchor-1.parquet").unlink()
@@ -231,7 +231,7 @@ class TestBrokenFolders:
     @pytest.mark.parametrize("text", ["", "[]", "3", '{"format": 1}', '{"format": 1, "hyperparameter": null}'])
     def test_corrupted_schema(self, folder, text):
         (folder / "schema.json").write_text(text)
-        self.refused(folder, BundleError, r"schema\.json is (corrupted|no harvest's schema)")
+        self.refused(folder, BundleError, r"schema\.json is (corrupted|not a valid harvest schema)")
 
     def test_format_of_the_future(self, folder):
         document = json.loads((folder / "schema.json").read_text()) | {"format": 9}
@@ -241,7 +241,7 @@ class TestBrokenFolders:
     def test_missing_column(self, by_hand):
         table = pq.read_table(by_hand / "anchor-0.parquet").drop_columns(["x1"])
         pq.write_table(table, by_hand / "anchor-0.parquet")
-        self.refused(by_hand, DataError, r"columns \['x1'\] are missing; it holds \['x0', 'y0', 'y1'\]")
+        self.refused(by_hand, DataError, r"columns \['x1'\] are missing; it contains \['x0', 'y0', 'y1'\]")
 
     def test_no_rows(self, by_hand):
         pq.write_table(pq.read_table(by_hand / "anchor-0.parquet").slice(0, 0), by_hand / "anchor-0.parquet")
@@ -252,7 +252,7 @@ class TestBrokenFolders:
         [
             (pa.array([1.0, None, 2.0]), r"outputs\[0\]\[1, 0\] = nan"),
             (pa.array([1, None, 2]), r"outputs\[0\]\[1, 0\] = nan"),
-            (pa.array(["a", "b", "c"]), "real numbers are needed"),
+            (pa.array(["a", "b", "c"]), "must be real numbers"),
         ],
         ids=["null", "null among integers", "text"],
     )
@@ -271,13 +271,13 @@ class TestBrokenFolders:
         content = bytearray((tmp_path / "h" / name).read_bytes())
         content[len(content) // 2] ^= 1
         (tmp_path / "h" / name).write_bytes(content)
-        self.refused(tmp_path / "h", BundleError, rf"{name} is corrupted \(its checksum differs\)")
+        self.refused(tmp_path / "h", BundleError, rf"{name} is corrupted \(checksum mismatch\)")
 
     @pytest.mark.parametrize("checksums", [3, None, ["a"]])
     def test_checksums_that_are_none(self, folder, checksums):
         document = json.loads((folder / "schema.json").read_text()) | {"sha256": checksums}
         (folder / "schema.json").write_text(json.dumps(document))
-        self.refused(folder, BundleError, r"schema\.json is no harvest's schema")
+        self.refused(folder, BundleError, r"schema\.json is not a valid harvest schema")
 
     def test_unsorted_values(self, folder):
         document = json.loads((folder / "schema.json").read_text()) | {"hyperparameter": [1.0, 0.0]}
@@ -311,12 +311,12 @@ def test_masked_values_are_refused():
 
 
 def test_ragged_lists_are_refused():
-    with pytest.raises(DataError, match=r"outputs\[0\] is no array: rows of one length are needed"):
+    with pytest.raises(DataError, match=r"outputs\[0\] is not a rectangular array: all rows must have the same length"):
         Harvest.from_arrays([0, 1], [[[1.0], [2.0, 3.0]], [[1.0]]], [np.zeros((2, 0)), np.zeros((1, 0))])
 
 
 def test_what_is_no_network_is_refused():
-    with pytest.raises(ConfigurationError, match=r"networks: \['int', 'int'\] are none; each needs family"):
+    with pytest.raises(ConfigurationError, match=r"networks: \['int', 'int'\] are not networks; each needs family"):
         Harvest.from_arrays([0, 1], TWO, TWO_CONDITIONS, networks=[1, 2])
 
 

@@ -81,7 +81,7 @@ def test_too_few_rows_are_refused():
 @pytest.mark.parametrize(
     ("anchors", "message"),
     [
-        ([0.0, 0.7], r"sweep.anchors: \[0.7\] are not in the harvest; it holds \[0.0, 0.5, 1.0\]"),
+        ([0.0, 0.7], r"sweep.anchors: \[0.7\] are not in the harvest; it contains \[0.0, 0.5, 1.0\]"),
         ([0.0, 0.5], r"the held-out \[1.0\] lie outside"),
         ([0.5, 1.0], r"the held-out \[0.0\] lie outside"),
     ],

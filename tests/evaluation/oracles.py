@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
 from pipeline.surrogate.config import SurrogateConfig
@@ -26,6 +27,25 @@ class ConstantVelocity:
     config: SurrogateConfig = field(default_factory=lambda: SurrogateConfig(variant="K_theta-U", speed="uniform"))
     digest: str = "5" * 64
     history: dict[str, list[float]] = field(default_factory=lambda: {"map_loss": [2.0, 1.0, 0.5]})
+
+    networks: tuple | None = None
+    samples: tuple = ()
+
+    @property
+    def _fit(self):
+        return self
+
+    def sample(self, conditions, hyperparameter, draws=1, seed=0):
+        """Draws as of `stochastic_harvest`, or the outputs of `forecast_harvest`: exact where the velocity is."""
+        velocity = np.resize(self.velocity, len(self.schema.outputs))
+        if self.deterministic:
+            noise = np.repeat(conditions.mean(axis=1)[:, None, None], draws, axis=1)
+        else:
+            noise = np.random.default_rng(seed).standard_normal((len(conditions), draws, len(velocity)))
+        return noise + velocity * hyperparameter
+
+    def positions(self, conditions, hyperparameter):
+        return np.full(len(conditions), Anchors(self.anchors).position(hyperparameter))
 
     def transport(self, outputs, conditions, source, target):
         return outputs + np.resize(self.velocity, outputs.shape[1]) * (target - source)

@@ -4,26 +4,29 @@ import pytest
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation import comparison as module
 from pipeline.evaluation.comparison import Comparison, Sample, match_rows, thin
+from pipeline.evaluation.distances import DISTANCES
 from tests.evaluation.oracles import forecast_harvest, stochastic_harvest
+
+(ENERGY,) = (distance for distance in DISTANCES if distance.name == "energy_distance")
 
 
 def _kind(outputs, conditions, *, deterministic, kind="continuous"):
     harvest = Harvest.from_arrays([0.0, 1.0], outputs, conditions, kind)
-    return Comparison.of(harvest, deterministic).kind
+    return Comparison.of(harvest, deterministic=deterministic).kind
 
 
 def test_the_way_of_comparing_follows_from_the_harvest():
     rng = np.random.default_rng(0)
     y, x, other = rng.standard_normal((6, 2)), rng.standard_normal((6, 1)), rng.standard_normal((6, 1))
     repeated = np.repeat(x[:3], 2, axis=0)
-    assert _kind([y, y], [x, x[::-1]], deterministic=True) == "paired"
+    assert _kind([y, y], [x, x[::-1]], deterministic=True) == "matched"
     assert _kind([y, y], [repeated, repeated], deterministic=False) == "conditional"
     assert _kind([y, y], [x, x], deterministic=False) == "joint"  # one draw a condition
     assert _kind([y, y], [x, other], deterministic=True) == "joint"  # no shared conditions
     assert _kind([y, y], [repeated, np.repeat(other[:3], 2, axis=0)], deterministic=False) == "joint"
 
 
-def test_paired_rows_are_matched_by_condition_not_by_order():
+def test_matched_rows_are_found_by_condition_not_by_order():
     harvest = forecast_harvest()
     comparison = Comparison.of(harvest, deterministic=True)
     sample = Sample(harvest.outputs[0], harvest.conditions[0])
@@ -47,7 +50,7 @@ def test_conditions_weigh_the_same_however_many_rows_they_have():
     truth = Sample(np.zeros((6, 1)), x)
     moved = Sample(np.where(x == 0, 2.0, 0.0), x)
     assert comparison.error(moved, truth) == pytest.approx((4 + 0) / 2)
-    assert comparison.energy_distance(moved, truth) == pytest.approx((2 * 2 + 0) / 2)
+    assert comparison.distance(ENERGY, moved, truth) == pytest.approx((2 * 2 + 0) / 2)
 
 
 def test_a_conditional_error_sees_what_a_pooled_one_would_not():
@@ -95,6 +98,6 @@ def test_large_groups_are_thinned_evenly(monkeypatch):
     comparison = Comparison.of(harvest, deterministic=False)
     kept = thin(Sample(harvest.outputs[0], harvest.conditions[0]), comparison)
     assert np.unique(kept.conditions, return_counts=True)[1].tolist() == [4, 4, 4]
-    paired = forecast_harvest()
-    sample = Sample(paired.outputs[0], paired.conditions[0])
-    assert thin(sample, Comparison.of(paired, deterministic=True)) is sample
+    matched = forecast_harvest()
+    sample = Sample(matched.outputs[0], matched.conditions[0])
+    assert thin(sample, Comparison.of(matched, deterministic=True)) is sample

@@ -1,12 +1,19 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import DataError, FitError, HyperparameterError
-from pipeline.evaluation.evaluate import BASELINES, FLOOR, LABELS, SURROGATE, evaluate
-from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, stochastic_harvest
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.methods.catalog import baselines
+from pipeline.evaluation.scores import SURROGATE
+from pipeline.evaluation.served import served_by
+from tests.evaluation.oracles import VALUES, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 
 SPEED_SQUARED = 25.0
+BASELINES = tuple(method.name for method in baselines())
+LINES = ("straight_line", "straight_line_own_clock")
 
 
 def test_errors_of_a_translation_are_known_for_every_method():
@@ -18,7 +25,7 @@ def test_errors_of_a_translation_are_known_for_every_method():
         errors = {method: evaluation.at(method, value).error for method in evaluation.methods}
         unmoved = SPEED_SQUARED * 0.25**2
         assert errors == pytest.approx(
-            {SURROGATE: 0, "straight_line": 0, "nearest_anchor": unmoved, "left_anchor": unmoved}, abs=1e-9
+            dict.fromkeys((SURROGATE, *LINES), 0) | {"nearest_anchor": unmoved, "left_anchor": unmoved}, abs=1e-9
         )
         score = evaluation.at("left_anchor", value)
         assert score.spread == pytest.approx(score.truth_spread)
@@ -30,12 +37,14 @@ def test_the_error_of_a_wrong_velocity_is_its_displacement_squared():
     assert evaluation.mean_error(SURROGATE) == pytest.approx((4.0 * 0.25) ** 2)
     assert [(s.hyperparameter, s.method) for s in evaluation.anchors] == [
         (0.5, SURROGATE),
+        (0.5, "transport"),
         (0.5, "left_anchor"),
         (1.0, SURROGATE),
+        (1.0, "transport"),
         (1.0, "left_anchor"),
     ]
-    assert evaluation.anchors[0].error == pytest.approx((4.0 * 0.5) ** 2)
-    assert evaluation.anchors[1].error == pytest.approx(SPEED_SQUARED * 0.5**2)
+    assert evaluation.anchors[1].error == pytest.approx((4.0 * 0.5) ** 2)
+    assert evaluation.anchors[2].error == pytest.approx(SPEED_SQUARED * 0.5**2)
 
 
 def test_deterministic_outputs_are_compared_row_by_row():
@@ -48,15 +57,17 @@ def test_deterministic_outputs_are_compared_row_by_row():
     assert evaluation.at("nearest_anchor", 0.4).error == pytest.approx(SPEED_SQUARED / 2 * 0.1**2)
     assert evaluation.at("nearest_anchor", 0.1).error == pytest.approx(SPEED_SQUARED / 2 * 0.1**2)
     assert evaluation.mean_error(SURROGATE) == pytest.approx(0, abs=1e-12)
-    assert evaluation.mean_error("straight_line") == pytest.approx(0, abs=1e-12)
+    assert all(evaluation.mean_error(line) == pytest.approx(0, abs=1e-12) for line in LINES)
+    assert len(evaluation.by_condition("left_anchor")) == 9
 
 
 def test_networks_give_redraws_and_a_floor():
     harvest = stochastic_harvest(draws=40, networks=True)
-    evaluation = evaluate(ConstantVelocity(), harvest, redraws=3, seed=1)
+    surrogate = ConstantVelocity()
+    evaluation = evaluate(surrogate, harvest, redraws=3, seed=1)
     assert evaluation.redraws == 3
-    assert evaluation.methods == tuple(LABELS)
-    floor, own = evaluation.mean_error(FLOOR), evaluation.mean_error(SURROGATE)
+    assert evaluation.methods == (SURROGATE, *BASELINES, "floor")
+    floor, own = evaluation.mean_error("floor"), evaluation.mean_error(SURROGATE)
     assert 0 < floor < evaluation.mean_error("left_anchor")
     # An exact surrogate is a fresh sample of the truth; but the harvest's own draws, in the first round, are one cloud.
     assert own == pytest.approx(2 / 3 * floor, rel=0.35)
@@ -84,7 +95,7 @@ def test_a_harvest_of_anchors_alone_gives_no_held_out_scores():
     evaluation = evaluate(ConstantVelocity(), stochastic_harvest(values=(0.0, 0.5, 1.0)))
     assert evaluation.held_out == ()
     assert evaluation.hyperparameters == ()
-    assert len(evaluation.anchors) == 4
+    assert len(evaluation.anchors) == 6
 
 
 def test_a_missing_anchor_is_named():
@@ -100,3 +111,54 @@ def test_a_value_outside_the_anchors_is_refused():
 def test_a_surrogate_that_is_not_finite_is_refused():
     with pytest.raises(FitError, match=r"at hyperparameter 0.25, from 0.0, are not finite"):
         evaluate(ConstantVelocity(velocity=np.array([np.inf, 0.0])), stochastic_harvest())
+
+
+def served(score, **options):
+    return ConstantVelocity(schema=score.schema, networks=score.networks and score.networks[::2], **options)
+
+
+def test_a_surrogate_with_networks_is_scored_by_its_samples_beside_its_transport():
+    score = stochastic_harvest(draws=40, networks=True)
+    half = served(score, velocity=VELOCITY / 2)
+    evaluation = evaluate(half, score, redraws=2)
+    assert evaluation.served == "sample"
+    assert evaluation.methods == (SURROGATE, "transport", *BASELINES, "floor")
+    # Its samples start at λ = 0, its transport at the left anchor.
+    assert evaluation.at(SURROGATE, 0.75).error == pytest.approx((5 * 0.75 / 2) ** 2, rel=0.2)
+    assert evaluation.at("transport", 0.75).error < 1
+
+
+def test_a_step_at_an_anchor_is_an_error_of_the_surrogate_there():
+    class Stepping(ConstantVelocity):
+        def sample(self, conditions, hyperparameter, draws=1, seed=0):
+            return super().sample(conditions, hyperparameter, draws, seed) + 2.0 * (hyperparameter < 0.5)
+
+    score = forecast_harvest()
+    score = replace(score, networks=tuple(Shifting(VELOCITY * value) for value in VALUES))
+    options = {"schema": score.schema, "deterministic": True, "networks": score.networks[::2]}
+    steady, stepping = (evaluate(kind(**options), score) for kind in (ConstantVelocity, Stepping))
+    assert [s.error for s in steady.anchors if s.method == SURROGATE] == pytest.approx([0, 0], abs=1e-8)
+    assert [s.error for s in stepping.anchors if s.method == SURROGATE] == pytest.approx([4, 0], abs=1e-4)
+
+
+def test_without_networks_samples_are_scored_only_at_conditions_that_the_surrogate_knows():
+    import torch
+
+    score = stochastic_harvest()
+    ends = tuple((torch.from_numpy(score.outputs[k]), torch.from_numpy(score.conditions[k])) for k in (0, 2, 4))
+    assert served_by(served(score, samples=ends), score) == "sample"
+    fewer = tuple((y[:-12], x[:-12]) for y, x in ends)  # a category is missing
+    assert served_by(served(score, samples=fewer), score) == "transport"
+    assert evaluate(served(score, samples=fewer), score).served == "transport"
+
+
+def test_a_line_on_the_surrogates_own_clock_moves_as_it_does():
+    class Late(ConstantVelocity):
+        def positions(self, conditions, hyperparameter):
+            return 0.1 + 0.05 * np.arange(len(conditions))
+
+    score = forecast_harvest(values=(0.0, 0.25, 0.5, 1.0))
+    evaluation = evaluate(Late(schema=score.schema, deterministic=True), score)
+    away = 0.1 + 0.05 * np.arange(9) - 0.5
+    expected = (SPEED_SQUARED / 2 * 0.5**2 * away**2).mean()
+    assert evaluation.at("straight_line_own_clock", 0.25).error == pytest.approx(expected)

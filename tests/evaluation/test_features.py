@@ -7,7 +7,6 @@ import pytest
 
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2, feature_tables
-from pipeline.evaluation.task import METHODS
 from pipeline.families.protocol import Data, FeaturedFamily
 from tests.evaluation.oracles import ANCHORS, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 from tests.families.kinds import Featured, Kinds, Settings, judge, kinds_config
@@ -26,7 +25,7 @@ class Asked:
 class Moved(ConstantVelocity):
     """The oracle of translated clouds, asked for samples: draws of its left anchor's network, moved."""
 
-    def sample(self, conditions, hyperparameter, draws, seed):
+    def sample(self, conditions, hyperparameter, draws=1, seed=0):
         rng = np.random.default_rng(seed)
         shape = (len(conditions), draws, 2)
         return rng.standard_normal(shape) + self.velocity * hyperparameter
@@ -42,7 +41,7 @@ def test_the_truth_is_at_the_floor_and_a_translation_is_far_by_its_length():
     assert (w2.name, mmd.name) == (FEATURE_W2, FEATURE_MMD)
     assert [value for value, _ in w2.rows] == [0.25, 0.75]
     for _, scores in w2.rows:
-        assert tuple(scores) == METHODS
+        assert {"surrogate", "straight_line_own_clock", "trained"} <= set(scores)
         assert scores["surrogate"] == pytest.approx(scores["trained"], rel=0.5)
         step = np.sum((VELOCITY / 4) ** 2)
         assert scores["left_anchor"] == pytest.approx(step + scores["trained"], rel=0.35)
@@ -70,7 +69,7 @@ def test_features_are_asked_with_the_conditions_of_their_rows():
 def test_conditions_are_told_apart_where_each_has_several_draws():
     # Each condition at another place, in opposite orders for surrogate and truth: all of them together look alike.
     class Swapped(Moved):
-        def sample(self, conditions, hyperparameter, draws, seed):
+        def sample(self, conditions, hyperparameter, draws=1, seed=0):
             return super().sample(conditions, hyperparameter, draws, seed) + 50 * (1 - conditions[:, :, None])
 
     class Placed(Shifting):
@@ -95,8 +94,11 @@ class Line:
     def outputs(self, conditions, draws, seed):
         return np.repeat((conditions.mean(axis=1, keepdims=True) + VELOCITY * self.value)[:, None], draws, axis=1)
 
-    def sample(self, conditions, hyperparameter, draws, seed):
+    def sample(self, conditions, hyperparameter, draws=1, seed=0):
         return Line(hyperparameter).outputs(conditions, draws, seed)
+
+    def positions(self, conditions, hyperparameter):
+        return np.full(len(conditions), 0.5)
 
 
 def lines(rows):

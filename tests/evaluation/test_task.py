@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.evaluation.task import METHODS, TaskTable, task_tables
+from pipeline.evaluation.task import TaskTable, task_tables
 from pipeline.families.protocol import Data, ScoredFamily
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 from tests.families.kinds import Kinds, Scored, Settings, every_context, judge, kinds_config, shift
@@ -35,6 +35,9 @@ class Constant:
     def sample(self, conditions, hyperparameter, draws, seed):
         return self.outputs(conditions, draws, seed) + 100 * hyperparameter
 
+    def positions(self, conditions, hyperparameter):
+        return np.full(len(conditions), np.sqrt(hyperparameter))
+
 
 @dataclass
 class Networks:
@@ -52,15 +55,16 @@ def test_every_method_answers_for_its_own_network():
     assert table.name == "y"
     assert [value for value, _ in table.rows] == [0.25, 0.75]
     assert table.rows[0][1] == {
-        "trained": 50.0,
         "surrogate": 7 + 25,
-        "straight_line": 0.75 * 1 + 0.25 * 5,
-        "nearest_anchor": 1.0,
         "left_anchor": 1.0,
+        "nearest_anchor": 1.0,
+        "straight_line": 0.75 * 1 + 0.25 * 5,
+        "straight_line_own_clock": 0.5 * 1 + 0.5 * 5,
+        "trained": 50.0,
     }
     assert table.rows[1][1]["nearest_anchor"] == 5.0
     assert table.mean("trained") == 55.0
-    assert tuple(table.rows[0][1]) == METHODS
+    assert table.methods == tuple(table.rows[0][1])
 
 
 def test_several_scores_are_several_tables():
@@ -111,16 +115,15 @@ def test_stage_writes_scores_beside_the_errors(tmp_path):
 
 def test_report_of_a_family_without_a_score_has_no_such_table(tmp_path):
     from pipeline.evaluation.evaluate import evaluate
-    from pipeline.evaluation.gates import decide
-    from pipeline.evaluation.results import Facts, metrics
+    from pipeline.evaluation.gates.catalog import decide
+    from pipeline.evaluation.judgement import Facts, Judgement
     from pipeline.report.html import render
 
     score = stochastic_harvest(networks=True)
     surrogate = ConstantVelocity(schema=score.schema)
     evaluation = evaluate(surrogate, score)
     facts = Facts.of("sweep", surrogate, score, score)
-    assert "Task score" not in render(evaluation, decide(evaluation), facts, [], tmp_path)
-    assert "task" not in metrics(evaluation, decide(evaluation), facts)
-    table = TaskTable("mean reward", ((0.25, dict.fromkeys(METHODS, -3.25)),))
-    html = render(evaluation, decide(evaluation), facts, [], tmp_path, task=[table])
-    assert html.count("-3.25") + html.count("−3.25") == 2 * len(METHODS)
+    assert "Task score" not in render(Judgement(evaluation, decide(evaluation), facts), [], tmp_path)
+    table = TaskTable("mean reward", ((0.25, dict.fromkeys(("surrogate", "trained"), -3.25)),))
+    html = render(Judgement(evaluation, decide(evaluation), facts, (table,)), [], tmp_path)
+    assert html.count("-3.25") + html.count("−3.25") == 2 * 2

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from pipeline.data.schema import Column, Schema
-from pipeline.families.quantile_forecaster.contexts import divide
+from pipeline.families.checkpoints.contexts import divide
 from pipeline.families.torch_family import Family
 from pipeline.stages import dataset, fit, harvest, ingest, train, validate
 from tests.sweeps import sweep_config

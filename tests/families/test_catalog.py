@@ -114,3 +114,15 @@ for name in {sorted(BUILT_IN)}:
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("former", "known"),
+    [
+        ("pipeline.networks.digits_vae:DigitsVAE", "digits_vae"),
+        ("pipeline.networks.cancer_therapy:CancerTherapy", "cancer_therapy"),
+        ("pipeline.families.policies.reacher:Reacher", "reacher"),
+    ],
+)
+def test_import_paths_of_earlier_versions_are_found(former, known):
+    assert family_class(former) is family_class(known)

@@ -12,7 +12,7 @@ from pipeline.surrogate import Surrogate
 from tests.families.kinds import FLOOR, KINDS, NOISE, VALUES, kinds_config, shift, truth
 
 COMPARISON = {
-    "vectors": "paired",
+    "vectors": "matched",
     "draws": "conditional",
     "bounded": "conditional",
     "categorical": "conditional",

@@ -10,9 +10,9 @@ from tests.paths import CHECKOUT
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--held-out", "abc"], "Error: --held-out abc: numbers with commas between them are needed"),
-        (["--held-out", "0.3"], "Error: held_out = [0.3] belongs to a harvest; give its path"),
-        (["--sweep", "a", "--harvest", "b"], "Error: sweep = 'a' and harvest = 'b': give one of the two"),
+        (["--held-out", "abc"], "Error: --held-out abc: expected comma-separated numbers"),
+        (["--held-out", "0.3"], "Error: held_out = [0.3] belongs to a harvest; set harvest too"),
+        (["--sweep", "a", "--harvest", "b"], "Error: sweep = 'a' and harvest = 'b': choose one of the two"),
     ],
 )
 def test_options_that_do_not_fit_are_one_line(tmp_path, arguments, message):

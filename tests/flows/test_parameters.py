@@ -7,7 +7,7 @@ from flows.parameters import SweepRun
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"sweep": "a", "harvest": "b"}, "sweep = 'a' and harvest = 'b': give one of the two"),
+        ({"sweep": "a", "harvest": "b"}, "sweep = 'a' and harvest = 'b': choose one of the two"),
         ({"held_out": [0.5]}, r"held_out = \[0.5\] belongs to a harvest"),
         ({"max_parallel": 0}, "max_parallel\n.*greater than or equal to 1"),
         ({"swep": "a"}, "swep\n.*not permitted"),

@@ -94,13 +94,13 @@ def test_a_form_asks_for_the_parameters(client):
 def test_deploying_twice_is_refused(client, finished):
     done = finished.call("flows", "deploy", "--port", str(free_port()), check=False)
     assert done.returncode == 1
-    assert "names processes that still run; end them first: make deploy-stop" in done.stderr
+    assert "lists processes that are still running; stop them first: make deploy-stop" in done.stderr
 
 
 def test_stop_ends_what_was_started(client, finished):
     record = json.loads((finished.root / ".prefect" / "processes.json").read_text())
     processes = [psutil.Process(entry["pid"]) for entry in record["processes"]]
     assert [entry["name"] for entry in record["processes"]] == ["server", "worker-cpu", "worker-gpu"]
-    assert finished.call("flows", "stop").stdout.strip() == "Ended server, worker-cpu, worker-gpu."
+    assert finished.call("flows", "stop").stdout.strip() == "Stopped server, worker-cpu, worker-gpu."
     assert not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
-    assert finished.call("flows", "stop").stdout.strip() == "Nothing runs."
+    assert finished.call("flows", "stop").stdout.strip() == "Nothing is running."

@@ -41,7 +41,7 @@ mlflow.models.set_model(Line())
 """
 
 
-class Pickled(mlflow.pyfunc.PythonModel):
+class Pickled(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined]
     def predict(self, context, model_input, params=None):
         return model_input
 
@@ -159,7 +159,7 @@ def test_places_in_an_mlflow_store_are_fetched(store, from_code, tmp_path, monke
     np.testing.assert_allclose(networks[0].outputs(X, 1, 0)[:, 0], X * [2, 1])
     for network in networks[1:]:
         np.testing.assert_array_equal(network.outputs(X, 1, 0)[:, 0, 0], [1.0, 7.0])
-    folder = networks[1].folder
+    folder = networks[1].folder  # type: ignore[attr-defined]
     save_network(networks[1], tmp_path / "saved")
     del network, networks[1]
     gc.collect()

@@ -35,14 +35,14 @@ def test_a_store_that_cannot_be_opened(tmp_path, monkeypatch):
 def test_a_database_that_is_none_or_cannot_be_made(tmp_path, monkeypatch, name):
     (tmp_path / "mlflow.db").write_bytes(b"no database" * 100)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/{name}")
-    with pytest.raises(RegistryError, match=rf"{name} cannot be opened as an MLflow store \(.*\); mend the store"):
+    with pytest.raises(RegistryError, match=rf"{name} cannot be opened as an MLflow store \(.*\); check the store"):
         open_store(tmp_path).client()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_database_that_cannot_be_written(store, tmp_path):
     (tmp_path / "mlflow.db").chmod(0o400)
-    with pytest.raises(RegistryError, match=r"readonly database.*mend the store"):
+    with pytest.raises(RegistryError, match=r"readonly database.*check the store"):
         store.client()
 
 

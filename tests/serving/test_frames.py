@@ -30,11 +30,11 @@ def test_no_rows_and_no_columns():
     [
         (frame().drop(columns="kind"), r"columns \['kind'\] are missing; received \['temperature'\]"),
         (frame(time=0.0), r"columns \['time'\] are unknown; remove them"),
-        (frame(temperature=[1.0, np.nan]), r"column 'temperature' holds nan in row 1; finite numbers"),
+        (frame(temperature=[1.0, np.nan]), r"column 'temperature' holds nan in row 1; must be finite"),
         (frame(temperature=[np.inf, 0.0]), r"column 'temperature' holds inf in row 0"),
-        (frame(temperature=["warm", "cold"]), r"column 'temperature' holds what is no number.*warm"),
-        (frame(temperature=[0.0, 60.0]), r"column 'temperature' holds 60.0, outside its bounds \[-50.0, 50.0\]"),
-        (frame(kind=[0, 0.5]), r"column 'kind' is categorical but holds 0.5; whole-number codes are needed"),
+        (frame(temperature=["warm", "cold"]), r"column 'temperature' contains a non-number.*warm"),
+        (frame(temperature=[0.0, 60.0]), r"column 'temperature' contains 60.0, outside its bounds \[-50.0, 50.0\]"),
+        (frame(kind=[0, 0.5]), r"column 'kind' is categorical but contains 0.5; codes must be whole numbers"),
         (frame(kind=[0, None]), r"column 'kind' holds nan in row 1"),
     ],
 )
@@ -50,7 +50,8 @@ def test_the_default_is_the_middle_anchor():
 
 
 @pytest.mark.parametrize(
-    ("params", "message"), [({"draws": 0}, "draws = 0; at least 1"), ({"seed": -1}, "seed = -1; 0")]
+    ("params", "message"),
+    [({"draws": 0}, "draws = 0; must be at least 1"), ({"seed": -1}, "seed = -1; must be 0 or greater")],
 )
 def test_parameters_out_of_range(params, message):
     with pytest.raises(ConfigurationError, match=message):

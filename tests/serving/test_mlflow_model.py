@@ -80,15 +80,15 @@ def test_no_rows_give_no_rows(served):
     [
         ({"category": [0]}, {"hyperparameter": "0.3"}, "'hyperparameter'.*Can not safely convert `<class 'str'>`"),
         ({"category": [0]}, {"draws": 1.5}, "'draws'.*Can not safely convert `<class 'float'>`"),
-        ({"category": [0]}, {"draws": 0}, "draws = 0; at least 1 is needed"),
-        ({"category": [0]}, {"seed": -1}, "seed = -1; 0 or above is needed"),
+        ({"category": [0]}, {"draws": 0}, "draws = 0; must be at least 1"),
+        ({"category": [0]}, {"seed": -1}, "seed = -1; must be 0 or greater"),
         ({"category": [0]}, {"hyperparameter": 1.5}, r"s = 1.5 lies outside the anchors' range.*\[0.0, 1.0\]"),
         ({"category": [0]}, {"hyperparameter": float("nan")}, "s = nan lies outside the anchors' range"),
         ({"kind": [0]}, {}, r"Model is missing inputs \['category'\]"),
-        ({"category": [0.5]}, {}, "'category' is categorical but holds 0.5"),
+        ({"category": [0.5]}, {}, "'category' is categorical but contains 0.5"),
         ({"category": [None]}, {}, "'category' holds nan in row 0"),
-        ({"category": ["a"]}, {}, "'category' holds what is no number"),
-        ({"category": [4]}, {}, r"'category' holds 4.0, outside its bounds \[0.0, 3.0\]"),
+        ({"category": ["a"]}, {}, "'category' contains a non-number"),
+        ({"category": [4]}, {}, r"'category' contains 4.0, outside its bounds \[0.0, 3.0\]"),
     ],
 )
 def test_input_that_cannot_be_used(served, columns, params, message):

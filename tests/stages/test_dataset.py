@@ -55,7 +55,7 @@ def test_missing_value_is_refused(swept, tmp_path):
     config, root = swept
     shutil.copytree(root / config.folder / "harvest", tmp_path / config.folder / "harvest")
     shutil.rmtree(tmp_path / config.folder / "harvest" / str(config.sweep.values[1]))
-    with pytest.raises(BundleError, match=rf"holds no harvest of λ = \[{config.sweep.values[1]}\], only of \["):
+    with pytest.raises(BundleError, match=rf"has no harvest for λ = \[{config.sweep.values[1]}\], only for \["):
         dataset.run(config, tmp_path)
 
 

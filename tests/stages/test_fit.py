@@ -30,5 +30,5 @@ def test_surrogate_of_the_dataset_is_saved(swept):
 
 
 def test_fit_before_dataset_is_refused(root):
-    with pytest.raises(BundleError, match="holds no complete harvest"):
+    with pytest.raises(BundleError, match="does not contain a complete harvest"):
         fit.run(sweep_config(), root)

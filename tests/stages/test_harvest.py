@@ -59,7 +59,7 @@ def test_every_value_and_split_has_its_own_seed():
 
 
 def test_value_that_is_not_in_the_sweep_is_refused(root):
-    with pytest.raises(ConfigurationError, match=r"'0\.3' is not among sweep.values"):
+    with pytest.raises(ConfigurationError, match=r"'0\.3' is not one of sweep.values"):
         harvest.run(sweep_config(), "0.3", root)
 
 

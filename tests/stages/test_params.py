@@ -40,7 +40,7 @@ def test_default_sweep_is_the_one_that_was_asked_for():
 )  # fmt: skip
 def test_unknown_key_of_a_section_is_refused(section, key):
     content = SWEEPS["quantile_forecaster"][section] | {key: 7}
-    refused(rf"{section}\.{key}: unknown key \(value 7\); remove it or mend its spelling", **{section: content})
+    refused(rf"{section}\.{key}: unknown key \(value 7\); remove it or check its spelling", **{section: content})
 
 
 def test_unknown_section_is_refused():
@@ -50,7 +50,7 @@ def test_unknown_section_is_refused():
 def test_every_fault_is_listed_at_once():
     with pytest.raises(ConfigurationError) as caught:
         sweep_config(fit={"variant": "K", "seed": -1}, typo=1)
-    for part in ("3 fault", "fit.variant", "received 'K'", "fit.seed", "received -1", "typo: unknown key"):
+    for part in ("3 validation errors", "fit.variant", "received 'K'", "fit.seed", "received -1", "typo: unknown key"):
         assert part in str(caught.value)
 
 
@@ -107,12 +107,12 @@ def test_name_is_fit_for_a_folder(name):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "holds NoneType at its top"),
-        ("- a\n- b\n", "holds list at its top"),
+        ("", "has NoneType at its top level"),
+        ("- a\n- b\n", "has list at its top level"),
         ("a: [", "is not YAML"),
         ("{}", r"name: missing; set it"),
-        ("name: a\nfit: {seed: 1, seed: 2}\n", r"params.yaml: \['seed'\] stand twice in the section from line 2; keep"),
-        ("name: a\nname: b\n", r"params.yaml: \['name'\] stand twice"),
+        ("name: a\nfit: {seed: 1, seed: 2}\n", r"params.yaml: \['seed'\] are repeated in the section at line 2; keep"),
+        ("name: a\nname: b\n", r"params.yaml: \['name'\] are repeated"),
     ],
 )
 def test_text_that_is_no_configuration_is_refused(text, message):
@@ -170,7 +170,7 @@ def test_value_is_found_by_how_it_is_written(text, value):
 
 @pytest.mark.parametrize("text", ["0.2", "high", ""])
 def test_value_outside_the_sweep_is_refused(text):
-    with pytest.raises(ConfigurationError, match=rf"'{text}' is not among sweep.values"):
+    with pytest.raises(ConfigurationError, match=rf"'{text}' is not one of sweep.values"):
         sweep_config().sweep.value_of(text)
 
 
@@ -194,3 +194,16 @@ def test_surrogate_settings_leave_seed_and_device_out():
     config = parse_config(sweep_text(fit={"variant": "K_I", "seed": 4, "device": "cpu"}), "params.yaml")
     assert config.fit.surrogate().variant == "K_I"
     assert not {"seed", "device"} & set(config.fit.surrogate().model_dump())
+
+
+def test_code_that_does_not_belong_to_the_network_is_refused_with_what_does():
+    old = {key: value for key, value in yaml.safe_load(sweep_text()).items() if key != "code"}
+    remedy = r"write code: \{family: pipeline/families/quantile_forecaster, shared: pipeline/families/__init__.py\}"
+    with pytest.raises(ConfigurationError, match=r"code is missing beside network = 'quantile_forecaster'.*" + remedy):
+        parse_config(yaml.safe_dump(old), "params.yaml")
+    for code in (
+        {"family": "pipeline/families", "shared": "x"},
+        {"family": "pipeline/families/reacher", "shared": "x"},
+    ):
+        with pytest.raises(ConfigurationError, match=r"does not belong to network = 'quantile_forecaster'.*" + remedy):
+            parse_config(yaml.safe_dump(old | {"code": code}), "params.yaml")

@@ -6,15 +6,17 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.errors import BundleError, RegistryError
-from pipeline.evaluation.evaluate import Evaluation, Score
-from pipeline.evaluation.gates import decide
-from pipeline.evaluation.results import Facts, errors_csv, metrics
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.record import Record, errors_csv
+from pipeline.evaluation.scores import Evaluation, Score
 from pipeline.stages.params import parse_config
 from pipeline.stages.register import rollback, run
 
 CONFIG = """
 name: small
 network: semicircles
+code: {family: pipeline/families/semicircles, shared: pipeline/families/__init__.py}
 sweep: {values: [0.0, 0.25, 0.5, 1.0], anchors: [0.0, 0.5, 1.0]}
 ingest: {source: pipeline/families/semicircles/family.py}
 harvest: {fit_conditions: 4, score_conditions: 4}
@@ -38,14 +40,17 @@ def validate(tmp_path, fitted_surrogate, small_harvest):
     """Write a validation in which the methods have these errors."""
 
     def write(**errors):
-        scores = tuple(Score(0.25, method, error, error, 1.0, 1.0) for method, error in (ERRORS | errors).items())
+        scores = tuple(
+            Score(0.25, method, error, 1.0, 1.0, {"energy_distance": error})
+            for method, error in (ERRORS | errors).items()
+        )
         evaluation = Evaluation("conditional", "W2", 1, scores, ())
         facts = Facts.of("small", fitted_surrogate, small_harvest, small_harvest)
         folder = tmp_path / "data" / "small" / "validation"
         (folder / "report").mkdir(parents=True, exist_ok=True)
         (folder / "report" / "report.html").write_text("<p>")
         (folder / "errors.csv").write_text(errors_csv(evaluation))
-        (folder / "metrics.json").write_text(json.dumps(metrics(evaluation, decide(evaluation), facts)))
+        Record.of(Judgement(evaluation, decide(evaluation), facts)).write(folder / "metrics.json")
         return folder / "metrics.json"
 
     return write
@@ -124,7 +129,7 @@ def test_figures_of_another_surrogate_are_refused(sweep, config, quick_fit):
 def test_metrics_that_are_missing_or_no_validation(sweep, config):
     path = sweep / "data" / "small" / "validation" / "metrics.json"
     path.write_text('{"mean": {}}')
-    with pytest.raises(BundleError, match=r"metrics\.json is no validation's metrics; run the stage validate again"):
+    with pytest.raises(BundleError, match=r"metrics\.json is not a valid metrics file; run the validate stage again"):
         run(config, [], sweep)
     path.unlink()
     with pytest.raises(BundleError, match=r"metrics\.json is missing"):

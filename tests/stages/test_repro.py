@@ -1,5 +1,6 @@
 """The graph under the real DVC: what runs, what does not, and what a killed stage leaves behind."""
 
+import json
 import os
 import re
 import shutil
@@ -106,6 +107,37 @@ def test_change_of_ones_own_family_redoes_what_depends_on_it(workspace):
     source.write_text(family_text(), encoding="utf-8")
     assert ran(repro(workspace)) == []  # all of it is in the cache
     select(workspace)
+
+
+def stale(root: Path, *targets: str) -> set[str]:
+    """Files that `dvc status` says have changed for some stages."""
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "status", "--json", *targets],
+        cwd=root,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    reasons = [reason for reasons in json.loads(done.stdout).values() for reason in reasons if isinstance(reason, dict)]
+    return {path for reason in reasons for path in reason.get("changed deps", {})}
+
+
+def test_touching_one_family_reruns_no_other_sweep(workspace):
+    touched = workspace / "pipeline" / "families" / "robust_classifier" / "adversarial.py"
+    text = touched.read_text(encoding="utf-8")
+    select(workspace)
+    repro(workspace)  # dvc.lock is that of this sweep again
+    touched.write_text(text + "\n# touched\n", encoding="utf-8")
+    assert stale(workspace, *STAGES) == set()
+    robust = {"train": {"seed": 0, "hidden": [4], "iterations": 2}, "dataset": {"source": "data/robust/harvest"}}
+    select(workspace, name="robust", network="robust_classifier", **robust)
+    repro(workspace, "train@0.0")
+    assert stale(workspace, "train@0.0") == set()
+    touched.write_text(text, encoding="utf-8")
+    assert stale(workspace, "train@0.0") == {"pipeline/families/robust_classifier"}
+    select(workspace)
+    assert ran(repro(workspace)) == []
 
 
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):

@@ -44,12 +44,12 @@ def test_seed_changes_the_network(root):
 
 
 def test_value_that_is_not_in_the_sweep_is_refused(root):
-    with pytest.raises(ConfigurationError, match=r"'0.3' is not among sweep.values = \[0.1, 0.5, 0.7, 0.9\]"):
+    with pytest.raises(ConfigurationError, match=r"'0.3' is not one of sweep.values = \[0.1, 0.5, 0.7, 0.9\]"):
         train.run(sweep_config(), "0.3", root)
 
 
 def test_training_before_ingest_is_refused(root):
-    with pytest.raises(BundleError, match="holds no complete ingested data"):
+    with pytest.raises(BundleError, match="does not contain a complete ingested data"):
         train.run(sweep_config(), "0.1", root)
 
 

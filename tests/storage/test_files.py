@@ -28,11 +28,11 @@ def test_corrupted_file_is_refused(tmp_path, read, content):
 
 @pytest.mark.parametrize("read", [read_json, read_arrays])
 def test_missing_file_is_refused(tmp_path, read):
-    with pytest.raises(BundleError, match=r"file is missing: .* holds no complete thing"):
+    with pytest.raises(BundleError, match=r"file is missing: .* does not contain a complete thing"):
         read(tmp_path / "file", "thing")
 
 
 def test_arrays_that_are_not_finite_are_refused(tmp_path):
     save_file({"fine": np.arange(3), "broken": np.array([1.0, np.nan])}, tmp_path / "a.safetensors")
-    with pytest.raises(BundleError, match="'broken' holds NaN or Inf"):
+    with pytest.raises(BundleError, match="'broken' contains NaN or Inf"):
         read_arrays(tmp_path / "a.safetensors", "thing")

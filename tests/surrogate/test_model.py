@@ -127,7 +127,7 @@ def test_tensors_with_gradients_and_reversed_views_are_taken(circles_surrogate):
     expected = circles_surrogate.transport(y, x, 0.0, 0.3)
     np.testing.assert_allclose(circles_surrogate.transport(y[::-1], x[::-1], 0.0, 0.3), expected[::-1], atol=1e-6)
     found = circles_surrogate.transport(torch.tensor(y, requires_grad=True), torch.tensor(x), 0.0, 0.3)
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
 
 
 def test_input_is_left_alone(pair):
@@ -220,7 +220,7 @@ def test_log_density_is_high_where_the_samples_are(pair):
 
 @pytest.mark.parametrize("solver", ["paired", "semidual"])
 def test_same_seed_same_surrogate_other_seed_other_weights(cloud, solver):
-    first, again, other = (Surrogate.fit(cloud, moment(solver=solver), seed=s) for s in (3, 3, 4))
+    first, again, other = (Surrogate.fit(cloud, moment(solver=solver, variant="K_theta-U"), seed=s) for s in (3, 3, 4))
     y, x = start(cloud)
     np.testing.assert_array_equal(first.path(y, x, 0.0, TARGETS), again.path(y, x, 0.0, TARGETS))
     assert first.digest == again.digest != other.digest

@@ -201,7 +201,7 @@ def test_document_that_is_none_is_refused(copy, content):
 
 
 def test_folder_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(BundleError, match=r"nowhere.* holds no complete surrogate"):
+    with pytest.raises(BundleError, match=r"nowhere.* does not contain a complete surrogate"):
         Surrogate.load(tmp_path / "nowhere")
 
 
@@ -215,7 +215,7 @@ def test_digest_tells_surrogates_apart():
 def test_other_folders_and_files_are_not_replaced(saved, tmp_path):
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "thesis.txt").write_text("years of work")
-    with pytest.raises(BundleError, match=r"holds other files and no surrogate\.json"):
+    with pytest.raises(BundleError, match=r"contains other files but no surrogate\.json"):
         saved[0].save(tmp_path / "docs")
     with pytest.raises(BundleError, match="is a file"):
         saved[0].save(tmp_path / "docs" / "thesis.txt")

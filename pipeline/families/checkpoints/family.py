@@ -19,12 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError, HyperparameterError
+from pipeline.families.checkpoints.contexts import divide, read_contexts
 from pipeline.families.checkpoints.mlflow_network import MLFLOW_FILE, MlflowNetwork, onnx_file
 from pipeline.families.checkpoints.onnx_network import MODEL_FILE, ONNX, OnnxNetwork
+from pipeline.families.checkpoints.states import REMEDY, SAFETENSORS, TORCH, read_state
 from pipeline.families.imports import check_watched, checksums, import_object
-from pipeline.families.policies.states import REMEDY, SAFETENSORS, TORCH, read_state
 from pipeline.families.protocol import Data, IngestSection, Split
-from pipeline.families.quantile_forecaster.contexts import divide, read_contexts
 from pipeline.families.torch_family import Family
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class Checkpoints(Family):
         return network, {}
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
-        """Contexts (n, C) of a split, as `pipeline.families.quantile_forecaster.contexts.divide` has it."""
+        """Contexts (n, C) of a split, as `pipeline.families.checkpoints.contexts.divide` has it."""
         return divide(data.arrays["contexts"], self.settings.columns.conditions, split, count, seed)
 
     @classmethod

@@ -23,7 +23,8 @@ from torch.nn import functional
 from pipeline.errors import BundleError, DataError, FitError
 from pipeline.families.digits import CLASSES, PIXELS, check_images
 from pipeline.families.digits_vae.settings import FAMILY, VAESettings
-from pipeline.families.quantile_forecaster.pinball import single_thread
+from pipeline.families.protocol import check_noise
+from pipeline.families.threads import single_thread
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_arrays, read_json
@@ -91,6 +92,7 @@ class VAENetwork:
     """A trained β-VAE."""
 
     family: ClassVar[str] = FAMILY
+    coupled_by_noise: ClassVar[bool] = False
 
     def __init__(self, module: VAE, settings: VAESettings, beta: float) -> None:
         self.module = module.requires_grad_(False)
@@ -99,12 +101,24 @@ class VAENetwork:
 
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Images (N, draws, 64) in [0, 1] of classes (N, 1); DataError where there is no such class."""
-        codes = _codes(conditions)
-        classes = one_hot(torch.from_numpy(codes)).repeat_interleave(draws, dim=0)
-        z = torch.randn(len(classes), self.settings.latent, generator=torch.Generator().manual_seed(seed))
+        shape = (len(conditions), draws, self.noise_dimension)
+        return self._decode(conditions, torch.randn(shape, generator=torch.Generator().manual_seed(seed)))
+
+    @property
+    def noise_dimension(self) -> int:
+        """A number a dimension of the code z."""
+        return self.settings.latent
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Images (N, draws, 64) of classes (N, 1) from the codes z (N, draws, latent)."""
+        codes = check_noise(noise, len(conditions), self.noise_dimension)
+        return self._decode(conditions, torch.from_numpy(np.array(codes)))
+
+    def _decode(self, conditions: NDArray[np.floating], z: Tensor) -> NDArray[np.float32]:
+        classes = one_hot(torch.from_numpy(_codes(conditions))).repeat_interleave(z.shape[1], dim=0)
         with single_thread():
-            images = self.module.decode(z, classes)
-        return images.reshape(len(codes), draws, PIXELS).numpy()
+            images = self.module.decode(z.flatten(0, 1), classes)
+        return np.asarray(images.reshape(*z.shape[:2], PIXELS).numpy())
 
     def save(self, folder: Path) -> None:
         """Write the weights as safetensors; β and settings as JSON."""

@@ -40,11 +40,7 @@ class GaussianPolicy(nn.Module):
         mean: Tensor = self.layers[-1](hidden)
         return mean
 
-    def draw(self, observations: Tensor, draws: int) -> Tensor:
-        """Actions (N, draws, D) in their box, by torch's global generator."""
-        return self.act(observations, torch.randn(len(observations), draws, len(self.log_deviation)))
-
-    def act(self, observations: Tensor, noise: Tensor) -> Tensor:
-        """Actions (N, draws, D) in their box, from standard normal noise (N, draws, D)."""
+    def draw(self, observations: Tensor, noise: Tensor) -> Tensor:
+        """Actions (N, draws, D) in their box at observations (N, C), from standard normal noise (N, draws, D)."""
         mean = self.forward(observations)[:, None]
         return (mean + self.log_deviation.exp() * noise).clamp(self.lower, self.upper)

@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data, IngestSection, Split
-from pipeline.families.torch_family import Family, ModuleNetwork
+from pipeline.families.torch_family import ReparameterisedFamily
 
 if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
-    from torch import nn
+    from torch import Tensor, nn
 
     from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
@@ -29,39 +29,18 @@ DATA_SEED = 0
 SCORE = "mean episode reward"
 
 
-class PolicyNetwork(ModuleNetwork):
-    """A trained policy, whose actions are a function of its noise: equal noise couples the policies of different λ."""
-
-    coupled_by_noise: ClassVar[bool] = True
-
-    @property
-    def noise_dimension(self) -> int:
-        """One number an action."""
-        return len(self._policy.log_deviation)
-
-    @property
-    def _policy(self) -> "GaussianPolicy":
-        from pipeline.families.policies.gaussian_policy import GaussianPolicy
-
-        assert isinstance(self.module, GaussianPolicy)
-        return self.module
-
-    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Actions (N, draws, D) at states (N, C) from standard normal noise (N, draws, D)."""
-        import torch
-
-        states = torch.from_numpy(np.ascontiguousarray(conditions, np.float32))
-        with torch.no_grad():
-            return self._policy.act(states, torch.from_numpy(noise)).numpy()
-
-
 def score_seed(seed: int) -> int:
     """Seed of the environments that a score is taken in: never that of a training, whatever both sections hold."""
     return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0] % 2**31)
 
 
-class PolicyFamily(Family):
-    """What families of policies share. observed, actions: columns; actions have both bounds. weight: that of λ."""
+class PolicyFamily(ReparameterisedFamily):
+    """What families of policies share. observed, actions: columns; actions have both bounds. weight: that of λ.
+
+    Equal noise couples two policies at a state: optimally, as far as their deviations are diagonal and not clipped.
+    """
+
+    coupled_by_noise: ClassVar[bool] = True
 
     Settings = PolicySettings
     settings: PolicySettings
@@ -139,12 +118,13 @@ class PolicyFamily(Family):
         environment.close()
         return self.network(module, hyperparameter), metrics
 
-    def network(self, module: "nn.Module", hyperparameter: float) -> PolicyNetwork:
-        """A trained policy as a network that saves itself, and takes its noise as an argument."""
-        return PolicyNetwork(self, module, hyperparameter)
+    @property
+    def noise_dimension(self) -> int:
+        """A number an action."""
+        return len(self.actions)
 
-    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
-        """Actions (N, draws, D) in their box, drawn at states (N, C); DataError for another shape."""
+    def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
+        """Actions (N, draws, D) in their box at states (N, C); DataError for another shape."""
         if conditions.ndim != 2 or conditions.shape[1] != len(self.observed):
             names = [column.name for column in self.observed]
             raise DataError(f"conditions have shape {conditions.shape}; (N, {len(names)}) is needed: {names}")
@@ -153,7 +133,7 @@ class PolicyFamily(Family):
         from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
         assert isinstance(module, GaussianPolicy)
-        return module.draw(torch.from_numpy(np.ascontiguousarray(conditions)), draws).numpy()
+        return module.draw(torch.from_numpy(np.ascontiguousarray(conditions)), noise)
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""

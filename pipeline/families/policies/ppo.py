@@ -20,7 +20,7 @@ from pipeline.data.network import Policy
 from pipeline.errors import FitError
 from pipeline.families.policies.gaussian_policy import GaussianPolicy
 from pipeline.families.policies.settings import PolicySettings
-from pipeline.families.quantile_forecaster.pinball import single_thread
+from pipeline.families.threads import single_thread
 
 
 def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings, seed: int) -> dict[str, float]:

@@ -65,6 +65,7 @@ class QuantileForecaster:
             ),
             deterministic=True,
             picture="forecast",
+            monotone="increasing",
         )
 
     def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["ForecastNetwork", dict[str, float]]:

@@ -1,8 +1,6 @@
 """The forecaster's network: an MLP that standardises inside, trained by pinball loss with early stopping."""
 
 import copy
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import ClassVar
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 
 from pipeline.errors import BundleError, DataError, FitError
 from pipeline.families.quantile_forecaster.settings import FAMILY, ForecasterSettings
+from pipeline.families.threads import single_thread
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_arrays, read_json
@@ -146,14 +145,3 @@ def train(
 def _split(windows: NDArray[np.float32], settings: ForecasterSettings) -> tuple[Tensor, Tensor]:
     tensor = torch.tensor(windows)
     return tensor[:, : settings.history].contiguous(), tensor[:, settings.history :].contiguous()
-
-
-@contextmanager
-def single_thread() -> Iterator[None]:
-    """One torch thread: networks this small gain nothing from more, and sums keep one order whatever the machine."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)

@@ -21,8 +21,8 @@ from torch.nn import functional
 
 from pipeline.errors import BundleError, FitError
 from pipeline.families.digits import CLASSES, PIXELS, check_images
-from pipeline.families.quantile_forecaster.pinball import single_thread
 from pipeline.families.robust_classifier.settings import FAMILY, RobustSettings
+from pipeline.families.threads import single_thread
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_arrays, read_json

@@ -11,6 +11,7 @@ Four categories in the plane; λ = s in [0, 1]. Angles are von Mises around a me
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,7 +21,7 @@ from pydantic import BaseModel, ConfigDict
 
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.protocol import Data, IngestSection, Split, check_noise
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
@@ -32,6 +33,7 @@ _START = np.array([0.0, 0.0, math.pi, -math.pi])
 _TURN = np.array([math.pi, -math.pi, -math.pi, math.pi])
 CONCENTRATION = 5.0
 SPREAD = 0.05
+ANGLES = 20_000
 NETWORK_FILE = "network.json"
 
 
@@ -56,12 +58,38 @@ def log_density(y: ArrayLike, category: ArrayLike, s: ArrayLike) -> NDArray[np.f
     return np.asarray(von_mises + lognormal - log_radius)
 
 
+def deviation_of_angle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviations from the mean angle that are von Mises where the given numbers are standard normal; ascending in them.
+
+    The inverse of the distribution function, by linear interpolation on a grid of ANGLES cells.
+    """
+    from scipy.special import ndtr
+
+    angles, shares = _angle_table()
+    return np.asarray(np.interp(ndtr(normal), shares, angles))
+
+
+@cache
+def _angle_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    angles = np.linspace(-math.pi, math.pi, ANGLES + 1)
+    density = np.exp(CONCENTRATION * (np.cos(angles) - 1))
+    shares = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
+    return angles, shares / shares[-1]
+
+
+def _points(codes: NDArray[np.intp], angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
+    turned = radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    return np.asarray(CENTRES[codes] + turned, np.float32)
+
+
 @dataclass(frozen=True)
 class SemicircleNetwork:
     """The truth at one s, in the guise of a network."""
 
     s: float
     family: ClassVar[str] = FAMILY
+    noise_dimension: ClassVar[int] = 2
+    coupled_by_noise: ClassVar[bool] = False
 
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Points (N, draws, 2) of categories (N, 1); draws at different s are independent, whatever their seeds."""
@@ -70,8 +98,14 @@ class SemicircleNetwork:
         shape = (len(codes), draws)
         angle = rng.vonmises(np.broadcast_to(mean_angle(codes, self.s), shape), CONCENTRATION)
         radius = rng.lognormal(0.0, SPREAD, shape)
-        turned = radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
-        return np.asarray(CENTRES[codes] + turned, np.float32)
+        return _points(codes, angle, radius)
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (N, draws, 2) of categories (N, 1): angle and radius by the inverses of their distributions."""
+        codes = _codes(np.asarray(conditions)[:, 0])[:, None]
+        normal = check_noise(noise, len(codes), self.noise_dimension).astype(np.float64)
+        angle = mean_angle(codes, self.s) + deviation_of_angle(normal[..., 0])
+        return _points(codes, angle, np.exp(SPREAD * normal[..., 1]))
 
     def save(self, folder: Path) -> None:
         """Write s as JSON."""

@@ -16,14 +16,15 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from pipeline.errors import BundleError, DataError, FitError
-from pipeline.families.quantile_forecaster.pinball import single_thread
+from pipeline.families.protocol import check_noise
+from pipeline.families.threads import single_thread
+from pipeline.families.two_moons_diffusion.randomness import DIMENSION, KEY, FromNoise, Randomness, Seeded
 from pipeline.families.two_moons_diffusion.settings import CATEGORIES, FAMILY, DiffusionSettings
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_arrays, read_json
 
 NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
-DIMENSION = 2
 LONGEST_PERIOD = 10_000.0
 
 
@@ -50,23 +51,21 @@ class Denoiser(nn.Module):
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
         nn.init.normal_(self.categories, generator=generator)
 
-    def forward(
-        self, points: Tensor, step: Tensor, category: Tensor, rate: float, generator: torch.Generator
-    ) -> Tensor:
-        """Noise (N, 2) predicted with dropout of both hidden layers at `rate`; masks come from `generator`."""
+    def forward(self, points: Tensor, step: Tensor, category: Tensor, rate: float, randomness: Randomness) -> Tensor:
+        """Noise (N, 2) predicted with dropout of both hidden layers at `rate`; masks come from `randomness`."""
         inputs = torch.cat([points, self.times[step], self.categories[category]], dim=1)
-        hidden = dropout(torch.relu(self.first(inputs)), rate, generator)
-        hidden = dropout(torch.relu(self.second(hidden)), rate, generator)
+        hidden = dropout(torch.relu(self.first(inputs)), rate, randomness)
+        hidden = dropout(torch.relu(self.second(hidden)), rate, randomness)
         noise: Tensor = self.last(hidden)
         return noise
 
 
-def dropout(hidden: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+def dropout(hidden: Tensor, rate: float, randomness: Randomness) -> Tensor:
     """Set each unit to zero with probability `rate`, and scale the others by 1 / (1 - rate).
 
-    The same generator draws the same numbers at every rate: units that a small rate drops, a larger one drops too.
+    The same randomness has the same numbers at every rate: units that a small rate drops, a larger one drops too.
     """
-    kept = torch.rand(hidden.shape, generator=generator) >= rate
+    kept = randomness.uniform(tuple(hidden.shape)) >= rate
     return hidden * kept / (1 - rate)
 
 
@@ -86,6 +85,7 @@ class DiffusionNetwork:
     """A trained diffusion model of one dropout rate."""
 
     family: ClassVar[str] = FAMILY
+    coupled_by_noise: ClassVar[bool] = False
 
     def __init__(self, module: Denoiser, settings: DiffusionSettings, dropout_rate: float) -> None:
         self.module = module.requires_grad_(False)
@@ -94,11 +94,24 @@ class DiffusionNetwork:
 
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Points (N, draws, 2) of categories (N, 1); DataError where there is no such category."""
+        return self._sample(conditions, draws, Seeded(torch.Generator().manual_seed(seed)))
+
+    @property
+    def noise_dimension(self) -> int:
+        """A point a step of the chain, and the key of the dropout masks."""
+        return KEY + DIMENSION * self.settings.steps
+
+    def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Points (N, draws, 2) of categories (N, 1) from the key of their masks and the noise of their chains."""
+        given = check_noise(noise, len(conditions), self.noise_dimension)
+        return self._sample(conditions, given.shape[1], FromNoise(given.reshape(-1, self.noise_dimension)))
+
+    def _sample(self, conditions: NDArray[np.floating], draws: int, randomness: Randomness) -> NDArray[np.float32]:
         codes = _codes(conditions)
         category = torch.from_numpy(codes).repeat_interleave(draws)
         with single_thread():
-            points = sample(self.module, category, self.settings, self.dropout_rate, seed)
-        return points.reshape(len(codes), draws, DIMENSION).numpy()
+            points = sample(self.module, category, self.settings, self.dropout_rate, randomness)
+        return np.asarray(points.reshape(len(codes), draws, DIMENSION).numpy())
 
     def save(self, folder: Path) -> None:
         """Write the weights as safetensors; dropout rate and settings as JSON."""
@@ -124,20 +137,21 @@ def load(folder: Path) -> DiffusionNetwork:
 
 
 @torch.no_grad()
-def sample(module: Denoiser, category: Tensor, settings: DiffusionSettings, rate: float, seed: int) -> Tensor:
+def sample(
+    module: Denoiser, category: Tensor, settings: DiffusionSettings, rate: float, randomness: Randomness
+) -> Tensor:
     """Run the reverse chain from normal noise, all rows at once: points (N, 2) of categories (N,).
 
     Algorithm 2 with σ_t² = β_t. Dropout stays on, as in training.
     """
-    generator = torch.Generator().manual_seed(seed)
     beta = variances(settings)
     remaining = torch.cumprod(1 - beta, 0)
-    points = torch.randn(len(category), DIMENSION, generator=generator)
+    points = randomness.normal(len(category))
     for t in reversed(range(settings.steps)):
-        noise = module(points, torch.full((len(category),), t), category, rate, generator)
+        noise = module(points, torch.full((len(category),), t), category, rate, randomness)
         points = (points - beta[t] / (1 - remaining[t]).sqrt() * noise) / (1 - beta[t]).sqrt()
         if t:
-            points = points + beta[t].sqrt() * torch.randn(points.shape, generator=generator)
+            points = points + beta[t].sqrt() * randomness.normal(len(category))
     return points
 
 
@@ -149,7 +163,7 @@ def train(
     Returns the network and its mean loss over the last tenth of training. Raises FitError where that is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
-    module = Denoiser(settings)
+    randomness, module = Seeded(generator), Denoiser(settings)
     module.initialise(generator)
     remaining = torch.cumprod(1 - variances(settings), 0)
     data, labels = torch.tensor(points), torch.tensor(category)
@@ -163,7 +177,7 @@ def train(
             kept = remaining[step][:, None]
             noisy = kept.sqrt() * data[rows] + (1 - kept).sqrt() * noise
             optimiser.zero_grad()
-            loss = (module(noisy, step, labels[rows], rate, generator) - noise).square().mean()
+            loss = (module(noisy, step, labels[rows], rate, randomness) - noise).square().mean()
             torch.autograd.backward(loss)
             optimiser.step()
             losses.append(float(loss.detach()))

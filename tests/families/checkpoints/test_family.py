@@ -109,7 +109,7 @@ def test_places_by_their_value(root, settings):
 
 def test_checkpoints_travel_with_what_builds_them(root):
     network = fetched(config())
-    assert network.code == ("trained.nets:build",)
+    assert network.code == ("trained.nets:build",)  # type: ignore[attr-defined]
     assert {path.suffix for path in Path("data/lines/networks/0.5").iterdir()} == {".json", ".safetensors"}
 
 

@@ -8,7 +8,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from torch import nn
 
 from pipeline.errors import FitError
-from pipeline.families.policies.environments.cancer_env import CancerEnv, CancerVecEnv
+from pipeline.families.cancer_therapy.cancer_env import CancerEnv, CancerVecEnv
 from pipeline.families.policies.gaussian_policy import GaussianPolicy
 from pipeline.families.policies.ppo import actor_state, episode_rewards, train
 from pipeline.families.policies.settings import PolicySettings

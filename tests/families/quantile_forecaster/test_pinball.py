@@ -9,10 +9,10 @@ from pipeline.families.quantile_forecaster.pinball import (
     ForecastNetwork,
     load,
     pinball_loss,
-    single_thread,
     train,
 )
 from pipeline.families.quantile_forecaster.settings import ForecasterSettings
+from pipeline.families.threads import single_thread
 
 SETTINGS = ForecasterSettings(history=4, horizon=2, hidden=(16,), max_epochs=4, batch_size=32, learning_rate=0.01)
 

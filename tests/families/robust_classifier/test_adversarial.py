@@ -57,7 +57,7 @@ def test_an_attack_without_strength_changes_nothing(network):
 def test_an_attack_leaves_no_gradient_in_the_weights():
     module = Classifier(SETTINGS)
     module.initialise(torch.Generator().manual_seed(0))
-    attack(module, *map(torch.tensor, pictures()), 0.1, 2)
+    attack(module, *map(torch.tensor, pictures()), 0.1, 2)  # type: ignore[call-arg]
     assert all(parameter.grad is None for parameter in module.parameters())
 
 

@@ -15,6 +15,7 @@ from pipeline.families.two_moons_diffusion.denoiser import (
     train,
     variances,
 )
+from pipeline.families.two_moons_diffusion.randomness import Seeded
 from pipeline.families.two_moons_diffusion.settings import DiffusionSettings
 
 SETTINGS = DiffusionSettings(steps=10, width=16, embedding=4, iterations=30, batch_size=32)
@@ -23,6 +24,10 @@ CATEGORIES = np.array([[0.0], [1.0]], np.float32)
 
 def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
+
+
+def seeded() -> Seeded:
+    return Seeded(generator())
 
 
 def cloud(count: int = 200) -> tuple[np.ndarray, np.ndarray]:
@@ -36,7 +41,7 @@ def network() -> DiffusionNetwork:
 
 
 def test_dropout_drops_its_share_and_keeps_the_mean():
-    dropped = dropout(torch.ones(1000, 1000), 0.8, generator())
+    dropped = dropout(torch.ones(1000, 1000), 0.8, seeded())
     assert float((dropped == 0).float().mean()) == pytest.approx(0.8, abs=0.002)
     assert float(dropped.mean()) == pytest.approx(1, abs=0.01)
     assert dropped.unique().tolist() == [0.0, pytest.approx(5)]
@@ -44,11 +49,11 @@ def test_dropout_drops_its_share_and_keeps_the_mean():
 
 def test_no_dropout_is_the_identity():
     hidden = torch.randn(50, 20, generator=generator())
-    assert torch.equal(dropout(hidden, 0.0, generator()), hidden)
+    assert torch.equal(dropout(hidden, 0.0, seeded()), hidden)
 
 
 def test_a_larger_rate_drops_what_a_smaller_one_drops():
-    few, many = (dropout(torch.ones(100, 100), rate, generator()) == 0 for rate in (0.3, 0.6))
+    few, many = (dropout(torch.ones(100, 100), rate, seeded()) == 0 for rate in (0.3, 0.6))
     assert bool((many >= few).all())
     assert int(many.sum()) > int(few.sum())
 
@@ -72,7 +77,7 @@ def test_initial_weights_are_uniform_within_the_fan_in():
 class Blind(nn.Module):
     """Predicts no noise."""
 
-    def forward(self, points, step, category, rate, generator):
+    def forward(self, points, step, category, rate, randomness):
         return torch.zeros_like(points)
 
 
@@ -85,7 +90,7 @@ class BestForUnitNormals(nn.Module):
         super().__init__()
         self.remaining = torch.cumprod(1 - variances(settings), 0)
 
-    def forward(self, points, step, category, rate, generator):
+    def forward(self, points, step, category, rate, randomness):
         kept = self.remaining[step][:, None]
         return (1 - kept).sqrt() * (points - kept.sqrt() * self.means[category])
 
@@ -96,7 +101,7 @@ def test_a_blind_chain_grows_as_its_recursion_says():
     for beta in reversed(variances(settings).tolist()):
         variance = variance / (1 - beta) + beta
     variance -= settings.first_variance  # the last step adds no noise
-    points = sample(Blind(), torch.zeros(100_000, dtype=torch.long), settings, 0.0, 0)
+    points = sample(Blind(), torch.zeros(100_000, dtype=torch.long), settings, 0.0, seeded())
     np.testing.assert_allclose(points.std(dim=0), variance**0.5, rtol=0.01)
     assert variance**0.5 == pytest.approx(2.1, abs=0.05)
 
@@ -105,7 +110,7 @@ def test_the_chain_with_the_best_prediction_gives_the_data_back():
     # With data of unit variance and steps that end in pure noise, σ_t² = β_t is exact (Ho et al., section 3.2).
     settings = DiffusionSettings(last_variance=0.3)
     category = torch.arange(2).repeat_interleave(50_000)
-    points = sample(BestForUnitNormals(settings), category, settings, 0.0, 0).reshape(2, 50_000, 2)
+    points = sample(BestForUnitNormals(settings), category, settings, 0.0, seeded()).reshape(2, 50_000, 2)
     np.testing.assert_allclose(points.mean(dim=1), BestForUnitNormals.means, atol=0.03)
     np.testing.assert_allclose(points.std(dim=1), 1, rtol=0.02)
 

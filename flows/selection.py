@@ -1,0 +1,22 @@
+"""Which sweep a run is about: written into params.yaml and checked, before any server starts or anything is trained."""
+
+from pathlib import Path
+
+from flows.parameters import SweepRun
+from pipeline.stages.check import check
+from pipeline.stages.params import PARAMS, Config, load_config
+from pipeline.stages.presets import select_harvest, select_preset
+
+
+def select(run: SweepRun, root: Path) -> Config:
+    """Write the sweep that was asked for into params.yaml, check all that can be checked before training, return it.
+
+    Raises the SweepErrors of `pipeline.stages.presets` and `pipeline.stages.check`: field, value and remedy.
+    """
+    if run.sweep:
+        select_preset(run.sweep, root)
+    elif run.harvest:
+        select_harvest(Path(run.harvest), run.held_out, root)
+    config = load_config(root / PARAMS)
+    check(config, root)
+    return config

@@ -1,0 +1,73 @@
+"""The surrogate has to beat every anchor left as it is, and must not be behind a straight line beyond the noise.
+
+"Behind" is more than the line's allowance in the mean over the held-out λ, by a difference whose bootstrap interval
+lies above zero. The paired bootstrap (Efron and Tibshirani 1993, ch. 16) resamples conditions, at which both methods
+were asked, so that what makes conditions hard for both cancels; or redraws, where conditions are few. A surrogate at
+the floor cannot be told from the truth by the samples at hand, and is behind no line: between two samples a line
+averages their noise away, and may be below the floor.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.evaluation.gates.gate import Gate, held_out
+from pipeline.evaluation.methods.catalog import baselines
+from pipeline.evaluation.methods.floor import METHOD as FLOOR_METHOD
+from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.scores import SURROGATE, Evaluation
+
+FLOOR = FLOOR_METHOD.name
+FEWEST = 8
+"""Conditions, and redraws, below which there is no interval, and the allowance alone decides."""
+
+RESAMPLES, COVERAGE = 2000, 0.95
+
+
+def behind(evaluation: Evaluation, method: Method) -> bool:
+    """Whether a plain method bars the promotion."""
+    own, other = evaluation.mean_error(SURROGATE), evaluation.mean_error(method.name)
+    if method.allowance is None:
+        return not own < other
+    if own <= (1 + method.allowance) * other or (FLOOR in evaluation.methods and own <= evaluation.mean_error(FLOOR)):
+        return False
+    interval = difference_interval(evaluation, method.name)
+    return interval is None or interval[0] > 0
+
+
+def difference_interval(evaluation: Evaluation, method: str) -> tuple[float, float] | None:
+    """The bootstrap interval of the surrogate's mean error minus the method's; None where there is too little data."""
+    for errors in (evaluation.by_condition, evaluation.by_redraw):
+        own, other = errors(SURROGATE), errors(method)
+        if len(own) == len(other) >= FEWEST:
+            return _bootstrap(np.array(own) - np.array(other))
+    return None
+
+
+def _bootstrap(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """The percentile interval of the mean; one resample at a time, so that many conditions fit into memory."""
+    rng, count = np.random.default_rng(0), len(differences)
+    means = [differences[rng.integers(count, size=count)].mean() for _ in range(RESAMPLES)]
+    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
+    return float(low), float(high)
+
+
+def _check(evaluation: Evaluation) -> tuple[bool, str] | None:
+    scored = [method for method in baselines() if method.name in evaluation.methods]
+    if not scored:
+        return None
+    verdict = f"the surrogate's mean {evaluation.measure} over {held_out(evaluation)} is "
+    verdict += f"{evaluation.mean_error(SURROGATE):.4g}"
+    unbeaten = [method for method in scored if method.allowance is None and behind(evaluation, method)]
+    better = [method for method in scored if method.allowance is not None and behind(evaluation, method)]
+    faults = [f"which does not beat {_listed(evaluation, unbeaten)}"] if unbeaten else []
+    faults += [f"which is beaten by {_listed(evaluation, better)}"] if better else []
+    if faults:
+        return False, f"{verdict}, {' and '.join(faults)}"
+    return True, f"{verdict}, and no plain method is better beyond the noise ({_listed(evaluation, scored)})"
+
+
+def _listed(evaluation: Evaluation, methods: list[Method]) -> str:
+    return "; ".join(f"{method.label}: {evaluation.mean_error(method.name):.4g}" for method in methods)
+
+
+GATE = Gate("plain methods", _check)

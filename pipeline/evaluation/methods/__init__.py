@@ -1,0 +1,1 @@
+"""The methods that validation compares: a file each, found by `catalog`."""

@@ -1,0 +1,14 @@
+"""The network that was trained at λ itself: what a policy in its place is measured against."""
+
+from pipeline.evaluation.methods.method import Method
+
+TRAINED = "trained"
+
+METHOD = Method(
+    name=TRAINED,
+    label="network trained there",
+    role="reference",
+    colour="#222222",
+    marker="x",
+    policy=lambda at: at.networks[at.value].outputs,
+)

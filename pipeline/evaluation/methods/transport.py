@@ -1,0 +1,22 @@
+"""The left anchor's samples, moved by the surrogate's own maps: what a user does who has samples and no networks."""
+
+from pipeline.evaluation.comparison import Sample
+from pipeline.evaluation.methods.method import Method, Situation
+from pipeline.evaluation.served import TRANSPORT, transported
+
+
+def _sample(at: Situation) -> Sample | None:
+    if at.served == TRANSPORT and not at.at_anchor:
+        return None  # the surrogate's own row says the same
+    return transported(at.surrogate, at.left, at.surrogate.anchors[at.interval], at.value)
+
+
+METHOD = Method(
+    name="transport",
+    label="transport of the left anchor's samples",
+    role="transport",
+    colour="#56B4E9",
+    marker="D",
+    sample=_sample,
+    style={"ms": 5},
+)

@@ -1,0 +1,26 @@
+"""Finding what a folder of modules registers: a new file in the folder is all that an addition takes."""
+
+import importlib
+import pkgutil
+from types import ModuleType
+from typing import TypeVar
+
+from pipeline.errors import ConfigurationError
+
+Entry = TypeVar("Entry")
+
+
+def registered(package: ModuleType, attribute: str, kind: type[Entry]) -> list[Entry]:
+    """The object called `attribute` of every module of a package that has one, in the order of the modules' names.
+
+    Raises ConfigurationError where such an object is not of the kind.
+    """
+    entries = []
+    for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+        module = importlib.import_module(f"{package.__name__}.{name}")
+        entry = getattr(module, attribute, None)
+        if isinstance(entry, kind):
+            entries.append(entry)
+        elif entry is not None:
+            raise ConfigurationError(f"{attribute} of {module.__name__} must be a {kind.__name__}, not {entry!r}")
+    return entries

@@ -1,0 +1,213 @@
+"""The record of a validation, metrics.json: written by validation, read by registration and by the flow.
+
+Numbers that `dvc metrics show` should list stand in mappings; what would swell its table (every score, digests,
+sentences) stands in lists, which DVC leaves out.
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import BundleError
+from pipeline.evaluation.decision import Decision, Verdict
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.judgement import Judgement
+    from pipeline.evaluation.scores import Evaluation, Score
+
+COLUMNS = ("role", "hyperparameter", "method", "error", "spread", "truth_spread")
+"""Of errors.csv; the distances beside the error follow by their names."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Digest(_Frozen):
+    """SHA-256 of a data set, or of the surrogate."""
+
+    of: str
+    sha256: str
+
+
+class MethodRecord(_Frozen):
+    """A method that was scored. role: as `pipeline.evaluation.methods.method.Role`."""
+
+    name: str
+    label: str
+    role: str
+
+
+class ScoreRecord(_Frozen):
+    """The figures of one method at one λ; role: "held_out", or "anchor". More distances follow by their names."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    role: str
+    hyperparameter: float
+    method: str
+    error: float
+    spread: float
+    truth_spread: float
+
+    @property
+    def distances(self) -> dict[str, float]:
+        """The distances beside the error."""
+        return dict(self.__pydantic_extra__)
+
+
+class VerdictRecord(_Frozen):
+    """What one gate found."""
+
+    gate: str
+    passed: bool
+    sentence: str
+
+
+class DecisionRecord(_Frozen):
+    """What the gates decided; the reason is a list of one sentence."""
+
+    promote: bool
+    reason: tuple[str]
+    gates: tuple[VerdictRecord, ...] = ()
+
+
+class CrossingsRecord(_Frozen):
+    """Shares of outputs that fall where they should rise with λ; see `pipeline.evaluation.crossings`."""
+
+    surrogate: float
+    anchors: float
+    networks: float | None = None
+
+
+class TaskRecord(_Frozen):
+    """A family's own score at one λ, method by method."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, float] = Field(init=False)
+
+    name: str
+    hyperparameter: float
+
+
+class Record(_Frozen):
+    """The content of metrics.json.
+
+    mean: errors by method in the mean over the held-out λ. surrogate: its error at each. served: how the surrogate was
+    asked, by `sample` or by `transport`. crossings: for sweeps whose outputs rise with λ. task_mean, task: for families
+    with scores or features of their own.
+    """
+
+    recorded: DecisionRecord = Field(alias="decision")
+    measure: str
+    clock: str
+    redraws: int
+    mean: dict[str, float]
+    surrogate: dict[str, float]
+    scores: tuple[ScoreRecord, ...]
+    digests: tuple[Digest, ...]
+    comparison: str
+    variant: str
+    solver: str
+    served: str
+    methods: tuple[MethodRecord, ...]
+    crossings: CrossingsRecord | None = None
+    task_mean: dict[str, dict[str, float]] | None = None
+    task: tuple[TaskRecord, ...] | None = None
+
+    @classmethod
+    def of(cls, judgement: "Judgement") -> Self:
+        """The record of what was found."""
+        evaluation, facts, tables = judgement.evaluation, judgement.facts, judgement.task
+        return cls.model_validate(
+            {
+                "decision": _decision(judgement.decision),
+                "measure": evaluation.measure,
+                "clock": facts.clock,
+                "redraws": evaluation.redraws,
+                "mean": {method: evaluation.mean_error(method) for method in evaluation.methods},
+                "surrogate": {f"{value:g}": error for value, error in evaluation.surrogate.items()},
+                "scores": score_rows(evaluation),
+                "digests": [{"of": of, "sha256": digest} for of, digest in facts.digests.items()],
+                "comparison": evaluation.comparison,
+                "variant": facts.variant,
+                "solver": facts.solver,
+                "served": evaluation.served,
+                "methods": [{"name": m.name, "label": m.label, "role": m.role} for m in judgement.methods],
+                "crossings": None if evaluation.crossings is None else vars(evaluation.crossings),
+                "task_mean": {table.name: table.means() for table in tables} if tables else None,
+                "task": [
+                    {"name": table.name, "hyperparameter": value, **scores}
+                    for table in tables
+                    for value, scores in table.rows
+                ]
+                if tables
+                else None,
+            }
+        )
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read metrics.json; BundleError where it is missing or holds no validation."""
+        document = read_json(path, "validation")
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            raise BundleError(f"{path} is not a valid metrics file; run the validate stage again: {error}") from error
+
+    def write(self, path: Path) -> None:
+        """Write metrics.json; what does not apply to the sweep is left out."""
+        write_json(path, self.model_dump(mode="json", by_alias=True, exclude_none=True))
+
+    @property
+    def decision(self) -> Decision:
+        """Whether the surrogate may become champion, and why."""
+        verdicts = tuple(Verdict(v.gate, v.passed, v.sentence) for v in self.recorded.gates)
+        return Decision(self.recorded.promote, *self.recorded.reason, verdicts)
+
+    @property
+    def held_out(self) -> tuple[ScoreRecord, ...]:
+        """The scores at the held-out λ."""
+        return tuple(score for score in self.scores if score.role == "held_out")
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Every method's label by its name."""
+        return {method.name: method.label for method in self.methods}
+
+    def figures(self) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:
+        """Errors by method in the mean over the held-out λ, and error and distances at each, method by method."""
+        by_method: dict[str, dict[str, dict[str, float]]] = {}
+        for score in self.held_out:
+            for name, figure in ({"error": score.error} | score.distances).items():
+                by_method.setdefault(name, {}).setdefault(score.method, {})[f"{score.hyperparameter:g}"] = figure
+        return {"mean_error": self.mean, **by_method}
+
+
+def _decision(decision: Decision) -> dict[str, object]:
+    gates = [vars(verdict) for verdict in decision.verdicts]
+    return {"promote": decision.promote, "reason": [decision.reason], "gates": gates}
+
+
+def score_rows(evaluation: "Evaluation") -> list[dict[str, str | float]]:
+    """Every score as a row of errors.csv."""
+
+    def row(role: str, score: "Score") -> dict[str, str | float]:
+        return {"role": role, **{c: getattr(score, c) for c in COLUMNS[1:]}, **score.distances}
+
+    return [row("held_out", s) for s in evaluation.held_out] + [row("anchor", s) for s in evaluation.anchors]
+
+
+def errors_csv(evaluation: "Evaluation") -> str:
+    """The content of errors.csv: a header, then one line a score."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [*COLUMNS, *evaluation.distances], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(score_rows(evaluation))
+    return text.getvalue()

@@ -1,0 +1,109 @@
+"""What an evaluation found: the scores of every method at every held-out λ, and at the anchors."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pipeline.evaluation.crossings import Crossings
+from pipeline.evaluation.distances import Kind
+
+SURROGATE = "surrogate"
+"""The name of the method that everything else is compared with."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """Figures of one method at one λ.
+
+    error: the comparison's error (MSE or W₂²). spread: of the method's sample; truth_spread: of the truth that it was
+    compared with, in units of the outputs. distances: the other distances by their names. by_condition: the error at
+    each condition, in an order that all methods share. by_redraw: the error of each redraw.
+    """
+
+    hyperparameter: float
+    method: str
+    error: float
+    spread: float
+    truth_spread: float
+    distances: Mapping[str, float] = field(default_factory=dict)
+    by_condition: tuple[float, ...] = field(default=(), repr=False)
+    by_redraw: tuple[float, ...] = field(default=(), repr=False)
+
+    @classmethod
+    def mean(cls, scores: Sequence["Score"]) -> "Score":
+        """The mean over redraws of one method at one λ."""
+
+        def mean(name: str) -> float:
+            return float(np.mean([getattr(score, name) for score in scores]))
+
+        first = scores[0]
+        distances = {name: float(np.mean([s.distances[name] for s in scores])) for name in first.distances}
+        return cls(
+            first.hyperparameter,
+            first.method,
+            mean("error"),
+            mean("spread"),
+            mean("truth_spread"),
+            distances,
+            tuple(np.mean([s.by_condition for s in scores], axis=0).tolist()),
+            tuple(score.error for score in scores),
+        )
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """All scores of a surrogate: at the held-out λ, and at the anchors.
+
+    comparison: how samples are compared; measure: the label of the error. redraws: how many draws of starts and truth
+    the figures are means of. served: whether the surrogate was asked by `sample` or by `transport`.
+    """
+
+    comparison: Kind
+    measure: str
+    redraws: int
+    held_out: tuple[Score, ...]
+    anchors: tuple[Score, ...]
+    served: str = "sample"
+    crossings: Crossings | None = None
+
+    @property
+    def hyperparameters(self) -> tuple[float, ...]:
+        """The held-out λ, ascending."""
+        return tuple(sorted({score.hyperparameter for score in self.held_out}))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of the methods that were scored at the held-out λ, in the order of the tables."""
+        return tuple(dict.fromkeys(score.method for score in self.held_out))
+
+    @property
+    def distances(self) -> tuple[str, ...]:
+        """The names of the distances beside the error."""
+        return tuple(dict.fromkeys(name for score in (*self.held_out, *self.anchors) for name in score.distances))
+
+    @property
+    def surrogate(self) -> dict[float, float]:
+        """The surrogate's error at every held-out λ."""
+        return {value: self.at(SURROGATE, value).error for value in self.hyperparameters}
+
+    def at(self, method: str, hyperparameter: float) -> Score:
+        """The score of one method at one held-out λ."""
+        return next(s for s in self.held_out if s.method == method and s.hyperparameter == hyperparameter)
+
+    def mean_error(self, method: str) -> float:
+        """The mean of a method's error over the held-out λ."""
+        return float(np.mean([s.error for s in self.held_out if s.method == method]))
+
+    def by_condition(self, method: str) -> tuple[float, ...]:
+        """The mean of a method's error over the held-out λ, condition by condition; () where they differ between λ."""
+        return _mean_rows([s.by_condition for s in self.held_out if s.method == method])
+
+    def by_redraw(self, method: str) -> tuple[float, ...]:
+        """The mean of a method's error over the held-out λ, redraw by redraw."""
+        return _mean_rows([s.by_redraw for s in self.held_out if s.method == method])
+
+
+def _mean_rows(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The mean of rows of equal lengths; () where they differ."""
+    return tuple(np.mean(rows, axis=0).tolist()) if len({len(row) for row in rows}) == 1 else ()

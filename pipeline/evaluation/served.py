@@ -1,0 +1,75 @@
+"""How a surrogate is asked in validation: as it is served.
+
+`sample` is what answers to a user: it asks the networks of both ends at the condition. A surrogate without networks
+takes its harvest's own rows at the condition instead, which is right where the harvest holds it (a category). At a
+condition that nobody sampled it could only repeat the rows of the nearest one; there a user moves samples of their own,
+and `transport` is what is scored.
+"""
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.anchors import Anchors
+from pipeline.data.harvest import Harvest
+from pipeline.data.samples import group_rows
+from pipeline.errors import FitError
+from pipeline.evaluation.comparison import Sample
+from pipeline.shapes import FloatArray
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+SAMPLE, TRANSPORT = "sample", "transport"
+
+
+def served_by(surrogate: "Surrogate", score: Harvest) -> str:
+    """SAMPLE where networks travel along or the surrogate knows all conditions of the score harvest, else TRANSPORT."""
+    if surrogate.networks is not None:
+        return SAMPLE
+    asked, samples = np.concatenate(score.conditions), surrogate._fit.samples
+    known = (_all_occur(asked, conditions.cpu().numpy()) for _, conditions in samples)
+    return SAMPLE if samples and all(known) else TRANSPORT
+
+
+def ask(surrogate: "Surrogate", served: str, start: Sample, interval: int, value: float, seed: int) -> Sample:
+    """The surrogate's sample at λ = value, at the conditions of `start`: a sample at the interval's left anchor."""
+    if served == TRANSPORT:
+        return transported(surrogate, start, surrogate.anchors[interval], value)
+    return drawn(surrogate, start, value, seed)
+
+
+def transported(surrogate: "Surrogate", start: Sample, source: float, value: float) -> Sample:
+    """A sample of the anchor λ = source, moved to λ = value; FitError where that is not finite."""
+    outputs = surrogate.transport(start.outputs, start.conditions, source, value)
+    return Sample(_finite(outputs, f"{value}, from {source}"), start.conditions, start.weight)
+
+
+def drawn(surrogate: "Surrogate", start: Sample, value: float, seed: int) -> Sample:
+    """A draw at λ = value for every row's condition; FitError where they are not finite."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "this surrogate carries no networks")
+        outputs = surrogate.sample(start.conditions, value, draws=1, seed=seed)[:, 0]
+    return Sample(_finite(outputs, str(value)), start.conditions, start.weight)
+
+
+def just_below(anchors: Anchors, anchor: float) -> float:
+    """A λ below an anchor, as near as is not yet taken for the anchor itself: where a step at it would show."""
+    step = 1e-6 * (anchor - anchors.values[anchors.values.index(anchor) - 1])
+    while anchors.near(anchor - step) is not None:
+        step *= 2
+    return anchor - step
+
+
+def _finite(outputs: FloatArray, where: str) -> FloatArray:
+    if not np.isfinite(outputs).all():
+        raise FitError(
+            f"the surrogate's outputs at hyperparameter {where}, are not finite; refit it with other settings"
+        )
+    return outputs
+
+
+def _all_occur(conditions: FloatArray, known: FloatArray) -> bool:
+    groups, known_groups = group_rows(conditions, known)
+    return bool(np.isin(groups, known_groups).all())

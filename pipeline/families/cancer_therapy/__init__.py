@@ -1,0 +1,4 @@
+"""Policies of cancer therapy."""
+
+SHARED = "pipeline/families/policies"
+"""What DVC watches beside this folder."""

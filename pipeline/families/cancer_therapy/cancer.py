@@ -1,0 +1,125 @@
+"""Cancer therapy as a task: patients who are treated day by day, many in one call.
+
+One step is a day, an episode has at most 200. Every patient has a generator of its own, so that patient i of a batch is
+the same as one alone with the same seed. Noise, bounds and rewards are those of DTR-Gym's GhaffariCancerEnv, in its
+default setting; λ weighs a penalty on the deviation of NK cells from where they were.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import DataError
+from pipeline.families.cancer_therapy.rosenbrock import integrate
+from pipeline.families.cancer_therapy.tumours import NOMINAL, VARIABLES, Tumours
+
+Penalty = Literal["linear", "hinge"]
+
+LOWEST_ACTION = np.array([0.0, 0.0], np.float32)
+HIGHEST_ACTION = np.array([10.0, 8.0], np.float32)
+"""Radiation, and drug a day."""
+OBSERVED = ("T_p", "N_p", "L_p", "C", "T_s", "N_s", "L_s")
+ROWS = [VARIABLES.index(name) for name in OBSERVED]
+HIGHEST_STATE = np.array([1e11, 1e10, 1e10, 1e11, 1e11, 1e10, 1e10])
+"""Of OBSERVED; an episode ends where a state lies above."""
+HIGHEST_OBSERVATION = np.log(HIGHEST_STATE).astype(np.float32)
+START = np.array([1e7, 0.0, 2e8, 1e4, 1e2, 1e2, 1.5e9, 0.0, 0.0, 0.0, 0.0, 0.0])
+"""Of VARIABLES."""
+DAYS = 200
+DELAYS = 10
+"""τ is one of the days 0 … 9."""
+CONSTANTS_SPREAD, START_SPREAD, OBSERVATION_SPREAD = 0.05, 0.25, 0.1
+END_REWARD = 100.0
+MARGIN = 0.1
+"""Deviation that the hinge penalty allows."""
+RELATIVE, ABSOLUTE = 1e-3, 1e-3
+"""Tolerances of the solver: of a cell's share, and in cells; observations cannot tell less than one cell from one."""
+FIRST_STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class Day:
+    """What one step gives for N patients.
+
+    observation: (N, 7) float32. reward: (N,). terminated: (N,), cured or out of bounds. truncated: (N,), treated for
+    200 days without either.
+    """
+
+    observation: NDArray[np.float32]
+    reward: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+
+
+class Patients:
+    """N patients under treatment. `admit` starts episodes, `treat` makes one step of all."""
+
+    def __init__(self, weight: float, penalty: Penalty, generators: Sequence[np.random.Generator]) -> None:
+        self.weight, self.penalty = weight, penalty
+        self.generators = list(generators)
+        self.tumours = Tumours(len(self.generators))
+        self.state = np.repeat(START[:, None], len(self.generators), axis=1)
+        self.day = np.zeros(len(self.generators), int)
+        self._step = np.full(len(self.generators), FIRST_STEP)
+        self._first_tumour = np.ones(len(self.generators))
+        self._first_cells = np.ones(len(self.generators))
+
+    def admit(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        """Start an episode with a new patient in each of `rows`; their observations (len(rows), 7)."""
+        rows = list(rows)
+        for row in rows:
+            draw = self.generators[row]
+            self.tumours.table[:, row] = NOMINAL * (1 + draw.uniform(-CONSTANTS_SPREAD, CONSTANTS_SPREAD, len(NOMINAL)))
+            self.state[:, row] = START * (1 + draw.uniform(-START_SPREAD, START_SPREAD, len(START)))
+            self.tumours.delay[row] = draw.integers(DELAYS)
+        self.day[rows] = 0
+        self._step[rows] = FIRST_STEP
+        observation = self._observe(rows)
+        self._first_tumour[rows] = _log(self.state[[0, 1]][:, rows].sum(axis=0))
+        self._first_cells[rows] = _log_cells(observation)
+        return observation
+
+    def treat(self, actions: NDArray[np.floating]) -> Day:
+        """One day under actions (N, 2), which are clipped to their box. Raises DataError for another shape or NaN."""
+        actions = np.asarray(actions, np.float64)
+        if actions.shape != (self.day.size, 2) or not np.isfinite(actions).all():
+            raise DataError(f"actions have shape {actions.shape}; ({self.day.size}, 2) of finite doses is needed")
+        reward = 1 - _log(self.state[[0, 1]].sum(axis=0)) / self._first_tumour
+        self.tumours.dose = np.clip(actions, LOWEST_ACTION, HIGHEST_ACTION).T
+        self.tumours.metastasis = self.day >= self.tumours.delay
+        self.state, self._step = integrate(
+            self.tumours, self.state, 1.0, self._step, relative=RELATIVE, absolute=ABSOLUTE
+        )
+        self.day += 1
+        cured = (self.state[[0, 1]] < 1).all(axis=0)
+        outside = (self.state[ROWS] > HIGHEST_STATE[:, None]).any(axis=0) & ~cured
+        observation = self._observe(range(self.day.size))
+        reward += END_REWARD * cured - END_REWARD * outside
+        reward -= self.weight * self._deviation(observation)
+        terminated = np.asarray(cured | outside)
+        return Day(observation, reward, terminated, (self.day >= DAYS) & ~terminated)
+
+    def _deviation(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
+        """What λ weighs: the deviation of the NK cells' logarithm, as observed, from that of the first day."""
+        deviation = np.abs(_log_cells(observation) / self._first_cells - 1)
+        return np.maximum(0, deviation - MARGIN) if self.penalty == "hinge" else deviation
+
+    def _observe(self, rows: Sequence[int]) -> NDArray[np.float32]:
+        seen = self.state[ROWS][:, list(rows)].T
+        noise = np.array(
+            [self.generators[row].uniform(-OBSERVATION_SPREAD, OBSERVATION_SPREAD, len(ROWS)) for row in rows]
+        )
+        logs = np.log(np.maximum(seen * (1 + noise), 1)).astype(np.float32)
+        return np.asarray(np.minimum(logs, HIGHEST_OBSERVATION))
+
+
+def _log(cells: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.log(np.maximum(cells, np.e)))
+
+
+def _log_cells(observation: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Logarithm of N (n,) of both sites' NK cells in observations (n, 7)."""
+    return _log(np.exp(observation[:, [1, 5]].astype(np.float64)).sum(axis=1))

@@ -1,0 +1,107 @@
+"""One file is enough: a method, a gate or a distance that somebody adds reaches everything that is written."""
+
+import json
+
+import pytest
+
+from pipeline.errors import ConfigurationError
+from pipeline.evaluation import distances, gates, methods
+from pipeline.evaluation.distances import Distance
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.methods.catalog import all_methods
+from pipeline.evaluation.record import Record, errors_csv
+from pipeline.evaluation.task import policies
+from pipeline.report.html import write_report
+from tests.evaluation.oracles import ConstantVelocity, forecast_harvest, stochastic_harvest
+
+METHOD = """
+from pipeline.evaluation.methods.method import Method
+
+METHOD = Method("right_anchor", "right anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.right,
+                policy=lambda at: at.right.outputs)
+"""
+GATE = """
+from pipeline.evaluation.gates.gate import Gate
+
+GATE = Gate("always shut", lambda evaluation: (False, "this gate lets nobody through"))
+"""
+
+
+@pytest.fixture
+def add(tmp_path, monkeypatch):
+    """Drop a file into the folder of a package, so to speak."""
+
+    def write(package, name, text):
+        (tmp_path / f"{name}.py").write_text(text)
+        monkeypatch.setattr(package, "__path__", [*package.__path__, str(tmp_path)])
+        monkeypatch.delitem(__import__("sys").modules, f"{package.__name__}.{name}", raising=False)
+
+    return write
+
+
+def judge(score, **options):
+    surrogate = ConstantVelocity(schema=score.schema, **options)
+    evaluation = evaluate(surrogate, score)
+    return surrogate, Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+
+
+def written(judgement, folder):
+    Record.of(judgement).write(folder / "metrics.json")
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_a_method_is_in_the_table_the_report_the_metrics_and_the_gate(add, tmp_path):
+    score = stochastic_harvest(networks=True)
+    add(methods, "right_anchor", METHOD)
+    surrogate, judgement = judge(score)
+    page = write_report(tmp_path / "report", surrogate, score, judgement)
+    assert page.read_text().count("<th>right anchor, unmoved</th>") == 1
+    document = written(judgement, tmp_path)
+    assert document["mean"]["right_anchor"] == pytest.approx(document["mean"]["left_anchor"])
+    assert {"name": "right_anchor", "label": "right anchor, unmoved", "role": "baseline"} in document["methods"]
+    assert "0.25,right_anchor," in errors_csv(judgement.evaluation)
+    assert "right anchor, unmoved" in judgement.decision.reason
+    assert "right_anchor" in policies(surrogate, score)[0.25]
+
+
+def test_a_gate_decides_with_the_others(add, tmp_path):
+    score = stochastic_harvest()
+    before = judge(score)[1].decision
+    add(gates, "always_shut", GATE)
+    surrogate, judgement = judge(score)
+    assert before.promote
+    assert not judgement.decision.promote
+    assert judgement.decision.reason == "Not promoted: this gate lets nobody through."
+    assert written(judgement, tmp_path)["decision"]["gates"][0] == {
+        "gate": "always shut",
+        "passed": False,
+        "sentence": "this gate lets nobody through",
+    }
+    page = write_report(tmp_path / "report", surrogate, score, judgement)
+    assert "✗ always shut: this gate lets nobody through" in page.read_text()
+
+
+def test_a_distance_has_a_column_everywhere(tmp_path, monkeypatch):
+    gap = Distance("gap_of_means", "gap of the means", lambda a, b, *_: float(abs(a.mean() - b.mean())))
+    monkeypatch.setattr(distances, "DISTANCES", [*distances.DISTANCES, gap])
+    score = forecast_harvest()
+    surrogate, judgement = judge(score, deterministic=True)
+    assert judgement.evaluation.at("left_anchor", 0.25).distances["gap_of_means"] == pytest.approx(3.5 * 0.25)
+    assert errors_csv(judgement.evaluation).splitlines()[0].endswith("truth_spread,energy_distance,gap_of_means")
+    assert "gap_of_means" in written(judgement, tmp_path)["scores"][0]
+    page = write_report(tmp_path / "report", surrogate, score, judgement)
+    assert page.read_text().count("<th>gap of the means</th>") == 2
+
+
+def test_what_is_no_method_or_has_a_name_twice_is_refused(add):
+    add(methods, "wrong_method", "METHOD = 3")
+    with pytest.raises(ConfigurationError, match=r"METHOD of .*wrong_method must be a Method, not 3"):
+        all_methods()
+
+
+def test_a_name_that_is_taken_is_refused(add):
+    add(methods, "another_left", METHOD.replace("right_anchor", "left_anchor"))
+    with pytest.raises(ConfigurationError, match=r"\['left_anchor'\] are registered twice"):
+        all_methods()

@@ -1,0 +1,85 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.errors import BundleError
+from pipeline.evaluation.evaluate import evaluate
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.record import COLUMNS, Record, errors_csv
+from pipeline.evaluation.scores import SURROGATE
+from pipeline.evaluation.task import TaskTable
+from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
+
+
+@pytest.fixture(scope="module")
+def validated():
+    score = stochastic_harvest(networks=True)
+    surrogate = ConstantVelocity(velocity=np.array([3.0, 3.0]), schema=score.schema)
+    evaluation = evaluate(surrogate, score, redraws=2)
+    fit = score.select([0.0, 0.5, 1.0])
+    return Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, fit, score)), fit, score
+
+
+def written(judgement, folder):
+    Record.of(judgement).write(folder / "metrics.json")
+    return json.loads((folder / "metrics.json").read_text())
+
+
+def test_metrics_carry_decision_means_scores_and_digests(validated, tmp_path):
+    judgement, fit, score = validated
+    evaluation, decision = judgement.evaluation, judgement.decision
+    document = written(judgement, tmp_path)
+    assert document["decision"]["promote"] is decision.promote
+    assert document["decision"]["reason"] == [decision.reason]
+    assert document["mean"][SURROGATE] == evaluation.mean_error(SURROGATE)
+    assert set(document["surrogate"]) == {"0.25", "0.75"}
+    assert document["clock"] == "linear"
+    assert {d["of"]: d["sha256"] for d in document["digests"]} == {
+        "surrogate": "5" * 64,
+        "fit": fit.digest,
+        "score": score.digest,
+    }
+    assert len(document["scores"]) == len(evaluation.held_out) + len(evaluation.anchors)
+    assert not {"task", "task_mean", "crossings"} & set(document)
+
+
+def test_what_is_read_is_what_was_written(validated, tmp_path):
+    judgement = validated[0]
+    table = TaskTable("reward", ((0.25, {"surrogate": 1.5, "trained": 2.0}),))
+    record = Record.of(Judgement(judgement.evaluation, judgement.decision, judgement.facts, (table,)))
+    record.write(tmp_path / "metrics.json")
+    read = Record.read(tmp_path / "metrics.json")
+    assert read == record
+    assert read.decision == judgement.decision
+    assert read.labels["left_anchor"] == "left anchor, unmoved"
+    first = judgement.evaluation.held_out[0]
+    figures = read.figures()
+    assert figures["error"][SURROGATE]["0.25"] == first.error
+    assert figures["energy_distance"][SURROGATE]["0.25"] == first.distances["energy_distance"]
+
+
+def test_what_is_no_validation_is_refused(tmp_path):
+    (tmp_path / "metrics.json").write_text('{"mean": {}}')
+    with pytest.raises(BundleError, match="is not a valid metrics file; run the validate stage again"):
+        Record.read(tmp_path / "metrics.json")
+
+
+def test_metrics_without_held_out_values_have_no_means(tmp_path):
+    score = stochastic_harvest(values=(0.0, 0.5, 1.0))
+    surrogate = ConstantVelocity(schema=score.schema)
+    evaluation = evaluate(surrogate, score)
+    document = written(Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score)), tmp_path)
+    assert document["mean"] == document["surrogate"] == {}
+
+
+def test_the_table_of_errors_has_a_line_a_score(validated):
+    evaluation = validated[0].evaluation
+    lines = list(csv.DictReader(io.StringIO(errors_csv(evaluation))))
+    assert tuple(lines[0]) == (*COLUMNS, "energy_distance")
+    assert [line["role"] for line in lines].count("held_out") == len(evaluation.held_out)
+    first = evaluation.held_out[0]
+    assert (float(lines[0]["hyperparameter"]), float(lines[0]["error"])) == (first.hyperparameter, first.error)
