@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
-from pipeline.surrogate.fit import Parts
+from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
 from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert

@@ -182,7 +182,7 @@ def _fit_log_scale(result: IntervalMap, moved: Array, residual: Array, groups0: 
     raw = function.numpy(groups0.columns)[groups0.number]
     mean_square = (moved**2).mean(0)
     ratio = np.sqrt(mean_square / (np.exp(2 * raw) * moved**2).mean(0).clip(1e-300))
-    function.intercept = function.intercept + torch.from_numpy(np.log(ratio.clip(1e-6)))
+    function.intercept = function.intercept + torch.from_numpy(np.log(ratio))
     result.log_scale = function
 
 

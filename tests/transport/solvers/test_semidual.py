@@ -7,7 +7,7 @@ from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import Parts, make_density
+from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.solvers.semidual import SemidualSolver
 from pipeline.transport.standardise import Standardiser
