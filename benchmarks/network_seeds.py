@@ -19,7 +19,7 @@ from benchmarks.quantiles_etth2 import cases as etth2_cases
 from benchmarks.record import Record, Rows, Task
 from benchmarks.table import Criterion, criteria, measured
 from benchmarks.truth import Sweep
-from pipeline.clocks.clock import BASES
+from pipeline.clocks.bases import BASES
 from pipeline.data.anchors import TOLERANCE
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample
@@ -87,7 +87,7 @@ def line_errors(score: Harvest, anchors: tuple[float, ...], comparison: Comparis
     found = {}
     for name, base in BASES.items():
         with np.errstate(all="ignore"):
-            places = [place(partial(_coordinate, base), anchors, value) for value in held_out]
+            places = [place(partial(_coordinate, base.function), anchors, value) for value in held_out]
         errors = [
             line_error(anchors, samples, couplings, value, comparison)(s)
             for value, s in zip(held_out, places, strict=True)

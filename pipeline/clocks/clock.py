@@ -6,30 +6,19 @@ logit or probit says that one tail is longer; that of log(1 / (1 − λ)) gives 
 candidate only where it is finite on all anchors.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logit, ndtri
 
+from pipeline.clocks.bases import BASES
 from pipeline.errors import ConfigurationError
 
 Values = NDArray[np.float64]
 
 HOLD = "hold"
 """Outputs stay at the left anchor until the right one."""
-
-BASES: dict[str, Callable[[Values], Values]] = {
-    "logit": logit,
-    "probit": ndtri,
-    "log": np.log,
-    "mirror_log": lambda values: -np.log1p(-values),
-    "linear": lambda values: values,
-}
-
-DECADE = 10.0
-"""Where λ, or 1 − λ, changes by so much from the first anchor to the last, decades are taken to count."""
 
 FLAT = 1e-3
 """Skews within ± this are none: the limit γ → 0, which rounding would spoil."""
@@ -56,8 +45,8 @@ class Clock:
         inside = np.clip(np.asarray(values, np.float64), self.anchors[0], self.anchors[-1])
         if self.name == HOLD:
             return np.searchsorted(self.anchors, inside, side="right").astype(np.float64) - 1.0
-        u = BASES[self.name](inside)
-        first, last = BASES[self.name](np.array([self.anchors[0], self.anchors[-1]]))
+        u = BASES[self.name].function(inside)
+        first, last = BASES[self.name].function(np.array([self.anchors[0], self.anchors[-1]]))
         return np.asarray((u - first) / (last - first))
 
     def spans(self, interval: int, values: Sequence[float] | Values) -> tuple[Values, float]:
@@ -80,10 +69,7 @@ def place(span: Values | float, whole: Values | float, skew: Values | float) -> 
 
 def is_candidate(name: str, anchors: Sequence[float]) -> bool:
     """Whether the clock is finite on all anchors."""
-    if name == HOLD:
-        return True
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return bool(np.isfinite(BASES[name](np.array(anchors, np.float64))).all())
+    return name == HOLD or BASES[name].finite(anchors)
 
 
 def candidates(anchors: Sequence[float]) -> list[str]:
@@ -104,16 +90,5 @@ def declared_prior(name: str, anchors: Sequence[float]) -> str:
 
 
 def prior_base(anchors: Sequence[float]) -> str:
-    """The base to take where samples cannot tell, from the anchors alone.
-
-    logit where λ may be a probability (all anchors lie within (0, 1)); else, of λ that are not negative, log or its
-    mirror where λ or 1 − λ spans a decade; else linear.
-    """
-    first, last = anchors[0], anchors[-1]
-    if first > 0 and last < 1:
-        return "logit"
-    if first > 0 and last / first >= DECADE:
-        return "log"
-    if first >= 0 and last < 1 and (1 - first) / (1 - last) >= DECADE:
-        return "mirror_log"
-    return "linear"
+    """The base to take where samples cannot tell: the first that suits the anchors' range."""
+    return next(name for name, base in BASES.items() if base.suits(anchors[0], anchors[-1]))

@@ -4,8 +4,8 @@ from typing import Literal
 
 from pipeline.settings import Section
 
-ClockName = Literal["auto", "learnt", "linear", "log", "mirror_log", "logit", "probit", "hold"]
-ClockPrior = Literal["auto", "linear", "log", "mirror_log", "logit", "probit"]
+ClockName = Literal["auto", "learnt", "linear", "log", "mirror_log", "reciprocal", "logit", "probit", "hold"]
+ClockPrior = Literal["auto", "linear", "log", "mirror_log", "reciprocal", "logit", "probit"]
 
 
 class ClockConfig(Section):

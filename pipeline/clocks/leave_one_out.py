@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+from scipy.spatial.distance import cdist
 
 from pipeline.data.harvest import Harvest
 from pipeline.transport.coupling import squared_distances
 from pipeline.transport.standardise import Standardiser
 
-PLACES = np.linspace(0.0, 1.0, 41)
+POSITIONS = np.linspace(0.0, 1.0, 41)
 """The grid of s. Curves are read off in between by parabolas: they are nearly that."""
 
 MOST_CONDITIONS = 2048
@@ -29,8 +30,9 @@ MOST_STOCHASTIC = 4096
 class LeftOut:
     """Curves of one anchor that was left out.
 
-    anchor: its number. errors: (R, 41), the squared errors of R rows at every s of PLACES, standardised, a mean over
-    the outputs. conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
+    anchor: its number. errors: (R, 41), what R rows miss at every s of POSITIONS, standardised: squared errors, a mean
+    over the outputs, or parts of an energy distance. conditions: (R,), rows of one condition together: a
+    row of the harvest's first anchor that has it.
     """
 
     anchor: int
@@ -39,8 +41,8 @@ class LeftOut:
 
     def at(self, places: NDArray[np.floating]) -> NDArray[np.float64]:
         """Errors (R, M) at places (M,) in [0, 1], by the parabola through the three nearest points of the grid."""
-        step = PLACES[1]
-        centre = np.clip(np.rint(np.asarray(places) / step).astype(int), 1, len(PLACES) - 2)
+        step = POSITIONS[1]
+        centre = np.clip(np.rint(np.asarray(places) / step).astype(int), 1, len(POSITIONS) - 2)
         t = np.asarray(places) / step - centre
         before, here, after = (self.errors[:, centre + shift] for shift in (-1, 0, 1))
         return np.asarray(here + 0.5 * t * (after - before) + 0.5 * t * t * (after - 2 * here + before))
@@ -51,7 +53,7 @@ def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
     groups = harvest.groups
     if len(groups) < 3 or not harvest.shared:
         return []
-    scale = Standardiser.of(harvest).output_scale.numpy()
+    scale = _scale(harvest)
     rows = _thin(groups, 1 if deterministic else MOST_DRAWS, MOST_CONDITIONS if deterministic else MOST_STOCHASTIC)
     outputs = [y[kept] / scale for y, kept in zip(harvest.outputs, rows, strict=True)]
     curves = _deterministic_curves if deterministic else _stochastic_curves
@@ -62,6 +64,20 @@ def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
         LeftOut(k, curves(outputs[k - 1], outputs[k], outputs[k + 1], group), conditions)
         for k in range(1, len(groups) - 1)
     ]
+
+
+def _scale(harvest: Harvest) -> NDArray[np.float64]:
+    """What each output is divided by: outputs of one unit, or within the same bounds, keep their proportions.
+
+    Where columns have scales of their own, those that hardly vary (an image's rim) would count as much as the others.
+    """
+    kinds = {(column.units, column.lower, column.upper) for column in harvest.schema.outputs}
+    units, *bounds = next(iter(kinds))
+    if len(kinds) == 1 and (units or None not in bounds):
+        deviations = np.concatenate(harvest.outputs).astype(np.float64).std(0)
+        size = float(np.sqrt(np.mean(deviations**2)))
+        return np.full(len(deviations), size if size > 0 else 1.0)
+    return np.asarray(Standardiser.of(harvest).output_scale.numpy(), np.float64)
 
 
 def _thin(groups: Sequence[NDArray[np.intp]], most_draws: int, most_rows: int) -> list[NDArray[np.intp]]:
@@ -90,19 +106,46 @@ def _deterministic_curves(
     """|y_k − (1 − s) y_{k−1} − s y_{k+1}|² / D, a parabola in s, (R, 41)."""
     move, gone = (v.astype(np.float64) for v in (right - left, middle - left))
     a, b, c = ((u * v).mean(1)[:, None] for u, v in ((move, move), (move, gone), (gone, gone)))
-    return np.asarray(c - 2 * b * PLACES + a * PLACES**2)
+    return np.asarray(c - 2 * b * POSITIONS + a * POSITIONS**2)
 
 
 def _stochastic_curves(
     left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], group: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """What each moved sample pays in the exact transport to the anchor's own draws of its condition, (R, 41)."""
-    errors = np.empty((len(left), len(PLACES)))
-    stops = np.flatnonzero(np.diff(group)) + 1
-    for rows in np.split(np.arange(len(left)), stops):
+    errors = np.empty((len(left), len(POSITIONS)))
+    for rows in split_by(group):
         y0, y1, truth = left[rows], right[rows], middle[rows]
         y1 = y1[linear_sum_assignment(squared_distances(y0, y1))[1]]
-        for m, s in enumerate(PLACES):
+        for m, s in enumerate(POSITIONS):
             cost = squared_distances((1 - s) * y0 + s * y1, truth)
             errors[rows, m] = cost[linear_sum_assignment(cost)] / left.shape[1]
     return errors
+
+
+def group_errors(
+    points: NDArray[np.floating], truth: NDArray[np.floating], group: NDArray[np.intp]
+) -> NDArray[np.float64]:
+    """What each point adds to the energy distance to the truth of its group, at every position.
+
+    points (R, M, D) and truth (R, D), as many of each of `group` (R,), whose rows stand together → (R, M). Row i has
+    2 mean_j |q_i − y_j| − mean_j |q_i − q_j| − mean_jl |y_j − y_l|; their mean over a group is the squared energy
+    distance (Székely and Rizzo 2013), 0 where both samples agree. Exact transport between few draws in many dimensions
+    favours points that draw together, and with them positions that are wrong. A group of one row: squared distances, a
+    mean over the outputs.
+    """
+    errors = np.empty(points.shape[:2])
+    for rows in split_by(group):
+        if len(rows) == 1:
+            errors[rows] = np.square(points[rows].astype(np.float64) - truth[rows, None]).mean(-1)
+            continue
+        own = cdist(truth[rows], truth[rows]).mean()
+        for m in range(points.shape[1]):
+            q = points[rows, m]
+            errors[rows, m] = 2 * cdist(q, truth[rows]).mean(1) - cdist(q, q).mean(1) - own
+    return errors
+
+
+def split_by(group: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """The rows of every group; rows of one stand together."""
+    return np.split(np.arange(len(group)), np.flatnonzero(np.diff(group)) + 1)

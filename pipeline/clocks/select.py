@@ -2,7 +2,8 @@
 
 Of all clocks that foretell the left-out anchors as well as the best one does, within one standard error, that with the
 least skew is taken. A single interior anchor can tell the skew, but not the base: that is then the configuration's, or
-the one that the anchors' range suggests (`prior_base`).
+the one that the anchors' range suggests (`prior_base`), or one that bends the same way and needs no skew. What one
+anchor says is discounted: a skew has to pay by WORTH, and departs by HALF where it depends on the condition.
 """
 
 import logging
@@ -13,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.clocks.bases import BASES
 from pipeline.clocks.clock import HOLD, Clock, candidates, declared_prior, place
 from pipeline.clocks.config import ClockConfig
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
@@ -28,6 +30,12 @@ Errors = NDArray[np.float64]
 
 SKEWS = np.linspace(-LARGEST, LARGEST, 193)
 """The grid of γ; 0 is in its middle."""
+WORTH = 0.25
+"""The least share of a single left-out anchor's error that a skew, or one by condition, has to save: the anchor may lie
+off the straight line between its neighbours for other reasons than its clock."""
+HALF = 0.5
+"""By so much a skew by condition departs from the common one where one anchor alone tells it: what its network errs by
+is a function of the condition, too, and leaving conditions out cannot see that."""
 ALIKE = 0.25
 """Bases whose skews differ by less than this in size are told apart by the prior alone."""
 BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
@@ -48,8 +56,12 @@ class ChosenClock:
     errors: dict[str, float]
 
 
-def choose_clock(harvest: Harvest, deterministic: bool, config: ClockConfig) -> ChosenClock:
+def choose_clock(
+    harvest: Harvest, deterministic: bool, config: ClockConfig, left_out: Sequence[LeftOut] | None = None
+) -> ChosenClock:
     """The clock that the configuration names, or with `auto` and `learnt` the one that the anchors call for.
+
+    left_out: the curves to judge by; None: those of straight lines.
 
     Raises ConfigurationError for a clock that is not finite on the anchors, and for `learnt` where no anchor can be
     left out.
@@ -61,7 +73,7 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: ClockConfig) -> 
     names = candidates(anchors)
     if config.clock_prior != "auto":
         names = [declared_prior(config.clock_prior, anchors), *(n for n in names if n != config.clock_prior)]
-    left_out = leave_anchors_out(harvest, deterministic)
+    left_out = leave_anchors_out(harvest, deterministic) if left_out is None else left_out
     if not left_out:
         if config.clock == "learnt":
             raise ConfigurationError(
@@ -77,11 +89,14 @@ def choose_clock(harvest: Harvest, deterministic: bool, config: ClockConfig) -> 
             )
         persists = config.persistence and deterministic and len(anchors) == 2
         return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
-    chosen = _judge(anchors, names, left_out, scaling, learnt=config.clock == "learnt")
+    chosen = _judge(
+        anchors, names, left_out, scaling, learnt=config.clock == "learnt", open_base=config.clock_prior == "auto"
+    )
     conditions = left_out[0].conditions
     if chosen.clock.name == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
         return chosen
-    return _by_condition(chosen, left_out, harvest, scaling)
+    departs = HALF if config.clock == "auto" and len(left_out) == 1 else 1.0
+    return _by_condition(chosen, left_out, harvest, scaling, departs)
 
 
 def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
@@ -119,25 +134,42 @@ def skew_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
     return total
 
 
+def best_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
+    """Errors (R,) of the left-out anchors at the skew of the clock that suits them best, or held at the left one."""
+    hold = np.sum([curve.at(np.zeros(1))[:, 0] for curve in left_out], axis=0)
+    if clock.name == HOLD:
+        clock = Clock(candidates(clock.anchors)[0], clock.anchors)
+    errors = skew_errors(clock, left_out)
+    best = errors[:, errors.mean(0).argmin()]
+    return np.asarray(hold if hold.mean() < best.mean() else best)
+
+
 def _judge(
-    anchors: tuple[float, ...], names: Sequence[str], left_out: Sequence[LeftOut], scaling: Standardiser, learnt: bool
+    anchors: tuple[float, ...],
+    names: Sequence[str],
+    left_out: Sequence[LeftOut],
+    scaling: Standardiser,
+    *,
+    learnt: bool,
+    open_base: bool = True,
 ) -> ChosenClock:
     """The base with one skew for all conditions that the left-out anchors call for; `learnt` takes the best skew."""
     rows = {name: skew_errors(Clock(name, anchors), left_out) for name in names}
     errors = {name: float(rows[name][:, len(SKEWS) // 2].mean()) for name in names}
-    # One anchor tells one number, the skew of any base: then the prior says which.
-    judged = names if len(left_out) > 1 else names[:1]
+    judged = list(names) if len(left_out) > 1 else [names[0], *(_stand_ins(rows, names, left_out) if open_base else [])]
     lowest = {name: int(rows[name].mean(0).argmin()) for name in judged}
     best_name = min(judged, key=lambda name: float(rows[name][:, lowest[name]].mean()))
     best = rows[best_name][:, lowest[best_name]]
     hold = np.sum([curve.at(np.zeros(1))[:, 0] for curve in left_out], axis=0)
     errors |= {HOLD: float(hold.mean()), f"skewed {best_name}": float(best.mean())}
     conditions = left_out[0].conditions
-    if not learnt and hold.mean() < best.mean() and not _as_good(best, hold, conditions):
+    if not learnt and hold.mean() < best.mean() and not as_good(best, hold, conditions):
         return ChosenClock(Clock(HOLD, anchors), Skew(scaling.shape), errors)
     skews = {}
     for name in judged:
-        fitting = [i for i in range(len(SKEWS)) if _as_good(rows[name][:, i], best, conditions)]
+        fitting = [i for i in range(len(SKEWS)) if as_good(rows[name][:, i], best, conditions)]
+        if len(left_out) == 1 and _gains_little(errors[name], best):
+            fitting.append(len(SKEWS) // 2)
         if fitting:
             skews[name] = float(SKEWS[lowest[name]] if learnt else min(SKEWS[fitting], key=abs))
     least = min(map(abs, skews.values()))
@@ -145,7 +177,28 @@ def _judge(
     return ChosenClock(Clock(name, anchors), Skew(scaling.shape, skews[name]), errors)
 
 
-def _as_good(errors: Errors, best: Errors, conditions: NDArray[np.intp]) -> bool:
+def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> list[str]:
+    """Bases that one left-out anchor may put in the prior one's place.
+
+    It tells one number, the skew of any base. But of the bases that bend the same way one may need none.
+    """
+    zero, pole, conditions = len(SKEWS) // 2, BASES[names[0]].pole, left_out[0].conditions
+
+    def unskewed(name: str) -> bool:
+        errors = rows[name]
+        best = errors[:, errors.mean(0).argmin()]
+        return as_good(errors[:, zero], best, conditions) or _gains_little(float(errors[:, zero].mean()), best)
+
+    if unskewed(names[0]):
+        return []
+    return [name for name in names[1:] if BASES[name].pole == pole and unskewed(name)]
+
+
+def _gains_little(error: float, best: Errors) -> bool:
+    return bool(best.mean() >= (1 - WORTH) * error)
+
+
+def as_good(errors: Errors, best: Errors, conditions: NDArray[np.intp]) -> bool:
     """Whether the errors (R,) of rows at `conditions` exceed the best ones by no more than one standard error."""
     difference = errors - best
     if len(starts := _starts(conditions)) >= FEWEST_CONDITIONS:  # draws of one condition are not independent
@@ -158,7 +211,7 @@ def _starts(conditions: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _by_condition(
-    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser
+    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, departs: float
 ) -> ChosenClock:
     """The same clock with a skew γ(x), where leaving conditions out says that it foretells more than one skew does.
 
@@ -181,10 +234,15 @@ def _by_condition(
         if judged.mean() < best.mean():
             best, bandwidth = judged, h
     name = f"skewed {chosen.clock.name}"
-    if bandwidth == 0.0 or _as_good(one, best, np.arange(len(one))):
+    if (
+        bandwidth == 0.0
+        or as_good(one, best, np.arange(len(one)))
+        or (len(left_out) == 1 and _gains_little(float(one.mean()), best))
+    ):
         return chosen
     weights = np.exp(-0.5 * squares / bandwidth**2)
     skews = SKEWS[(weights @ errors + common).argmin(1)]
+    skews = skews.mean() + departs * (skews - skews.mean())
     skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
     logger.info("clock %s by condition, smoothed over %.2f standard deviations", name, bandwidth)
     return ChosenClock(chosen.clock, skew, {**chosen.errors, f"{name} by condition": float(best.mean())})

@@ -40,7 +40,7 @@ def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation
         pictures.append(draw(surrogate, score, panels, folder))
     if score.schema.picture != "image":  # two pixels against each other say nothing
         pictures.append(draw_paths(surrogate, score, panels, folder))
-    if surrogate.history:
+    if any(len(values) > 1 for values in surrogate.history.values()):
         pictures.append(draw_history(surrogate, folder))
     return pictures
 

@@ -14,8 +14,14 @@ logger = logging.getLogger(__name__)
 
 
 def bundled_file(name: str) -> Path:
-    """Where the installed package keeps a file; ConfigurationError lists the files there are."""
-    folder = Path(str(files("vega_datasets") / "_data"))
+    """Where the installed package keeps a file; ConfigurationError lists those there are, or what to install."""
+    try:
+        folder = Path(str(files("vega_datasets") / "_data"))
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"raw.bundled: {error}; install it: pip install 'sweep-to-surrogate[examples]', or set raw.bundled: [] and "
+            "a series of your own"
+        ) from error
     if Path(name).name != name or not (folder / name).is_file():
         known = sorted(path.name for path in folder.glob("*.csv"))
         raise ConfigurationError(f"raw.bundled: vega_datasets ships no file {name!r}; its CSV files are {known}")

@@ -18,7 +18,7 @@ from torch import Tensor
 from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
-from pipeline.surrogate.fit import Parts
+from pipeline.surrogate.parts import Parts
 from pipeline.transport.networks import Condition
 
 MATCHED = 128

@@ -26,6 +26,7 @@ from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport import ops
 from pipeline.transport.frozen import frozen
+from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
     from pipeline.data.network import Network
@@ -50,7 +51,7 @@ class Surrogate:
             fit.parts,
             fit.clock,
             self._anchors,
-            straight=fit.config.variant == "K_I",
+            straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
         )
         self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,12 +19,14 @@ from pipeline.errors import BundleError, ConfigurationError, SweepError
 from pipeline.families.catalog import load_network, save_network
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, read_json
+from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import Fit, Parts, resolve_device
+from pipeline.surrogate.fit import Fit, resolve_device
+from pipeline.surrogate.parts import Parts
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
-FORMAT = 2
+FORMAT = 3
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
@@ -82,6 +85,7 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
         samples=samples,
         history=document["history"],
         clock_errors=document["clock_errors"],
+        candidates=tuple(Candidate(**line) for line in document["candidates"]),
     )
 
 
@@ -94,6 +98,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "anchors": list(fit.clock.anchors),
         "clock": fit.clock.name,
         "clock_errors": fit.clock_errors,
+        "candidates": [asdict(candidate) for candidate in fit.candidates],
         "deterministic": fit.deterministic,
         "networks": fit.networks is not None,
         "codes": fit.parts.scaling.codes,

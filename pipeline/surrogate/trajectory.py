@@ -11,7 +11,7 @@ from torch import Tensor
 
 from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
-from pipeline.surrogate.fit import Parts
+from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
 from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
@@ -102,12 +102,8 @@ class Trajectories:
 
     def down(self, y: Tensor, x: Condition, interval: int) -> Tensor:
         """T_k⁻¹: samples y (B, D) of an interval's right anchor at its left one."""
-
-        def mapped(start: Tensor) -> Tensor:
-            moved: Tensor = self.parts.maps(start, x, interval)
-            return moved
-
-        return checked(invert(mapped, y, y - (mapped(y) - y)))
+        start = self.parts.maps.inverse(y, x, interval)
+        return checked(Root(start, (self.parts.maps(start, x, interval) - y).norm(dim=-1)))
 
 
 class _Curve:

@@ -1,84 +1,94 @@
-"""Transport maps T_k(y | x), one an interval: an affine part in closed form, and a network for the rest."""
+"""Transport maps T_k(y | x), one an interval, in closed form; their inverses too.
+
+The semi-dual solver trains networks instead: `pipeline.transport.network_maps`.
+"""
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
+from pipeline.transport.condition_function import features
+from pipeline.transport.interval_map import IntervalMap
+from pipeline.transport.networks import Condition, ConditionShape
 
-RIDGES = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
-"""Of what continuous conditions explain; outputs take the first."""
-LARGEST_RESIDUAL = 6.0
-"""In units of the root mean square of what the affine part leaves."""
+MOST_CATEGORIES = 256
+"""So many categories have a map each; of more, one map takes the codes as columns."""
 
 
 class TransportMaps(nn.Module):
-    """T_k(y | x) = y + A_k (y, x) + b_k + r_k network_k(y | x) for every interval k.
+    """T_k for every interval k: location, scale and, where it pays, a kernel's residual.
 
-    The affine part is solved by ridge regression; what is left for the networks, of size r_k, is small. The networks
-    of all intervals are one batched product.
+    Where conditions are categories alone, every one has a map of its own.
     """
 
-    affine: Tensor
-    offset: Tensor
-    residual_scale: Tensor
+    refitted: Tensor
 
-    def __init__(
-        self,
-        intervals: int,
-        dimension: int,
-        condition: ConditionShape,
-        widths: tuple[int, ...],
-        generator: torch.Generator,
-    ) -> None:
+    def __init__(self, intervals: int, dimension: int, condition: ConditionShape) -> None:
         super().__init__()
-        self.network = ConditionalMLP(dimension, dimension, widths, condition, generator, copies=intervals)
-        self.register_buffer("affine", torch.zeros(intervals, dimension + condition.continuous, dimension))
-        self.register_buffer("offset", torch.zeros(intervals, 1, dimension))
-        self.register_buffer("residual_scale", torch.ones(intervals, 1, 1))
+        self.condition_shape = condition
+        count = math.prod(condition.codes)
+        self.by_category = not condition.continuous and 1 < count <= MOST_CATEGORIES
+        self.categories = count if self.by_category else 1
+        inputs = 0 if self.by_category else condition.continuous + sum(condition.codes)
+        total = intervals * self.categories
+        self.forwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
+        self.backwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
+        self.register_buffer("refitted", torch.zeros(total, dtype=torch.bool))
 
-    def solve_affine(
-        self, interval: int, start: Tensor, condition: Condition, end: Tensor, weight: Tensor, distinct: int
-    ) -> None:
-        """Weighted ridge regression of end − start (P, D) on (start, x); weight (P,) positive.
+    def set(self, interval: int, category: int, forward: IntervalMap, backward: IntervalMap | None = None) -> None:
+        """Take over the map of an interval and category (0 where these have none of their own).
 
-        distinct: how many conditions the pairs have. The ridge of x is the one of RIDGES with the least generalised
-        cross-validation (Golub, Heath and Wahba, 1979), where only distinct conditions count as observations of x: few
-        of them in many columns would be learnt by heart.
+        backward: where to start looking for the inverse.
         """
-        features = torch.cat([start, condition.values], -1).double()
-        target, weight = (end - start).double(), (weight / weight.sum()).double().unsqueeze(-1)
-        mean_x, mean_y = (weight * features).sum(0), (weight * target).sum(0)
-        centred = features - mean_x
-        gram, product = centred.T @ (weight * centred), centred.T @ (weight * (target - mean_y))
-        dimension = start.shape[1]
-        least, solution = math.inf, torch.zeros_like(product)
-        for ridge in RIDGES if condition.values.shape[1] else RIDGES[:1]:
-            penalty = torch.full_like(mean_x, ridge)
-            penalty[:dimension] = RIDGES[0]
-            both = torch.linalg.solve(gram + torch.diag(penalty), torch.cat([product, gram], dim=1))
-            freedom = both[:, product.shape[1] :].diagonal()
-            share = float(freedom[:dimension].sum()) / len(start) + float(freedom[dimension:].sum() + 1) / distinct
-            missed = (weight * (target - mean_y - centred @ both[:, : product.shape[1]]).square()).sum()
-            score = float(missed) / (1 - share) ** 2 if share < 1 else math.inf
-            if score <= least:
-                least, solution = score, both[:, : product.shape[1]]
-        residual = target - mean_y - centred @ solution
-        self.affine[interval] = solution.float()
-        self.offset[interval, 0] = (mean_y - mean_x @ solution).float()
-        self.residual_scale[interval] = (weight * residual.square()).sum(0).mean().sqrt().clamp_min(1e-6).float()
+        member, device = interval * self.categories + category, self.refitted.device
+        self.forwards[member] = forward.float().to(device)
+        if backward is not None:
+            self.backwards[member] = backward.float().to(device)
+            self.refitted[member] = True
 
-    def forward(self, start: Tensor, condition: Condition, interval: int | None = None) -> Tensor:
-        """One interval: start (B, D) and B conditions → (B, D). interval None: all of them, leading dimension K."""
-        if interval is not None:
-            only = slice(interval, interval + 1)
-            return self._move(start[None], condition[None], only)[0]
-        return self._move(start, condition, slice(None))
+    def columns(self, condition: Condition) -> Tensor:
+        """Columns (B, F) of the condition that a map takes."""
+        if self.by_category:
+            return condition.values
+        return features(condition, self.condition_shape)
 
-    def _move(self, start: Tensor, condition: Condition, intervals: slice) -> Tensor:
-        features = ops.concat([start, condition.values])
-        moved = start + ops.affine(self.offset[intervals], features, self.affine[intervals])
-        rest: Tensor = self.network(start, condition, intervals)
-        return moved + self.residual_scale[intervals] * bounded(rest, LARGEST_RESIDUAL)
+    def category(self, condition: Condition) -> Tensor:
+        """The number (B,) of each row's map within an interval, where every category has its own."""
+        number = condition.codes[..., 0]
+        for i, count in enumerate(self.condition_shape.codes[1:], 1):
+            number = number * count + condition.codes[..., i]
+        return number
+
+    def forward(self, start: Tensor, condition: Condition, interval: int) -> Tensor:
+        """Images under T_interval of start (B, D) at B conditions: (B, D)."""
+
+        def move(member: int, y: Tensor, columns: Tensor) -> Tensor:
+            image: Tensor = self.forwards[member](y, columns)
+            return image
+
+        return self._by_category(move, start, condition, interval)
+
+    def inverse(self, end: Tensor, condition: Condition, interval: int) -> Tensor:
+        """Starts (B, D) whose images under T_interval are end (B, D): exact, or by Gauss–Newton steps."""
+
+        def move(member: int, z: Tensor, columns: Tensor) -> Tensor:
+            start = self.backwards[member](z, columns) if self.refitted[member] else None
+            y: Tensor = self.forwards[member].inverse(z, columns, start)  # type: ignore[operator]
+            return y
+
+        return self._by_category(move, end, condition, interval)
+
+    def _by_category(
+        self, move: Callable[[int, Tensor, Tensor], Tensor], points: Tensor, condition: Condition, interval: int
+    ) -> Tensor:
+        columns, first = self.columns(condition), interval * self.categories
+        if not self.by_category:
+            return move(first, points, columns)
+        number, moved = self.category(condition), ops.empty(tuple(points.shape), points)
+        for category in set(number.tolist()):
+            rows = number == category
+            moved[rows] = move(first + category, points[rows], columns[rows])
+        return moved

@@ -44,6 +44,13 @@ def expm1(values: Tensor) -> Tensor:
     return np.expm1(values)
 
 
+def exp(values: Tensor) -> Tensor:
+    """e^x."""
+    if isinstance(values, Tensor):
+        return values.exp()
+    return np.exp(values)
+
+
 def cos(values: Tensor) -> Tensor:
     """The cosine."""
     if isinstance(values, Tensor):
@@ -188,7 +195,7 @@ def is_finite(values: Tensor) -> bool:
 
 
 def one_hot(codes: Tensor, count: int) -> Tensor:
-    """Codes (n,) below `count` as float32 indicators (n, count)."""
+    """Codes (…) below `count` as float32 indicators (…, count)."""
     if isinstance(codes, Tensor):
         return functional.one_hot(codes, count).float()
-    return np.asarray(codes[:, None] == np.arange(count), np.float32)
+    return np.asarray(codes[..., None] == np.arange(count), np.float32)

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -5,7 +7,9 @@ from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import norm
 
-from pipeline.clocks.clock import BASES, FLAT, HOLD, Clock, candidates, place, prior_base
+from pipeline.clocks.bases import BASES, Base
+from pipeline.clocks.clock import FLAT, HOLD, Clock, candidates, place, prior_base
+from pipeline.clocks.config import ClockName, ClockPrior
 from pipeline.errors import ConfigurationError
 
 PROBABILITIES = (0.01, 0.5, 0.99)
@@ -168,9 +172,10 @@ def test_unit_of_a_logarithmic_hyperparameter_changes_no_place(unit):
 
 @pytest.mark.parametrize("affine", [lambda u: 3 * u - 7, lambda u: 0.1 * u + 2])
 def test_affine_change_of_a_base_changes_no_coordinate(monkeypatch, affine):
-    monkeypatch.setitem(BASES, "changed", lambda values: affine(BASES["logit"](values)))
-    changed, logit = Clock("changed", PROBABILITIES), Clock("logit", PROBABILITIES)
-    np.testing.assert_allclose(changed.coordinates(INSIDE), logit.coordinates(INSIDE), rtol=0, atol=1e-12)
+    changed = Base("changed", lambda values: affine(BASES["logit"].function(values)), "both")
+    monkeypatch.setitem(BASES, "changed", changed)
+    changed_clock, plain_clock = Clock("changed", PROBABILITIES), Clock("logit", PROBABILITIES)
+    np.testing.assert_allclose(changed_clock.coordinates(INSIDE), plain_clock.coordinates(INSIDE), rtol=0, atol=1e-12)
 
 
 def test_arguments_broadcast():
@@ -222,7 +227,7 @@ def test_prior_base_follows_from_the_anchors_range(anchors, expected):
     ("anchors", "expected"),
     [
         (PROBABILITIES, {*BASES}),
-        ((0.0, 0.5, 0.9), {"linear", "mirror_log"}),
+        ((0.0, 0.5, 0.9), {"linear", "mirror_log", "reciprocal"}),
         ((0.0, 0.5, 1.0), {"linear"}),
         ((1.0, 5.0), {"linear", "log"}),
         ((-1.0, 2.0), {"linear"}),
@@ -233,7 +238,7 @@ def test_candidates_are_finite_on_all_anchors(anchors, expected):
     assert set(names) == expected
     assert len(names) == len(expected)
     for name in names:
-        assert np.isfinite(BASES[name](np.array(anchors))).all()
+        assert BASES[name].finite(anchors)
         assert np.isfinite(Clock(name, anchors).coordinates(anchors)).all()
 
 
@@ -251,3 +256,8 @@ def test_hold_is_defined_for_all_anchors(anchors):
 def test_unknown_clock_is_named():
     with pytest.raises(ConfigurationError, match=r"clock = 'sundial' is unknown; known are .*'hold'"):
         Clock("sundial", (0.0, 1.0))
+
+
+def test_configuration_knows_every_base():
+    assert {*get_args(ClockName)} == {*BASES, HOLD, "auto", "learnt"}
+    assert {*get_args(ClockPrior)} == {*BASES, "auto"}

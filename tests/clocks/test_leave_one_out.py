@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.clocks import leave_one_out
-from pipeline.clocks.leave_one_out import MOST_CONDITIONS, PLACES, LeftOut, leave_anchors_out
+from pipeline.clocks.leave_one_out import MOST_CONDITIONS, POSITIONS, LeftOut, leave_anchors_out
 from pipeline.data.harvest import Harvest
 
 ANCHORS = (0.0, 0.2, 0.6, 1.0)
@@ -58,7 +58,7 @@ def test_deterministic_curves_are_what_the_straight_line_misses(dimension):
     for curve in found:
         k, rows = curve.anchor, curve.conditions  # one row a condition, alike at all anchors
         assert sorted(rows) == list(range(7))
-        for m, s in enumerate(PLACES):
+        for m, s in enumerate(POSITIONS):
             line = (1 - s) * ys[k - 1] + s * ys[k + 1]
             np.testing.assert_allclose(
                 curve.errors[:, m], np.mean((ys[k] - line) ** 2, axis=1)[rows], rtol=0, atol=1e-6
@@ -71,14 +71,14 @@ def test_stochastic_curves_are_exact_transport_within_each_condition(dimension):
     harvest = clouds(contexts=3, draws=draws, dimension=dimension, deterministic=False)
     ys = standardised(harvest)
     for curve in leave_anchors_out(harvest, deterministic=False):
-        assert curve.errors.shape == (12, len(PLACES))
+        assert curve.errors.shape == (12, len(POSITIONS))
         for first in range(0, 12, draws):  # the harvest's conditions stand in blocks
             left, truth, right = (y[first : first + draws] for y in ys[curve.anchor - 1 : curve.anchor + 2])
             _, order = least_cost(squares(left, right))
             found = curve.errors[curve.conditions // draws == first // draws]
             assert len(found) == draws
-            for m in range(0, len(PLACES), 5):
-                moved = (1 - PLACES[m]) * left + PLACES[m] * right[list(order)]
+            for m in range(0, len(POSITIONS), 5):
+                moved = (1 - POSITIONS[m]) * left + POSITIONS[m] * right[list(order)]
                 least, _ = least_cost(squares(moved, truth))
                 assert found[:, m].sum() == pytest.approx(least / dimension, rel=1e-5)
 
@@ -90,7 +90,7 @@ def test_translates_of_one_sample_pay_the_parabola():
     harvest = Harvest.from_arrays((0, 1, 2), [base + w for w in ways], [np.zeros((30, 0))] * 3, deterministic=False)
     (curve,) = leave_anchors_out(harvest, deterministic=False)
     scale = np.sqrt(np.mean(np.concatenate(harvest.outputs).std(0) ** 2))
-    expected = (PLACES - 0.3) ** 2 * 5 / 2 / scale**2
+    expected = (POSITIONS - 0.3) ** 2 * 5 / 2 / scale**2
     np.testing.assert_allclose(curve.errors.mean(0), expected, rtol=0, atol=1e-6)
 
 
@@ -100,7 +100,7 @@ def test_translates_of_one_sample_pay_the_parabola():
 @given(st.lists(st.tuples(*[st.floats(-5, 5)] * 3), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1))
 def test_parabolas_are_read_off_exactly(coefficients, places):
     a, b, c = np.array(coefficients).T[..., None]
-    curve = LeftOut(1, a + b * PLACES + c * PLACES**2, np.arange(len(a)))
+    curve = LeftOut(1, a + b * POSITIONS + c * POSITIONS**2, np.arange(len(a)))
     s = np.array(places)
     np.testing.assert_allclose(curve.at(s), a + b * s + c * s**2, rtol=0, atol=1e-9)
 
@@ -117,7 +117,7 @@ def test_deterministic_curves_are_exact_between_the_grid_s_places():
 
 def test_grid_s_places_are_read_off_as_they_are():
     curve = leave_anchors_out(clouds(draws=3, deterministic=False), deterministic=False)[0]
-    np.testing.assert_allclose(curve.at(PLACES), curve.errors, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(curve.at(POSITIONS), curve.errors, rtol=0, atol=1e-12)
 
 
 # What must not matter.
@@ -185,7 +185,7 @@ def test_as_many_draws_of_a_condition_take_part_at_every_anchor():
 def test_many_conditions_are_thinned_to_whole_ones():
     contexts = MOST_CONDITIONS + 500
     curves = leave_anchors_out(clouds(contexts=contexts, anchors=(0, 1, 2), deterministic=True), deterministic=True)
-    assert curves[0].errors.shape == (MOST_CONDITIONS, len(PLACES))
+    assert curves[0].errors.shape == (MOST_CONDITIONS, len(POSITIONS))
     assert len(np.unique(curves[0].conditions)) == MOST_CONDITIONS
 
 
@@ -225,5 +225,5 @@ def test_conditions_that_are_not_shared_tell_nothing():
 
 
 def test_places_run_evenly_from_end_to_end():
-    assert (PLACES[0], PLACES[-1]) == (0, 1)
-    np.testing.assert_allclose([b - a for a, b in pairwise(PLACES)], PLACES[1], rtol=0, atol=1e-15)
+    assert (POSITIONS[0], POSITIONS[-1]) == (0, 1)
+    np.testing.assert_allclose([b - a for a, b in pairwise(POSITIONS)], POSITIONS[1], rtol=0, atol=1e-15)

@@ -1,3 +1,5 @@
+import sys
+
 import pytest
 
 from pipeline.errors import ConfigurationError
@@ -16,3 +18,9 @@ def test_what_is_not_bundled_is_refused(tmp_path, name):
     with pytest.raises(ConfigurationError, match=r"vega_datasets ships no file .*'seattle-temps.csv'"):
         raw.run(name, tmp_path)
     assert not (tmp_path / "data" / "raw" / "absent.csv").exists()
+
+
+def test_missing_package_names_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "vega_datasets", None)
+    with pytest.raises(ConfigurationError, match=r"pip install 'sweep-to-surrogate\[examples\]'"):
+        raw.bundled_file("seattle-temps.csv")

@@ -7,7 +7,8 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, FitError
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import _in_force, fit_parts, make_density, resolve_device
+from pipeline.surrogate.fit import fit_parts, resolve_device
+from pipeline.surrogate.parts import make_density
 from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.metric import EuclideanMetric
 from pipeline.transport.standardise import Standardiser
@@ -137,43 +138,19 @@ def test_default_configuration_decides_by_the_harvest():
     assert config.eigenvalues == (0.1, 1.0)
 
 
-@pytest.mark.parametrize(
-    ("settings", "deterministic", "anchors", "variant", "speed"),
-    [
-        ({}, True, 3, "K_theta", "uniform"),
-        ({}, True, 2, "K_theta", "uniform"),
-        ({}, False, 3, "K_theta-U", "uniform"),
-        ({}, False, 2, "K_theta-U", "action"),
-        # The action knows when only where it has a potential, and is asked only where nobody names a clock.
-        ({"variant": "K_theta"}, False, 2, "K_theta", "uniform"),
-        ({"variant": "NLOT-U"}, False, 2, "NLOT-U", "action"),
-        ({"variant": "K_theta-U"}, True, 2, "K_theta-U", "uniform"),
-        ({"clock": "linear"}, False, 2, "K_theta-U", "uniform"),
-        ({"clock": "hold"}, False, 2, "K_theta-U", "uniform"),
-        ({"clock_prior": "linear"}, False, 2, "K_theta-U", "uniform"),
-        ({"speed": "uniform"}, False, 2, "K_theta-U", "uniform"),
-        ({"speed": "action"}, True, 3, "K_theta", "action"),
-    ],
-)
-def test_variant_and_speed_follow_from_the_harvest(settings, deterministic, anchors, variant, speed):
-    given = moment(**settings)
-    found = _in_force(given, deterministic, anchors, 2)
-    assert found == given.model_copy(update={"variant": variant, "speed": speed})
-
-
 @pytest.mark.parametrize("dimension", [1, 2, 16])
 def test_weight_of_the_potential_grows_with_the_root_of_the_dimension_or_is_as_given(dimension):
     assert SurrogateConfig().alpha == "auto"
-    assert _in_force(moment(alpha="auto"), False, 3, dimension).alpha == pytest.approx(0.03 * dimension**0.5)
-    assert _in_force(moment(alpha=0.3), False, 3, dimension).alpha == 0.3
-    surrogate = Surrogate.fit(cloud_harvest(dimension=dimension), moment(alpha="auto"))
+    surrogate = Surrogate.fit(cloud_harvest(dimension=dimension), moment(alpha="auto", variant="K_theta-U"))
     assert surrogate._parts.lagrangian.potential.alpha == surrogate.config.alpha == pytest.approx(0.03 * dimension**0.5)
+    given = Surrogate.fit(cloud_harvest(dimension=dimension), moment(alpha=0.3, variant="K_theta-U"))
+    assert given.config.alpha == 0.3
 
 
 @pytest.mark.parametrize(
     ("deterministic", "anchors", "variant", "speed"),
-    [(True, (0.0, 1.0), "K_theta", "uniform"), (False, (0.0, 1.0), "K_theta-U", "action"),
-     (True, (0.0, 0.5, 1.0), "K_theta", "uniform"), (False, (0.0, 0.5, 1.0), "K_theta-U", "uniform")],
+    [(True, (0.0, 1.0), "K_I", "uniform"), (False, (0.0, 1.0), "K_I", "uniform"),
+     (True, (0.0, 0.5, 1.0), "K_I", "uniform"), (False, (0.0, 0.5, 1.0), "K_I", "uniform")],
 )  # fmt: skip
 def test_surrogate_s_configuration_holds_what_was_decided(deterministic, anchors, variant, speed):
     surrogate = Surrogate.fit(moving(anchors, "linear", deterministic=deterministic), MOMENT)

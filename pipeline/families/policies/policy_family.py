@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data, IngestSection, Split
 from pipeline.families.torch_family import ReparameterisedFamily
@@ -27,6 +27,17 @@ if TYPE_CHECKING:
 DATA_SEED = 0
 """Seed of the reference behaviour: train.seed changes the policies, never the states that they are asked about."""
 SCORE = "mean episode reward"
+
+
+def require_simulators() -> None:
+    """Raise ConfigurationError where the packages are missing that policies are trained and scored with."""
+    try:
+        import gymnasium  # noqa: F401
+        import stable_baselines3  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            f"families of policies need simulators ({error}); install them: pip install 'sweep-to-surrogate[policies]'"
+        ) from error
 
 
 def score_seed(seed: int) -> int:
@@ -64,6 +75,7 @@ class PolicyFamily(ReparameterisedFamily):
     def ingest(self, source: Path, settings: IngestSection) -> Data:
         """States (n, C) that the reference behaviour visits, and at which steps; splits have episodes of their own."""
         super().ingest(source, settings)
+        require_simulators()
         fit, score = self._visited(0), self._visited(1)
         return Data({"fit": fit[0], "fit_step": fit[1], "score": score[0], "score_step": score[1]})
 
@@ -109,6 +121,7 @@ class PolicyFamily(ReparameterisedFamily):
 
     def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the policy of one λ; metrics are steps, and reward and length of the last episodes."""
+        require_simulators()
         from pipeline.families.policies.ppo import train
 
         self.check_hyperparameter(hyperparameter)
@@ -137,6 +150,7 @@ class PolicyFamily(ReparameterisedFamily):
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""
+        require_simulators()
         from pipeline.families.policies.ppo import episode_rewards
 
         environment = self.environment(hyperparameter, self.settings.episodes, score_seed(seed))

@@ -15,7 +15,7 @@ from torch import Tensor
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.c_transform import Minimum, minimise_batched
 from pipeline.transport.config import SemidualConfig
-from pipeline.transport.maps import TransportMaps
+from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.networks import Condition, ConditionalMLP
 from pipeline.transport.training import History, PathTrainer, one_cycle
 
@@ -26,7 +26,7 @@ class SemidualSolver:
     def __init__(
         self,
         anchors: Sequence[AnchorSamples],
-        maps: TransportMaps,
+        maps: NetworkMaps,
         trainer: PathTrainer,
         config: SemidualConfig,
         generator: torch.Generator,
@@ -98,7 +98,7 @@ class SemidualSolver:
 
 def fit_semidual(
     anchors: Sequence[AnchorSamples],
-    maps: TransportMaps,
+    maps: NetworkMaps,
     trainer: PathTrainer,
     config: SemidualConfig,
     generator: torch.Generator,

@@ -5,7 +5,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from pipeline.errors import HyperparameterError
+from pipeline.errors import ConfigurationError, HyperparameterError
 from pipeline.families.catalog import load_network, make_family, save_network
 from pipeline.families.policies.policy_family import score_seed
 from pipeline.families.policies.settings import PolicySettings
@@ -127,3 +127,10 @@ def test_module_loads_no_more_than_it_needs():
     script = f"import sys, pipeline.families.reacher.family; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_missing_simulators_name_their_extra(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "stable_baselines3", None)
+    (tmp_path / "code.py").touch()
+    with pytest.raises(ConfigurationError, match=r"pip install 'sweep-to-surrogate\[policies\]'"):
+        FAMILY.ingest(tmp_path / "code.py", IngestSection(source="code.py"))

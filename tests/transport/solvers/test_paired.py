@@ -98,7 +98,7 @@ def test_coupling_rounds_all_leave_their_curve(cloud):
     assert len(known.history["path_action"]) == 7
 
 
-def test_map_loss_of_a_translation_is_small():
+def test_map_error_of_a_translation_is_small():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(50, 1))
     y = rng.normal(size=(50, 2))

@@ -7,7 +7,7 @@ from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import Parts, make_density
+from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.solvers.semidual import SemidualSolver
 from pipeline.transport.standardise import Standardiser
@@ -19,6 +19,7 @@ NONE = np.zeros((1000, 0))
 
 
 def solver_of(harvest: Harvest, config: SurrogateConfig) -> SemidualSolver:
+    config = config.model_copy(update={"solver": "semidual"})
     scaling = Standardiser.of(harvest)
     samples = anchor_samples(harvest, scaling, torch.device("cpu"))
     density = make_density(samples, config, 0)

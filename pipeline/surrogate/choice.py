@@ -1,0 +1,272 @@
+"""Choosing the variant, jointly with the clock, by leaving anchors out: the simplest within one standard error.
+
+Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
+conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half judges it by the
+energy distance to the anchor's own draws, as a function of the position on the path, so that every candidate is judged
+at the clock that suits it. A richer Lagrangian has to pay: by more than a standard error, and by the share GAIN of what
+the simpler one misses. Where nothing can be left out, the prior decides: K_I, straight lines at uniform speed.
+"""
+
+import logging
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
+from pipeline.clocks.select import ChosenClock, as_good, best_errors, choose_clock
+from pipeline.clocks.skew import Skew
+from pipeline.data.harvest import Harvest
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.parts import Parts, make_density
+from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
+from pipeline.transport.coupling import Coupling
+from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
+from pipeline.transport.solvers.paired import train_paths
+from pipeline.transport.standardise import Standardiser
+from pipeline.transport.training import PathTrainer
+from pipeline.transport.variant import terms_of
+
+logger = logging.getLogger(__name__)
+
+RICHER = ("K_I-U", "K_theta", "K_theta-U")
+"""What is tried beside K_I where outputs are draws, the simplest first."""
+RICHER_DETERMINISTIC = ("K_theta",)
+"""A point has no density."""
+GAIN = 0.05
+"""The least share of a simpler variant's left-out error that a richer one has to save."""
+WEIGHT_BY_ROOT_DIMENSION = 0.03
+"""α / √D where none is named: squared distances grow with D, a cloud's log-densities scatter by about √D."""
+FEWEST_ROWS = 32
+"""Fewer rows than this in a half do not tell a richer Lagrangian from its noise."""
+FEWEST_DRAWS = 16
+"""Of a condition, where outputs are draws: exact transport of fewer is mostly noise."""
+MOST_ROWS = 512
+MOST_DRAWS = 64
+MOST_METRIC_DIMENSIONS = 8
+"""Beyond, a learnt metric's rotations take longer than the whole choice may: it has to be named."""
+STEPS = 100
+"""How briefly the paths of a candidate are trained."""
+BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
+
+
+ENOUGH = 1.5
+"""Straight lines whose left-out error is within this factor of fresh draws' own end the search."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One line of the fit's record: what was compared.
+
+    name: a variant, or a clock. error: of the left-out anchors, standardised (squares, or energy distances of draws);
+    None where nothing could be left out. standard_error: of its difference from the best candidate's. remark: why it
+    counts as it does.
+    """
+
+    name: str
+    error: float | None = None
+    standard_error: float | None = None
+    chosen: bool = False
+    remark: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Settings in force (variant, speed, weight of the potential decided), the clock, and what was compared."""
+
+    config: SurrogateConfig
+    clock: ChosenClock
+    candidates: tuple[Candidate, ...]
+
+
+def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int = 0) -> Choice:
+    """Decide variant and clock of a harvest; what the configuration names stays as it is."""
+    config = _defaults(config, len(harvest.schema.outputs))
+    left_out = leave_anchors_out(harvest, deterministic)
+    clock = choose_clock(harvest, deterministic, config, left_out)
+    clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
+    if config.variant != "auto":
+        return Choice(config, clock, (Candidate(config.variant, chosen=True, remark="named"), *clocks))
+    if not left_out:
+        remark = "no anchor can be left out: declared prior"
+        logger.warning(
+            "no anchor can be left out of %s: variant K_I and clock %s are priors, not findings; name variant, clock, "
+            "clock_prior or speed where you know better, or harvest a third anchor",
+            harvest.hyperparameter.tolist(),
+            clock.clock.name,
+        )
+        return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
+    if len(left_out) == 1:
+        logger.warning("one interior anchor tells the skew of a clock, not its base: %s is a prior", clock.clock.name)
+    variants, curves = _compare(harvest, deterministic, config, clock, seed)
+    chosen = next(candidate.name for candidate in variants if candidate.chosen)
+    if chosen != "K_I" and curves:
+        clock = choose_clock(harvest, deterministic, config, curves[chosen])
+        clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
+    return Choice(_with(config, chosen), clock, (*variants, *clocks))
+
+
+def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
+    alpha = WEIGHT_BY_ROOT_DIMENSION * math.sqrt(dimension) if config.alpha == "auto" else config.alpha
+    speed = "uniform" if config.speed == "auto" else config.speed
+    return config.model_copy(update={"alpha": alpha, "speed": speed})
+
+
+def _with(config: SurrogateConfig, variant: str) -> SurrogateConfig:
+    return config.model_copy(update={"variant": variant})
+
+
+def _compare(
+    harvest: Harvest, deterministic: bool, config: SurrogateConfig, clock: ChosenClock, seed: int
+) -> tuple[tuple[Candidate, ...], dict[str, list[LeftOut]]]:
+    """All variants with their left-out errors, the chosen one marked, and their curves."""
+    split = _Split.of(harvest, deterministic, seed)
+    if split is None:
+        return (Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),), {}
+    names = ["K_I", *(RICHER_DETERMINISTIC if deterministic else RICHER)]
+    if len(harvest.schema.outputs) > MOST_METRIC_DIMENSIONS or len(harvest.schema.outputs) == 1:
+        names = [name for name in names if terms_of(name).metric == "euclidean"]
+    curves: dict[str, list[LeftOut]] = {}
+    errors: dict[str, NDArray[np.float64]] = {}
+    for name in names:
+        curves[name] = split.curves(_with(config, name), seed + 1)
+        errors[name] = best_errors(clock.clock, curves[name])
+        if name == "K_I" and errors[name].mean() <= ENOUGH * split.floor():
+            remark = "straight lines miss little more than fresh draws would"
+            return (Candidate(name, float(errors[name].mean()), chosen=True, remark=remark),), curves
+    best = min(names, key=lambda name: float(errors[name].mean()))
+    chosen = next(name for name in names if _suffices(errors[name], errors[best], split.conditions))
+    record = tuple(
+        Candidate(
+            name,
+            float(errors[name].mean()),
+            float((errors[name] - errors[best]).std() / np.sqrt(len(errors[name]))),
+            name == chosen,
+        )
+        for name in names
+    )
+    return record, curves
+
+
+def _suffices(errors: NDArray[np.float64], best: NDArray[np.float64], conditions: NDArray[np.intp]) -> bool:
+    return as_good(errors, best, conditions) or bool(errors.mean() - best.mean() <= GAIN * errors.mean())
+
+
+@dataclass(frozen=True, eq=False)
+class _Split:
+    """A harvest's samples of every anchor in two halves: what trains the candidates, and what judges them.
+
+    conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
+    """
+
+    train: list[AnchorSamples]
+    judge: list[AnchorSamples]
+    conditions: NDArray[np.intp]
+    scaling: Standardiser
+    deterministic: bool
+
+    @classmethod
+    def of(cls, harvest: Harvest, deterministic: bool, seed: int) -> "_Split | None":
+        """Thin and split; None where the halves would be too small to tell anything."""
+        generator = np.random.default_rng(seed)
+        groups = harvest.groups
+        halves = _halve_conditions(groups, generator) if deterministic else _halve_draws(groups, generator)
+        if halves is None:
+            return None
+        scaling = Standardiser.of(harvest)
+        samples = anchor_samples(harvest, scaling, torch.device("cpu"))
+        train, judge = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
+        first = np.unique(groups[0], return_index=True)[1]
+        return cls(train, judge, first[judge[0].group.numpy()], scaling, deterministic)
+
+    def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
+        """Errors of the left-out anchors by position, for a variant that is briefly trained without them."""
+        return [self._curve(k, config, seed) for k in range(1, len(self.train) - 1)]
+
+    def _curve(self, left_out: int, config: SurrogateConfig, seed: int) -> LeftOut:
+        ends = Interval(self.judge[left_out - 1], self.judge[left_out + 1])
+        truth = self.judge[left_out].outputs.numpy()
+        generator = np.random.default_rng(seed)
+        if terms_of(config.variant).straight:
+            pairs = ends.pairs(_in_order(ends.couple(euclidean_cost, config.coupling_pairs, generator)))
+            at = torch.tensor(POSITIONS, dtype=torch.float32)[:, None]
+            points = torch.lerp(pairs.start[:, None], pairs.end[:, None], at)
+        else:
+            parts, trainer = self._train(left_out, config, seed)
+            pairs = ends.pairs(_in_order(ends.couple(trainer.cost, config.coupling_pairs, generator)))
+            points = _along(parts, pairs)
+        errors = group_errors(points.numpy(), truth, self.judge[left_out].group.numpy())
+        return LeftOut(left_out, errors, self.conditions)
+
+    def floor(self) -> float:
+        """What fresh draws of the left-out anchors themselves would miss; 0 for outputs without chance."""
+        if self.deterministic:
+            return 0.0
+        pairs = list(zip(self.train, self.judge, strict=True))[1:-1]
+        return sum(
+            float(group_errors(fresh.outputs[:, None].numpy(), own.outputs.numpy(), own.group.numpy()).mean())
+            for fresh, own in pairs
+        )
+
+    def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
+        """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
+        density = make_density(self.train, config, seed)
+        parts = Parts(self.scaling, Skew(self.scaling.shape), density, 1, config, seed)
+        brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
+        trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
+        near = self.train[left_out - 1 : left_out + 2]
+        intervals = [Interval(near[0], near[2]), *(Interval(a, b) for a, b in pairwise(near))]
+        numpy_generator, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
+        pairs = [i.pairs(i.couple(euclidean_cost, brief.coupling_pairs, numpy_generator)) for i in intervals]
+        train_paths(trainer, intervals, pairs, brief, generator, explore=not self.deterministic)
+        return parts, trainer
+
+
+def _in_order(coupling: Coupling) -> Coupling:
+    """A matching, in the order of its left rows."""
+    order = np.argsort(coupling.left, kind="stable")
+    return Coupling(coupling.left[order], coupling.right[order], coupling.weight[order])
+
+
+@torch.no_grad()
+def _along(parts: Parts, pairs: Pairs) -> torch.Tensor:
+    """Points (R, 41, D) on the paths of pairs at POSITIONS."""
+    return parts.paths.at_places(pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32))
+
+
+def _rows(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:
+    index = torch.from_numpy(rows)
+    return AnchorSamples(anchor.outputs[index], anchor.condition[index], anchor.group[index])
+
+
+Halves = tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]
+
+
+def _halve_draws(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
+    """Two sets of equally many draws of every condition at all anchors, rows of a condition together."""
+    counts = np.stack([np.bincount(group) for group in groups])
+    half = np.minimum(counts.min(0) // 2, MOST_DRAWS)
+    if half.min() * 2 < FEWEST_DRAWS or half.sum() < FEWEST_ROWS:
+        return None
+    order = generator.permutation(len(half))
+    kept = np.sort(order[: max(1, int(np.searchsorted(np.cumsum(half[order]), MOST_ROWS, side="right")))])
+    halves: Halves = ([], [])
+    for group in groups:
+        rows = [generator.permutation(np.flatnonzero(group == g))[: 2 * half[g]] for g in kept]
+        halves[0].append(np.concatenate([r[: len(r) // 2] for r in rows]))
+        halves[1].append(np.concatenate([r[len(r) // 2 :] for r in rows]))
+    return halves
+
+
+def _halve_conditions(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
+    """Two sets of conditions, with one row of each at every anchor."""
+    first = [np.unique(group, return_index=True)[1] for group in groups]
+    order = generator.permutation(len(first[0]))[: 2 * MOST_ROWS]
+    if len(order) < 2 * FEWEST_ROWS:
+        return None
+    parts = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
+    return [rows[parts[0]] for rows in first], [rows[parts[1]] for rows in first]

@@ -1,0 +1,78 @@
+"""The tensors of a surrogate, made for the settings in force: scaling, clock, density, Lagrangian, paths and maps."""
+
+import logging
+
+import torch
+from torch import nn
+
+from pipeline.clocks.skew import Skew
+from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.bandwidth import choose_bandwidths
+from pipeline.transport.lagrangian import Lagrangian
+from pipeline.transport.maps import TransportMaps
+from pipeline.transport.metric import EuclideanMetric, GivensMetric
+from pipeline.transport.network_maps import NetworkMaps
+from pipeline.transport.networks import Condition
+from pipeline.transport.path import PathNetwork
+from pipeline.transport.potential import Density, KernelPotential
+from pipeline.transport.standardise import Standardiser
+from pipeline.transport.variant import terms_of
+
+logger = logging.getLogger(__name__)
+
+
+class Parts(nn.Module):
+    """Everything of a surrogate that has tensors: scaling, the clock's skew, density, Lagrangian, paths and maps."""
+
+    def __init__(
+        self, scaling: Standardiser, skew: Skew, density: Density, intervals: int, config: SurrogateConfig, seed: int
+    ) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(seed)
+        dimension, shape = len(scaling.schema.outputs), scaling.shape
+        terms = terms_of(config.variant)
+        metric: EuclideanMetric | GivensMetric = EuclideanMetric()
+        if terms.metric != "euclidean":
+            metric = GivensMetric(
+                dimension,
+                shape,
+                config.metric_widths,
+                config.eigenvalues,
+                generator,
+                learn_eigenvalues=terms.metric == "givens",
+            )
+        potential = KernelPotential(density, float(config.alpha)) if terms.potential else None
+        self.scaling = scaling
+        self.skew = skew
+        self.density = density
+        self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
+        self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
+        self.maps: TransportMaps | NetworkMaps
+        if config.solver == "semidual":
+            self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
+        else:
+            self.maps = TransportMaps(intervals, dimension, shape)
+
+
+def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:
+    """The kernel density estimate over the samples of all anchors, at most config.density_samples an anchor."""
+    generator = torch.Generator().manual_seed(seed)
+    outputs, values, codes = [], [], []
+    for anchor in samples:
+        count = len(anchor.outputs)
+        rows = torch.arange(count)
+        if count > config.density_samples:
+            rows = torch.randperm(count, generator=generator)[: config.density_samples]
+        rows = rows.to(anchor.outputs.device)
+        outputs.append(anchor.outputs[rows])
+        values.append(anchor.condition.values[rows])
+        codes.append(anchor.condition.codes[rows])
+    # In random order: where many samples share a condition, a density of the nearest ones takes the first of these.
+    order = torch.randperm(sum(map(len, outputs)), generator=generator).to(outputs[0].device)
+    support = torch.cat(outputs)[order]
+    condition = Condition(torch.cat(values), torch.cat(codes))[order]
+    given = [None if h == "auto" else h for h in (config.output_bandwidth, config.condition_bandwidth)]
+    h_y, h_x = choose_bandwidths(support, condition, given[0], given[1], generator)
+    logger.info("bandwidths h_y = %.3f, h_x = %.3f (standardised)", h_y, h_x)
+    return Density.of(support, condition, h_y, h_x)
