@@ -17,7 +17,7 @@ class LagrangianConfig(Section):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    # auto: K_theta-U where outputs are draws, K_theta where a condition has one output: a point has no density.
+    # auto: the simplest that predicts left-out anchors as well as the best does; K_I where none can be left out.
     variant: Variant = "auto"
     # Weight of U (auto: in proportion to √D), KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of
     # G.

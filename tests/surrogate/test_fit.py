@@ -239,7 +239,7 @@ def test_auto_is_the_device_that_is_there():
 
 def test_fit_that_does_not_end_finite_is_refused(cloud):
     with pytest.raises(FitError, match="lower the learning rates"):
-        Surrogate.fit(cloud, moment(map_learning_rate=1e30, path_learning_rate=1e30))
+        Surrogate.fit(cloud, moment(variant="K_theta", path_learning_rate=1e30))
 
 
 def test_density_holds_all_anchors_but_no_more_than_it_may(cloud):

@@ -31,7 +31,7 @@ def test_transport_of_a_batch_is_that_of_its_rows_whatever_their_skews(skewed, s
 
 
 def test_straight_transport_is_the_share_of_the_way_that_each_condition_s_skew_says(skewed):
-    surrogate = Surrogate.fit(skewed, moment(variant="K_I"))
+    surrogate = Surrogate.fit(skewed, moment(variant="K_I", clock="learnt"))
     y, x = start(skewed)
     condition = surrogate._parts.scaling.condition(torch.tensor(x))
     gamma = surrogate._parts.skew(condition).double().numpy()
@@ -48,7 +48,8 @@ def test_straight_transport_is_the_share_of_the_way_that_each_condition_s_skew_s
 def test_samples_whose_skew_depends_on_the_condition_are_met(deterministic):
     anchors = (0.05, 0.3, 0.95)
     harvest = moving(anchors, "logit", by_condition, deterministic=deterministic, contexts=200)
-    surrogate = Surrogate.fit(harvest, moment(variant="K_I", map_steps=400, map_widths=(32, 32), batch_size=128))
+    exact = moment(variant="K_I", clock="learnt", map_steps=400, map_widths=(32, 32), batch_size=128)
+    surrogate = Surrogate.fit(harvest, exact)
     assert surrogate.clock == "skewed logit by condition"
     y, x = start(harvest)
     inner = np.abs(x[:, 0]) < 1.2  # γ is smoothed over neighbours on both sides

@@ -89,10 +89,11 @@ def test_semicircles_stay_on_their_circles():
 
 
 def test_coupling_rounds_all_leave_their_curve(cloud):
-    surrogate = Surrogate.fit(cloud, moment(path_steps=7, coupling_rounds=3))
+    surrogate = Surrogate.fit(cloud, moment(path_steps=7, coupling_rounds=3, variant="K_theta-U"))
     assert len(surrogate.history["path_action"]) == 21
     known = Surrogate.fit(
-        Harvest.from_arrays([0, 1], [np.eye(3), np.eye(3)], [np.arange(3.0)[:, None]] * 2), moment(path_steps=7)
+        Harvest.from_arrays([0, 1], [np.eye(3), np.eye(3)], [np.arange(3.0)[:, None]] * 2),
+        moment(path_steps=7, variant="K_theta"),
     )
     assert known.deterministic
     assert len(known.history["path_action"]) == 7
