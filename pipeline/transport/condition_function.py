@@ -10,13 +10,15 @@ from torch import Tensor
 from pipeline.transport import ops
 from pipeline.transport.buffers import ResizableBuffers
 from pipeline.transport.networks import Condition, ConditionShape
-from pipeline.transport.ridge import Array, Solution, clearly_better, make_folds, solve
+from pipeline.transport.ridge import RIDGES, Array, Solution, clearly_better, make_folds, solve
 
 MOST_CENTRES = 128
 FEW_COLUMNS = 2
 """Of more, bumps are also tried along the few combinations that a linear fit finds."""
 LENGTHS = (0.4, 1.0, 2.5)
 """Widths of the bumps tried, in units of the median distance between conditions."""
+BUMP_RIDGES = RIDGES[2:]
+"""Wide bumps on smaller penalties are polynomials of high degree, wild beyond the samples."""
 
 
 def features(condition: Condition, shape: ConditionShape) -> Tensor:
@@ -132,22 +134,35 @@ def fit_condition_function(
     combinations.
     """
     inputs, outputs = columns.shape[1], target.shape[1]
-    function = ConditionFunction(inputs, outputs).double()
     folds = make_folds(groups)
-    best = solve(columns, target, weight, folds, caution=caution)
-    function.set(best.intercept, best.weights)
+    affine = solve(columns, target, weight, folds, caution=caution)
+    found = []
     projections = [np.eye(inputs)] if inputs else []
     if inputs > FEW_COLUMNS:
-        projections += _indices(best.weights) + ([] if index is None else _indices(index))
+        # Those that the target itself suggests are known from rows that are to judge them.
+        projections += [] if index is None else _indices(index)
     for projection in projections:
         for length in LENGTHS:
-            bumps = Bumps.over(columns, projection, length)
-            if bumps is None:
+            if (bumps := Bumps.over(columns, projection, length)) is None:
                 continue
             phi, root = bumps.whitened(columns)
-            found = solve(np.hstack([columns, phi * math.sqrt(10)]), target, weight, folds, caution=caution)
-            if clearly_better(found, best):
-                best = found
-                function = ConditionFunction(inputs, outputs).double()
-                function.set(best.intercept, best.weights[:inputs], bumps, root @ best.weights[inputs:] * math.sqrt(10))
-    return function, best
+            # Beside the bumps: what is linear in all columns, or where combinations are known, in these alone.
+            for linear in [np.eye(inputs)] if projection.shape[1] == inputs else [np.eye(inputs), projection]:
+                design = np.hstack([columns @ linear, phi * math.sqrt(10)])
+                solution = solve(design, target, weight, folds, BUMP_RIDGES, caution)
+                if clearly_better(solution, affine):
+                    found.append((solution, linear, bumps, root))
+    function = ConditionFunction(inputs, outputs).double()
+    if not found:
+        function.set(affine.intercept, affine.weights)
+        return function, affine
+    best = min(found, key=lambda one: one[0].error)[0]
+    # Of those that left-out groups cannot tell from the best, the one along the fewest combinations.
+    alike = [one for one in found if not clearly_better(best, one[0], 1.0)]
+    solution, linear, bumps, root = min(
+        alike, key=lambda one: (one[2].projection.shape[1] + one[1].shape[1], one[0].error)
+    )
+    count = linear.shape[1]
+    weights = root @ solution.weights[count:] * math.sqrt(10)
+    function.set(solution.intercept, linear @ solution.weights[:count], bumps, weights)
+    return function, solution

@@ -25,6 +25,9 @@ from pipeline.transport.ridge import Array, clearly_less, make_folds
 
 FEWEST_PAIRS = 40
 """Of fewer draws no kernel is learnt."""
+FEWEST_REPEATS = 4.0
+"""Fewer draws of a condition, on average, are coupled by chance: a regression on such pairs moves every draw to the
+conditional mean."""
 
 
 def fit_interval(
@@ -78,7 +81,8 @@ def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> Inte
     dimension = left.outputs.shape[1]
     heavy = heavy_tails(left, right)
     base = fit_location_scale(left, right, heavy)
-    if len(moves) < FEWEST_PAIRS or heavy:
+    repeats = min(len(draws) / len(np.unique(draws.group)) for draws in (left, right))
+    if len(moves) < FEWEST_PAIRS or heavy or repeats < FEWEST_REPEATS:
         return base
     moves = moves.thinned(MOST_ROWS)
     folds = make_folds(moves.group, most=JUDGED)

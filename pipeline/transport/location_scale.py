@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import chi2
 
 from pipeline.transport.condition_function import ConditionFunction, fit_condition_function
 from pipeline.transport.interval_map import IntervalMap
@@ -17,6 +18,12 @@ from pipeline.transport.ridge import Array, clearly_better, make_folds, solve
 
 FREEDOM = 2.0
 """Degrees of freedom of the t distribution that location and scatter are fitted by where tails are heavy."""
+LIKELY = 0.95
+"""The quantile of what noise alone would show, below which nothing is taken for a change."""
+SCALES_TELL = 3.0
+"""Standard errors by which a scale that depends on the condition has to be ahead of a constant one."""
+KURTOSIS_ROWS = 50
+"""Of fewer rows a kurtosis says little, and is pulled to the Gaussian's."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +75,12 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
     groups0, groups1 = Groups.of(left, heavy), Groups.of(right, heavy)
     mean, fitted = fit_condition_function(groups0.columns, groups0.locations, groups0.counts, groups0.names)
     result.mean = mean
-    shift, shifted = _shift(groups0, groups1, mean)
+    shift, moved = _shift(groups0, groups1, mean)
     result.shift = shift
+    shared = np.array_equal(groups0.names, groups1.names)
+    start = fitted.left_out if shared else mean.numpy(groups1.columns)
     residual0, freedom0 = _residuals(left, groups0, fitted.left_out)
-    at_right = (
-        shifted if len(shifted) == len(groups1.names) else mean.numpy(groups1.columns) + shift.numpy(groups1.columns)
-    )
-    residual1, freedom1 = _residuals(right, groups1, at_right)
+    residual1, freedom1 = _residuals(right, groups1, start + moved)
     scatter0, scatter1 = _scatter(residual0, freedom0, heavy), _scatter(residual1, freedom1, heavy)
     matrix = shrunk_bures(scatter0, scatter1, freedom0, freedom1, _excess(residual0, residual1, heavy))
     result.set_matrix(matrix)
@@ -84,7 +90,7 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
 
 
 def _shift(groups0: Groups, groups1: Groups, mean: ConditionFunction) -> tuple[ConditionFunction, Array]:
-    """Δ(x), and what it foretells of the right anchor's locations without their own folds (G1, D).
+    """Δ(x), and its predictions at the right anchor's conditions by the fits without their own folds (G1, D).
 
     Of the differences of means where conditions are shared; else of what m leaves of the right anchor's locations.
     """
@@ -92,12 +98,10 @@ def _shift(groups0: Groups, groups1: Groups, mean: ConditionFunction) -> tuple[C
     if np.array_equal(groups0.names, groups1.names):
         target = groups1.locations - groups0.locations
         weight = 1.0 / (1.0 / groups0.counts + 1.0 / groups1.counts)
-        start = groups0.locations
     else:
-        start = mean.numpy(groups1.columns)
-        target, weight = groups1.locations - start, groups1.counts
+        target, weight = groups1.locations - mean.numpy(groups1.columns), groups1.counts
     shift, solution = fit_condition_function(groups1.columns, target, weight, groups1.names, index)
-    return shift, start + solution.left_out
+    return shift, solution.left_out
 
 
 def _residuals(draws: Draws, groups: Groups, foretold: Array) -> tuple[Array, float]:
@@ -141,8 +145,9 @@ def shrunk_bures(scatter0: Array, scatter1: Array, freedom0: float, freedom1: fl
     noise = excess * sum((1 + 3 / f) / f for f in (freedom0, freedom1))
     level = logarithm.trace() / dimension
     rest = logarithm - level * np.eye(dimension)
-    level *= _keep(level**2, 4 * noise / dimension)
-    rest *= _keep(float((rest**2).sum()), noise * (dimension - 1) * (dimension + 2))
+    level *= _keep(level**2, 2 * noise / dimension, 1)
+    entries = (dimension - 1) * (dimension + 2)
+    rest *= _keep(float((rest**2).sum()), noise * entries, entries // 2)
     values, vectors = np.linalg.eigh(level * np.eye(dimension) + rest)
     target = root @ (vectors * np.exp(values)) @ vectors.T @ root
     target_units = target * np.outer(safe, safe)
@@ -150,8 +155,13 @@ def shrunk_bures(scatter0: Array, scatter1: Array, freedom0: float, freedom1: fl
     return np.asarray(scale0[1] @ _power(scale0[0] @ target_units @ scale0[0], 0.5) @ scale0[1])
 
 
-def _keep(square: float, noise: float) -> float:
-    return max(0.0, 1 - noise / square) if square > 0 else 0.0
+def _keep(square: float, noise: float, count: int) -> float:
+    """The share to keep of `count` numbers whose squares sum to `square`, where noise alone would have `noise`.
+
+    Nothing below the 95 % quantile of noise alone: a positive-part estimator that lets few numbers through by chance
+    would move what does not move.
+    """
+    return max(0.0, 1 - noise * float(chi2.ppf(LIKELY, count)) / count / square) if square > 0 else 0.0
 
 
 def _power(matrix: Array, exponent: float) -> Array:
@@ -177,7 +187,7 @@ def _fit_log_scale(result: IntervalMap, moved: Array, residual: Array, groups0: 
         target, weight = level1 - at_left.numpy(groups1.columns), weight1
     function, solution = fit_condition_function(groups1.columns, target, weight, groups1.names)
     constant = solve(np.zeros((len(target), 0)), target, weight, make_folds(groups1.names))
-    if not clearly_better(solution, constant, 2.0):
+    if not clearly_better(solution, constant, SCALES_TELL):
         return
     raw = function.numpy(groups0.columns)[groups0.number]
     mean_square = (moved**2).mean(0)
@@ -199,7 +209,9 @@ def _excess(residual0: Array, residual1: Array, heavy: bool) -> float:
     if heavy:
         return 2.0
     kurtosis = [float(np.median((r**4).mean(0) / ((r**2).mean(0) ** 2).clip(1e-300))) for r in (residual0, residual1)]
-    return float(np.clip((np.mean(kurtosis) - 1) / 2, 0.5, 10.0))
+    found = float(np.clip((np.mean(kurtosis) - 1) / 2, 0.5, 10.0))
+    rows = min(len(residual0), len(residual1))
+    return 1.0 + (found - 1.0) * rows / (rows + KURTOSIS_ROWS)
 
 
 def heavy_tails(*anchors: Draws) -> bool:
