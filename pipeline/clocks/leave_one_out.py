@@ -1,4 +1,4 @@
-"""Leaving anchors out: how well samples moved from an anchor's neighbours to any place s foretell it.
+"""Leaving anchors out: how well samples moved from an anchor's neighbours to any position s foretell it.
 
 Each interior anchor is left out in turn. Its neighbours' samples, coupled within shared conditions, move on straight
 lines; what they miss at each s of a grid is the curve that clocks are chosen by. Held-out λ play no part.
@@ -39,11 +39,11 @@ class LeftOut:
     errors: NDArray[np.float64]
     conditions: NDArray[np.intp]
 
-    def at(self, places: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Errors (R, M) at places (M,) in [0, 1], by the parabola through the three nearest points of the grid."""
+    def at(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Errors (R, M) at positions (M,) in [0, 1], by the parabola through the three nearest points of the grid."""
         step = POSITIONS[1]
-        centre = np.clip(np.rint(np.asarray(places) / step).astype(int), 1, len(POSITIONS) - 2)
-        t = np.asarray(places) / step - centre
+        centre = np.clip(np.rint(np.asarray(positions) / step).astype(int), 1, len(POSITIONS) - 2)
+        t = np.asarray(positions) / step - centre
         before, here, after = (self.errors[:, centre + shift] for shift in (-1, 0, 1))
         return np.asarray(here + 0.5 * t * (after - before) + 0.5 * t * t * (after - 2 * here + before))
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import BASES
-from pipeline.clocks.clock import HOLD, Clock, candidates, declared_prior, place
+from pipeline.clocks.bases import BASES, HOLD, candidates, check_base
+from pipeline.clocks.clock import Clock, position
 from pipeline.clocks.config import ClockConfig
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.persistence import find_persistence
@@ -49,10 +49,9 @@ FEWEST_CONDITIONS = 30
 
 @dataclass(frozen=True, eq=False)
 class ChosenClock:
-    """A clock with its skew, and the left-out anchors' errors of all that were compared, by name."""
+    """A clock, and the left-out anchors' errors of all that were compared, by name."""
 
     clock: Clock
-    skew: Skew
     errors: dict[str, float]
 
 
@@ -69,10 +68,11 @@ def choose_clock(
     anchors = tuple(harvest.hyperparameter.tolist())
     scaling = Standardiser.of(harvest)
     if config.clock not in ("auto", "learnt"):
-        return ChosenClock(Clock(config.clock, anchors), Skew(scaling.shape), {})
+        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape)), {})
     names = candidates(anchors)
     if config.clock_prior != "auto":
-        names = [declared_prior(config.clock_prior, anchors), *(n for n in names if n != config.clock_prior)]
+        check_base(config.clock_prior, anchors, "clock_prior")
+        names = [config.clock_prior, *(name for name in names if name != config.clock_prior)]
     left_out = leave_anchors_out(harvest, deterministic) if left_out is None else left_out
     if not left_out:
         if config.clock == "learnt":
@@ -80,20 +80,21 @@ def choose_clock(
                 f"clock = 'learnt' needs three or more anchors that share their conditions; the harvest has "
                 f"{len(anchors)} anchors: choose one of {[*names, HOLD]}, or auto"
             )
-        clock = Clock(names[0], anchors)
         if len(anchors) > 2:
             logger.warning(
                 "the anchors do not share their conditions, so that none can be left out: the clock is %s by the "
                 "anchors' range alone, or by clock_prior; name it by clock or clock_prior",
-                clock.name,
+                names[0],
             )
-        persists = config.persistence and deterministic and len(anchors) == 2
-        return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
+        skew = Skew(scaling.shape)
+        if config.persistence and deterministic and len(anchors) == 2:
+            skew = _persistent_skew(harvest, Clock(names[0], anchors), scaling)
+        return ChosenClock(Clock(names[0], anchors, skew), {})
     chosen = _judge(
         anchors, names, left_out, scaling, learnt=config.clock == "learnt", open_base=config.clock_prior == "auto"
     )
     conditions = left_out[0].conditions
-    if chosen.clock.name == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
+    if chosen.clock.base == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
         return chosen
     departs = HALF if config.clock == "auto" and len(left_out) == 1 else 1.0
     return _by_condition(chosen, left_out, harvest, scaling, departs)
@@ -105,14 +106,14 @@ def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> S
     What single conditions say counts by the share PERSISTS: a value far from what its condition suggests returns in
     part. No skew where λ is no probability, where ½ lies not between the anchors, or the conditions hold no such past.
     """
-    told = clock.name in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
+    told = clock.base in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
     persistence = find_persistence(harvest) if told else None
     if persistence is None:
         return Skew(scaling.shape)
     span, whole = clock.spans(0, [0.5])
-    known = place(span, whole, SKEWS)[::-1]  # a larger skew comes later: ascending in reverse
-    common = float(np.interp(persistence.place, known, SKEWS[::-1]))
-    single = np.interp(persistence.places, known, SKEWS[::-1])
+    known = position(span, whole, SKEWS)[::-1]  # a larger skew comes later: ascending in reverse
+    common = float(np.interp(persistence.position, known, SKEWS[::-1]))
+    single = np.interp(persistence.positions, known, SKEWS[::-1])
     points = Skew(scaling.shape).encode(scaling.condition(_rows(harvest, persistence.rows)))
     if len(points) < FEWEST_CONDITIONS:
         return Skew(scaling.shape, common)
@@ -130,14 +131,14 @@ def skew_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
     total = np.zeros((len(left_out[0].errors), len(SKEWS)))
     for curve in left_out:
         before, here, after = v[curve.anchor - 1 : curve.anchor + 2]
-        total += curve.at(place(here - before, after - before, SKEWS))
+        total += curve.at(position(here - before, after - before, SKEWS))
     return total
 
 
 def best_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
     """Errors (R,) of the left-out anchors at the skew of the clock that suits them best, or held at the left one."""
     hold = np.sum([curve.at(np.zeros(1))[:, 0] for curve in left_out], axis=0)
-    if clock.name == HOLD:
+    if clock.base == HOLD:
         clock = Clock(candidates(clock.anchors)[0], clock.anchors)
     errors = skew_errors(clock, left_out)
     best = errors[:, errors.mean(0).argmin()]
@@ -164,7 +165,7 @@ def _judge(
     errors |= {HOLD: float(hold.mean()), f"skewed {best_name}": float(best.mean())}
     conditions = left_out[0].conditions
     if not learnt and hold.mean() < best.mean() and not as_good(best, hold, conditions):
-        return ChosenClock(Clock(HOLD, anchors), Skew(scaling.shape), errors)
+        return ChosenClock(Clock(HOLD, anchors, Skew(scaling.shape)), errors)
     skews = {}
     for name in judged:
         fitting = [i for i in range(len(SKEWS)) if as_good(rows[name][:, i], best, conditions)]
@@ -174,11 +175,11 @@ def _judge(
             skews[name] = float(SKEWS[lowest[name]] if learnt else min(SKEWS[fitting], key=abs))
     least = min(map(abs, skews.values()))
     name = next(name for name in judged if name in skews and abs(skews[name]) <= least + ALIKE)
-    return ChosenClock(Clock(name, anchors), Skew(scaling.shape, skews[name]), errors)
+    return ChosenClock(Clock(name, anchors, Skew(scaling.shape, skews[name])), errors)
 
 
 def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> list[str]:
-    """Bases that one left-out anchor may put in the prior one's place.
+    """Bases that one left-out anchor may put in place of the prior one.
 
     It tells one number, the skew of any base. But of the bases that bend the same way one may need none.
     """
@@ -222,7 +223,7 @@ def _by_condition(
     starts = _starts(conditions)
     counts = np.diff([*starts, len(conditions)])
     errors = np.add.reduceat(skew_errors(chosen.clock, left_out), starts, axis=0) / counts[:, None]
-    points = chosen.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
+    points = chosen.clock.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
     squares = torch.cdist(points, points).square().numpy() / points.shape[1]
     common = errors.mean(0)
     one = errors[:, common.argmin()]
@@ -233,7 +234,7 @@ def _by_condition(
         judged = np.take_along_axis(errors, (weights @ errors + common).argmin(1)[:, None], axis=1)[:, 0]
         if judged.mean() < best.mean():
             best, bandwidth = judged, h
-    name = f"skewed {chosen.clock.name}"
+    name = f"skewed {chosen.clock.base}"
     if (
         bandwidth == 0.0
         or as_good(one, best, np.arange(len(one)))
@@ -244,5 +245,6 @@ def _by_condition(
     skews = SKEWS[(weights @ errors + common).argmin(1)]
     skews = skews.mean() + departs * (skews - skews.mean())
     skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
+    clock = Clock(chosen.clock.base, chosen.clock.anchors, skew)
     logger.info("clock %s by condition, smoothed over %.2f standard deviations", name, bandwidth)
-    return ChosenClock(chosen.clock, skew, {**chosen.errors, f"{name} by condition": float(best.mean())})
+    return ChosenClock(clock, {**chosen.errors, f"{name} by condition": float(best.mean())})

@@ -8,7 +8,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.clocks.clock import FLAT
 from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionShape
 
@@ -70,10 +69,3 @@ class Skew(nn.Module):
         """γ of B conditions, (B, 1)."""
         value: Tensor = self.mean + self._features(self.encode(condition)) @ self.weights
         return value.clip(-LARGEST, LARGEST)[:, None]
-
-    def places(self, spans: Tensor, whole: float, condition: Condition) -> Tensor:
-        """Places s of spans (M,), alike for all rows, or (B, M), at B conditions → (B, M); see `clock.place`."""
-        skew = self(condition)
-        flat = abs(skew) < FLAT
-        bent = ops.where(flat, 0 * skew + 1, skew)
-        return ops.where(flat, spans / whole, ops.expm1(bent * spans) / ops.expm1(bent * whole))

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
 from pipeline.clocks.select import ChosenClock, as_good, best_errors, choose_clock
-from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
@@ -97,11 +97,11 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
             "no anchor can be left out of %s: variant K_I and clock %s are priors, not findings; name variant, clock, "
             "clock_prior or speed where you know better, or harvest a third anchor",
             harvest.hyperparameter.tolist(),
-            clock.clock.name,
+            clock.clock.base,
         )
         return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
     if len(left_out) == 1:
-        logger.warning("one interior anchor tells the skew of a clock, not its base: %s is a prior", clock.clock.name)
+        logger.warning("one interior anchor tells the skew of a clock, not its base: %s is a prior", clock.clock.base)
     variants, curves = _compare(harvest, deterministic, config, clock, seed)
     chosen = next(candidate.name for candidate in variants if candidate.chosen)
     if chosen != "K_I" and curves:
@@ -215,7 +215,7 @@ class _Split:
     def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
         """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
         density = make_density(self.train, config, seed)
-        parts = Parts(self.scaling, Skew(self.scaling.shape), density, 1, config, seed)
+        parts = Parts(self.scaling, Clock("linear", (0.0, 1.0)), density, config, seed)
         brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
         trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
         near = self.train[left_out - 1 : left_out + 2]
@@ -235,7 +235,9 @@ def _in_order(coupling: Coupling) -> Coupling:
 @torch.no_grad()
 def _along(parts: Parts, pairs: Pairs) -> torch.Tensor:
     """Points (R, 41, D) on the paths of pairs at POSITIONS."""
-    return parts.paths.at_places(pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32))
+    return parts.paths.at_positions(
+        pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32)
+    )
 
 
 def _rows(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:

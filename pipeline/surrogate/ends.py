@@ -173,13 +173,13 @@ def matched(draw: Draw, interval: int, anchors: int, x: NDArray[np.float64], par
 
 
 def _in_order(
-    places: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
+    partners: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
 ) -> NDArray[np.floating]:
-    """Draws (T, n, D) so that the i-th, or its image, is the partner of the i-th place (T, n, D)."""
+    """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
     images = _standard(own, parts) if images is None else images
     result = np.empty_like(own)
     for t in range(len(own)):
-        squares = (places[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * places[t] @ images[t].T
+        squares = (partners[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * partners[t] @ images[t].T
         result[t] = own[t][linear_sum_assignment(squares)[1]]
     return result
 

@@ -45,7 +45,6 @@ class Fit:
 
     parts: Parts
     config: SurrogateConfig
-    clock: Clock
     schema: Schema
     deterministic: bool
     networks: tuple[Network, ...] | None
@@ -53,6 +52,11 @@ class Fit:
     history: History
     clock_errors: dict[str, float]
     candidates: tuple[Candidate, ...] = ()
+
+    @property
+    def clock(self) -> Clock:
+        """The clock in use."""
+        return self.parts.clock
 
 
 def resolve_device(device: str) -> torch.device:
@@ -86,8 +90,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
-        intervals = len(chosen.clock.anchors) - 1
-        parts = Parts(scaling, chosen.skew, density, intervals, config, seed).to(where)
+        parts = Parts(scaling, chosen.clock, density, config, seed).to(where)
         history = _solve(parts, samples, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
@@ -98,7 +101,6 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     return Fit(
         parts.eval(),
         config,
-        chosen.clock,
         harvest.schema,
         deterministic,
         networks=harvest.networks,

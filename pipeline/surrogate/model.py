@@ -49,7 +49,6 @@ class Surrogate:
         self._anchors = Anchors(fit.clock.anchors, fit.schema.hyperparameter.name)
         self._trajectories = Trajectories(
             fit.parts,
-            fit.clock,
             self._anchors,
             straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
@@ -104,15 +103,12 @@ class Surrogate:
     @property
     def clock_base(self) -> str:
         """The name of the base of the clock in use."""
-        return self._fit.clock.name
+        return self._fit.clock.base
 
     @property
     def clock(self) -> str:
-        """What the clock in use is called: its base, and whether it is skewed, by condition or alike for all."""
-        skew = self._parts.skew.constant
-        if skew is None:
-            return f"skewed {self.clock_base} by condition"
-        return f"skewed {self.clock_base}" if skew else self.clock_base
+        """What the clock in use is called: its base, and whether it is skewed, by condition or equally for all."""
+        return self._fit.clock.label
 
     @property
     def device(self) -> torch.device:

@@ -5,7 +5,7 @@ import logging
 import torch
 from torch import nn
 
-from pipeline.clocks.skew import Skew
+from pipeline.clocks.clock import Clock
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.bandwidth import choose_bandwidths
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Parts(nn.Module):
-    """Everything of a surrogate that has tensors: scaling, the clock's skew, density, Lagrangian, paths and maps."""
+    """Everything of a surrogate that has tensors: scaling, clock, density, Lagrangian, paths and maps."""
 
     def __init__(
-        self, scaling: Standardiser, skew: Skew, density: Density, intervals: int, config: SurrogateConfig, seed: int
+        self, scaling: Standardiser, clock: Clock, density: Density, config: SurrogateConfig, seed: int
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        dimension, shape = len(scaling.schema.outputs), scaling.shape
+        dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
         terms = terms_of(config.variant)
         metric: EuclideanMetric | GivensMetric = EuclideanMetric()
         if terms.metric != "euclidean":
@@ -44,7 +44,7 @@ class Parts(nn.Module):
             )
         potential = KernelPotential(density, float(config.alpha)) if terms.potential else None
         self.scaling = scaling
-        self.skew = skew
+        self.clock = clock
         self.density = density
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)

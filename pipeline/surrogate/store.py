@@ -70,15 +70,13 @@ def bundle_digest(fit: Fit) -> str:
 def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
     schema = Schema.model_validate(document["schema"])
     config = SurrogateConfig.model_validate(document["config"])
-    clock = _clock(document)
-    anchors = range(len(clock.anchors))
+    anchors = range(len(document["anchors"]))
     tensors = safetensors.torch.load_file(path / WEIGHTS)
     networks = tuple(load_network(path / "networks" / str(k)) for k in anchors) if document["networks"] else None
     samples = () if networks else tuple(_sample(tensors, k) for k in anchors)
     return Fit(
         _parts(document, schema, config, tensors).to(resolve_device(device)).eval(),
         config,
-        clock,
         schema,
         document["deterministic"],
         networks=networks,
@@ -96,7 +94,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "schema": fit.schema.model_dump(),
         "config": fit.config.model_dump(),
         "anchors": list(fit.clock.anchors),
-        "clock": fit.clock.name,
+        "clock": fit.clock.base,
         "clock_errors": fit.clock_errors,
         "candidates": [asdict(candidate) for candidate in fit.candidates],
         "deterministic": fit.deterministic,
@@ -153,7 +151,7 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
         output_bandwidth,
         condition_bandwidth,
     )
-    parts = Parts(scaling, Skew(scaling.shape), density, len(document["anchors"]) - 1, config, seed=0)
+    parts = Parts(scaling, _clock(document, scaling), density, config, seed=0)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}
@@ -161,8 +159,9 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
     return parts.requires_grad_(False)
 
 
-def _clock(document: dict[str, Any]) -> Clock:
+def _clock(document: dict[str, Any], scaling: Standardiser) -> Clock:
+    """The clock with a skew of the right shape, whose values are among the weights."""
     try:
-        return Clock(document["clock"], tuple(document["anchors"]))
+        return Clock(document["clock"], document["anchors"], Skew(scaling.shape))
     except ConfigurationError as error:  # nobody configured this
         raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate anew") from error

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
@@ -22,10 +21,9 @@ ROUND_TRIP = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """The curves of a fitted surrogate in standardised units; λ by `anchors`, positions on the paths by `clock`."""
+    """The curves of a fitted surrogate in standardised units; positions on the paths by the clock."""
 
     parts: Parts
-    clock: Clock
     anchors: Anchors
     straight: bool
     uniform: bool
@@ -44,11 +42,7 @@ class Trajectories:
 
         values: (M,), the same for all rows, or (B, M).
         """
-        skew = self.parts.skew.constant
-        if skew is not None:
-            return ops.like(self.clock.places(interval, values, skew), x.values)
-        spans, whole = self.clock.spans(interval, values)
-        found: Tensor = self.parts.skew.places(ops.like(spans, x.values), whole, x)
+        found: Tensor = self.parts.clock.positions(interval, values, x)
         return found
 
     def between(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
@@ -57,7 +51,7 @@ class Trajectories:
             return ops.lerp(start[:, None], end[:, None], positions[..., None])
         paths = self.parts.paths
         points: Tensor = (
-            paths.at_places(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
+            paths.at_positions(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
         )
         return points
 
