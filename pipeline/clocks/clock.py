@@ -1,4 +1,4 @@
-"""The clock: which position on the path between two anchors a hyperparameter has reached.
+"""The clock: maps a hyperparameter to its position on the path between two anchors.
 
 A clock c is a base u(λ) with a skew γ: c(λ) = (exp(γ v) − 1) / γ of v = (u(λ) − u(λ_0)) / (u(λ_K) − u(λ_0)), and
 s = (c(λ) − c(λ_k)) / (c(λ_{k+1}) − c(λ_k)) is the position on the path. γ = 0 is the base itself. The skew of a

@@ -1,10 +1,11 @@
-"""Choosing the variant, jointly with the clock, by leaving anchors out: the simplest within one standard error.
+"""Model selection for the variant, jointly with the clock, by leave-one-anchor-out error: the one-standard-error rule.
 
 Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
-conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half judges it by the
-energy distance to the anchor's own draws, as a function of the position on the path, so that every candidate is judged
-at the clock that suits it. A richer Lagrangian has to pay: by more than a standard error, and by the share GAIN of what
-the simpler one misses. Where nothing can be left out, the prior decides: K_I, straight lines at uniform speed.
+conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
+the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
+its own best clock. A richer Lagrangian is chosen only if it reduces the error of the simpler one by more than one
+standard error and by more than the share GAIN. Where no anchor can be left out, the prior is used: K_I, straight lines
+at uniform speed.
 """
 
 import logging
@@ -34,37 +35,35 @@ from pipeline.transport.variant import terms_of
 logger = logging.getLogger(__name__)
 
 RICHER = ("K_I-U", "K_theta", "K_theta-U")
-"""What is tried beside K_I where outputs are draws, the simplest first."""
+"""The variants compared with K_I where outputs are draws, the simplest first."""
 RICHER_DETERMINISTIC = ("K_theta",)
 """A point has no density."""
 GAIN = 0.05
-"""The least share of a simpler variant's left-out error that a richer one has to save."""
+"""The smallest share of a simpler variant's leave-one-anchor-out error by which a richer one must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
-"""α / √D where none is named: squared distances grow with D, a cloud's log-densities scatter by about √D."""
+"""The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 FEWEST_ROWS = 32
-"""Fewer rows than this in a half do not tell a richer Lagrangian from its noise."""
+"""The fewest rows in a half for which variants are compared."""
 FEWEST_DRAWS = 16
-"""Of a condition, where outputs are draws: exact transport of fewer is mostly noise."""
+"""The fewest draws of a condition for which variants are compared: exact transport of fewer is mostly noise."""
 MOST_ROWS = 512
 MOST_DRAWS = 64
 MOST_METRIC_DIMENSIONS = 8
-"""Beyond, a learnt metric's rotations take longer than the whole choice may: it has to be named."""
+"""With more outputs learnt metrics are too slow to compare: they have to be named."""
 STEPS = 100
-"""How briefly the paths of a candidate are trained."""
+"""Training steps of a candidate's paths."""
 BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
-
-
 ENOUGH = 1.5
-"""Straight lines whose left-out error is within this factor of fresh draws' own end the search."""
+"""No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of the fit's record: what was compared.
+    """One line of the fit's record of model selection.
 
-    name: a variant, or a clock. error: of the left-out anchors, standardised (squares, or energy distances of draws);
-    None where nothing could be left out. standard_error: of its difference from the best candidate's. remark: why it
-    counts as it does.
+    name: a variant, or a clock. error: leave-one-anchor-out error, standardised (squared errors, or energy distances of
+    draws); None where it was not evaluated. standard_error: of its difference from the best candidate's. remark: the
+    reason for its status.
     """
 
     name: str
@@ -76,7 +75,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Settings in force (variant, speed, weight of the potential decided), the clock, and what was compared."""
+    """The resolved settings (variant, speed, weight of the potential), the clock, and the candidates compared."""
 
     config: SurrogateConfig
     clock: ChosenClock
@@ -84,7 +83,7 @@ class Choice:
 
 
 def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int = 0) -> Choice:
-    """Decide variant and clock of a harvest; what the configuration names stays as it is."""
+    """Choose variant and clock for a harvest, except where the configuration names them."""
     config = _defaults(config, len(harvest.schema.outputs))
     left_out = leave_anchors_out(harvest, deterministic)
     clock = choose_clock(harvest, deterministic, config, left_out)
@@ -94,14 +93,16 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
-            "no anchor can be left out of %s: variant K_I and clock %s are priors, not findings; name variant, clock, "
-            "clock_prior or speed where you know better, or harvest a third anchor",
+            "no anchor can be left out of %s: variant K_I and clock %s are priors, not estimates; set variant, clock, "
+            "clock_prior or speed, or harvest a third anchor",
             harvest.hyperparameter.tolist(),
             clock.clock.base,
         )
         return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
     if len(left_out) == 1:
-        logger.warning("one interior anchor tells the skew of a clock, not its base: %s is a prior", clock.clock.base)
+        logger.warning(
+            "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
+        )
     variants, curves = _compare(harvest, deterministic, config, clock, seed)
     chosen = next(candidate.name for candidate in variants if candidate.chosen)
     if chosen != "K_I" and curves:
@@ -123,7 +124,7 @@ def _with(config: SurrogateConfig, variant: str) -> SurrogateConfig:
 def _compare(
     harvest: Harvest, deterministic: bool, config: SurrogateConfig, clock: ChosenClock, seed: int
 ) -> tuple[tuple[Candidate, ...], dict[str, list[LeftOut]]]:
-    """All variants with their left-out errors, the chosen one marked, and their curves."""
+    """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
     split = _Split.of(harvest, deterministic, seed)
     if split is None:
         return (Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),), {}
@@ -136,7 +137,7 @@ def _compare(
         curves[name] = split.curves(_with(config, name), seed + 1)
         errors[name] = best_errors(clock.clock, curves[name])
         if name == "K_I" and errors[name].mean() <= ENOUGH * split.floor():
-            remark = "straight lines miss little more than fresh draws would"
+            remark = "straight lines are nearly as good as fresh draws"
             return (Candidate(name, float(errors[name].mean()), chosen=True, remark=remark),), curves
     best = min(names, key=lambda name: float(errors[name].mean()))
     chosen = next(name for name in names if _suffices(errors[name], errors[best], split.conditions))
@@ -158,20 +159,21 @@ def _suffices(errors: NDArray[np.float64], best: NDArray[np.float64], conditions
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """A harvest's samples of every anchor in two halves: what trains the candidates, and what judges them.
+    """A harvest's samples of every anchor in two halves, for training and for validating candidates.
 
-    conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
+    conditions: (R,), the row of the harvest's first anchor with the same condition; rows of one condition are
+    contiguous.
     """
 
     train: list[AnchorSamples]
-    judge: list[AnchorSamples]
+    validate: list[AnchorSamples]
     conditions: NDArray[np.intp]
     scaling: Standardiser
     deterministic: bool
 
     @classmethod
     def of(cls, harvest: Harvest, deterministic: bool, seed: int) -> "_Split | None":
-        """Thin and split; None where the halves would be too small to tell anything."""
+        """Subsample and split; None where the halves would be too small."""
         generator = np.random.default_rng(seed)
         groups = harvest.groups
         halves = _halve_conditions(groups, generator) if deterministic else _halve_draws(groups, generator)
@@ -179,17 +181,17 @@ class _Split:
             return None
         scaling = Standardiser.of(harvest)
         samples = anchor_samples(harvest, scaling, torch.device("cpu"))
-        train, judge = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
+        train, validate = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
         first = np.unique(groups[0], return_index=True)[1]
-        return cls(train, judge, first[judge[0].group.numpy()], scaling, deterministic)
+        return cls(train, validate, first[validate[0].group.numpy()], scaling, deterministic)
 
     def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
-        """Errors of the left-out anchors by position, for a variant that is briefly trained without them."""
+        """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
         return [self._curve(k, config, seed) for k in range(1, len(self.train) - 1)]
 
     def _curve(self, left_out: int, config: SurrogateConfig, seed: int) -> LeftOut:
-        ends = Interval(self.judge[left_out - 1], self.judge[left_out + 1])
-        truth = self.judge[left_out].outputs.numpy()
+        ends = Interval(self.validate[left_out - 1], self.validate[left_out + 1])
+        truth = self.validate[left_out].outputs.numpy()
         generator = np.random.default_rng(seed)
         if terms_of(config.variant).straight:
             pairs = ends.pairs(_in_order(ends.couple(euclidean_cost, config.coupling_pairs, generator)))
@@ -199,14 +201,14 @@ class _Split:
             parts, trainer = self._train(left_out, config, seed)
             pairs = ends.pairs(_in_order(ends.couple(trainer.cost, config.coupling_pairs, generator)))
             points = _along(parts, pairs)
-        errors = group_errors(points.numpy(), truth, self.judge[left_out].group.numpy())
+        errors = group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
         return LeftOut(left_out, errors, self.conditions)
 
     def floor(self) -> float:
-        """What fresh draws of the left-out anchors themselves would miss; 0 for outputs without chance."""
+        """The error of fresh draws of the left-out anchors themselves; 0 for deterministic outputs."""
         if self.deterministic:
             return 0.0
-        pairs = list(zip(self.train, self.judge, strict=True))[1:-1]
+        pairs = list(zip(self.train, self.validate, strict=True))[1:-1]
         return sum(
             float(group_errors(fresh.outputs[:, None].numpy(), own.outputs.numpy(), own.group.numpy()).mean())
             for fresh, own in pairs
@@ -227,7 +229,7 @@ class _Split:
 
 
 def _in_order(coupling: Coupling) -> Coupling:
-    """A matching, in the order of its left rows."""
+    """A matching in the order of its left rows."""
     order = np.argsort(coupling.left, kind="stable")
     return Coupling(coupling.left[order], coupling.right[order], coupling.weight[order])
 
@@ -249,7 +251,7 @@ Halves = tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]
 
 
 def _halve_draws(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
-    """Two sets of equally many draws of every condition at all anchors, rows of a condition together."""
+    """Two sets of equally many draws of every condition at all anchors; rows of a condition are contiguous."""
     counts = np.stack([np.bincount(group) for group in groups])
     half = np.minimum(counts.min(0) // 2, MOST_DRAWS)
     if half.min() * 2 < FEWEST_DRAWS or half.sum() < FEWEST_ROWS:

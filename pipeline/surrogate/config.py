@@ -1,4 +1,4 @@
-"""The settings of a surrogate: one flat section, made of its parts' own. No torch is imported here."""
+"""The settings of a surrogate: one flat section that combines those of its parts. Imports no torch."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from pipeline.transport.config import LagrangianConfig, PairedConfig, SemidualCo
 
 
 class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfig):
-    """Settings of the surrogate; each room takes the part of them that it knows.
+    """Settings of the surrogate; each package reads its own part.
 
     Lengths are in units of the standardised outputs and conditions.
     """
@@ -17,6 +17,6 @@ class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfi
     model_config = ConfigDict(allow_inf_nan=False)
 
     solver: Solver = "paired"
-    # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
-    # it, dwelling where samples are dense. auto: uniform, but action for draws at two anchors, which tell no clock.
+    # The speed along a path: uniform, so that timing is the clock's alone, or that of the least action, which is slow
+    # where samples are dense. auto: uniform.
     speed: Literal["auto", "uniform", "action"] = "auto"

@@ -1,9 +1,9 @@
 """Both ends of an interval at the asked condition: y ~ p_k(· | x) and its partner z ~ p_{k+1}(· | x).
 
-With both ends at hand no error of a map is left: a path runs from an output of the one network to an output of the
-other, so that a surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors:
-draws of neighbouring anchors are matched, starting at the anchor in the middle, so that one draw followed along λ
-jumps nowhere.
+With both ends known there is no map error: a path runs from an output of one network to an output of the other, so
+the surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors: draws of
+neighbouring anchors are matched outwards from the middle anchor, so one draw is a continuous function of λ over the
+whole range.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,11 +22,11 @@ from pipeline.surrogate.parts import Parts
 from pipeline.transport.networks import Condition
 
 MATCHED = 128
-"""So many draws of a condition are matched at once; a draw belongs to a block of so many."""
+"""Draws of a condition are matched in blocks of this size."""
 MOST_ROWS = 512
-"""So many of a harvest's draws of one condition are matched at most."""
+"""Limit on a harvest's draws of one condition that are matched."""
 CHUNK = 256
-"""So many conditions are matched at once: memory is bounded."""
+"""Conditions per batch of matchings, which bounds memory."""
 
 Draw = Callable[[int], NDArray[np.floating]]
 """Anchor → draws (T, n, D) of T conditions, in the outputs' own units."""
@@ -35,10 +35,10 @@ Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 
 class Ends(Protocol):
-    """Where the outputs of both ends come from."""
+    """The source of the outputs of both ends."""
 
     def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """Outputs of both ends at conditions (N, C), whose repetitions `rows` numbers."""
+        """Outputs of both ends at conditions (N, C), grouped by `rows`."""
         ...
 
 
@@ -79,7 +79,7 @@ class MatchedEnds:
         self._networks, self._parts = networks, parts
 
     def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`: blocks of MATCHED draws, seeded by (seed, x), of which the first ones answer."""
+        """As `Ends.pairs`: whole blocks of MATCHED draws are seeded by (seed, x), and the first draws returned."""
         numbers = rows.occurrence[:, None] * draws + np.arange(draws)
         tasks = np.stack([np.broadcast_to(rows.number[:, None], numbers.shape), numbers // MATCHED], axis=-1)
         wanted, task = np.unique(tasks.reshape(-1, 2), axis=0, return_inverse=True)
@@ -98,7 +98,7 @@ class MatchedEnds:
 
 
 class HarvestEnds:
-    """No networks: the harvest's own samples of the asked or the nearest condition, coupled over the anchors."""
+    """Without networks: the harvest's samples of the nearest condition, coupled across the anchors."""
 
     def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts) -> None:
         self._outputs = [y.double().numpy() for y, _ in samples]
@@ -107,7 +107,7 @@ class HarvestEnds:
         self._groups = [_Groups(x) for x in self._conditions]
 
     def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`: every block of as many draws as the harvest holds is a permutation of these."""
+        """As `Ends.pairs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
         nearest = [groups.nearest(asked, self._parts) for groups in self._groups]
         keys = condition_keys(conditions, seed)
@@ -122,7 +122,7 @@ class HarvestEnds:
         return left, right
 
     def _ordered(self, interval: int, x: NDArray[np.float64], nearest: Sequence[int]) -> Pair:
-        """The harvest's samples (n, D) at both ends, partner by partner."""
+        """The harvest's samples (n, D) at both ends, matched row by row."""
         rows = [groups.rows(number) for groups, number in zip(self._groups, nearest, strict=True)]
         if self._deterministic:
             rows = [r[:1] for r in rows]
@@ -156,10 +156,10 @@ class _Groups:
 
 
 def matched(draw: Draw, interval: int, anchors: int, x: NDArray[np.float64], parts: Parts) -> Pair:
-    """Draws (T, n, D) of an interval's two anchors at conditions x (T, C), partner by partner.
+    """Draws (T, n, D) of an interval's two anchors at conditions x (T, C), matched row by row.
 
     π = argmin Σ_i |T_k(y^i | x) − z^{π(i)}|² in standardised units, over permutations. Draws keep their own order at
-    the anchor in the middle; going outwards from there every anchor's draws are put in the order of their partners.
+    the middle anchor; outwards from there every anchor's draws are permuted into the order of their partners.
     """
     middle = (anchors - 1) // 2
     ordered = {middle: draw(middle)}
@@ -203,7 +203,7 @@ def _mapped(outputs: NDArray[np.floating], x: Condition, interval: int, parts: P
 
 
 def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
-    """Which of `count` samples draws with these numbers are: every block of `count` draws is a permutation."""
+    """The sample index of draws with these numbers: every block of `count` draws is a permutation."""
     blocks, of_block = np.unique(numbers // count, return_inverse=True)
     keys = numbered_keys(np.full(len(blocks), key), blocks)
     order = np.argsort(uniform(keys, count), axis=1)
@@ -213,7 +213,7 @@ def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[
 def make_ends(
     networks: Sequence[Network] | None, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts
 ) -> Ends:
-    """Where a surrogate's ends come from: its networks where it has them, else the harvest's own samples."""
+    """The source of a surrogate's ends: its networks if it has them, else the harvest's samples."""
     if networks is None:
         return HarvestEnds(samples, deterministic, parts)
     if deterministic:

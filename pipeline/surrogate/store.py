@@ -30,11 +30,11 @@ FORMAT = 3
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
-"""The potential rests on the same density: it is written once."""
+"""The potential uses the same density, which is written once."""
 
 
 def write_bundle(fit: Fit, path: Path) -> None:
-    """Write the bundle atomically, replacing what was there."""
+    """Write the bundle atomically, replacing an existing one."""
     files, document = _files(fit), _document(fit)
     checksums = _checksums(files)
     with atomic_folder(path, replaces=DOCUMENT) as folder:
@@ -49,21 +49,21 @@ def read_bundle(path: Path, device: str) -> Fit:
     """Read a bundle; BundleError names the file that is missing, changed or of another version."""
     document = read_json(path / DOCUMENT, "surrogate")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise BundleError(f"{path / DOCUMENT} is no surrogate of format {FORMAT}; save it anew with this version")
+        raise BundleError(f"{path / DOCUMENT} is not a surrogate of format {FORMAT}; save it again with this version")
     try:
         check_files(path, document["sha256"], "surrogate")
         content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
         if _digest(content, document["sha256"]) != document["digest"]:
-            raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate anew")
+            raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate again")
         return _restore(document, path, device)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         if isinstance(error, SweepError):
             raise
-        raise BundleError(f"{path} is corrupted ({error}); write the surrogate anew") from error
+        raise BundleError(f"{path} is corrupted ({error}); write the surrogate again") from error
 
 
 def bundle_digest(fit: Fit) -> str:
-    """SHA-256 of everything that decides what the surrogate answers, its networks included."""
+    """SHA-256 of everything that determines the surrogate's outputs, networks included."""
     return _digest(_document(fit), _checksums(_files(fit)))
 
 
@@ -113,7 +113,7 @@ def _checksums(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def _files(fit: Fit) -> dict[str, bytes]:
-    """The content of every file of the bundle but the document, by name."""
+    """The content of every file of the bundle except the document, by name."""
     files = {WEIGHTS: _weights(fit)}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -163,5 +163,5 @@ def _clock(document: dict[str, Any], scaling: Standardiser) -> Clock:
     """The clock with a skew of the right shape, whose values are among the weights."""
     try:
         return Clock(document["clock"], document["anchors"], Skew(scaling.shape))
-    except ConfigurationError as error:  # nobody configured this
-        raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate anew") from error
+    except ConfigurationError as error:  # not the caller's configuration
+        raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate again") from error

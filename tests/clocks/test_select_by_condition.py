@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.clocks.clock import Clock
-from pipeline.clocks.select import FEWEST_CONDITIONS, HALF, PERSISTS, SKEWS, choose_clock
+from pipeline.clocks.select import FEWEST_CONDITIONS, PERSISTENCE_SHRINKAGE, SHRINKAGE, SKEWS, choose_clock
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.standardise import Standardiser
@@ -31,7 +31,7 @@ def test_skew_that_depends_on_the_condition_is_found(deterministic):
     half = skew_at(chosen_for(harvest), harvest, x)
     full = skew_at(chosen, harvest, x)
     np.testing.assert_allclose(
-        half, float(chosen.clock.skew.mean) + HALF * (full - float(chosen.clock.skew.mean)), rtol=0, atol=1e-3
+        half, float(chosen.clock.skew.mean) + SHRINKAGE * (full - float(chosen.clock.skew.mean)), rtol=0, atol=1e-3
     )
 
 
@@ -108,7 +108,7 @@ def test_single_conditions_count_by_their_share():
     # At whole = 1 and span = ½ the skew of a position s is 2 log(1 / s − 1).
     single = 2 * np.log(2 / below - 1)
     common = 2 * np.log(2 / below.mean() - 1)
-    expected = common + PERSISTS * (single - common)
+    expected = common + PERSISTENCE_SHRINKAGE * (single - common)
     assert np.ptp(expected) > 1
     assert chosen.clock.skew.constant is None
     np.testing.assert_allclose(skew_at(chosen, harvest, harvest.conditions[0]), expected, rtol=0, atol=0.1)

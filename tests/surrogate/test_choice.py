@@ -55,7 +55,7 @@ def test_two_anchors_take_the_declared_prior(deterministic, caplog):
     assert (choice.config.variant, choice.config.speed, choice.clock.clock.base) == ("K_I", "uniform", "logit")
     assert "prior" in choice.candidates[0].remark
     assert choice.candidates[0].error is None
-    assert "priors, not findings" in caplog.text
+    assert "priors, not estimates" in caplog.text
     declared = choose(harvest, deterministic, SurrogateConfig(clock_prior="probit", speed="action", variant="K_I-U"))
     assert (declared.config.variant, declared.config.speed) == ("K_I-U", "action")
     assert declared.clock.clock.base == "probit"

@@ -166,7 +166,7 @@ def test_other_format_is_refused(copy, value):
     document = json.loads((copy / "surrogate.json").read_text())
     document["format"] = value
     (copy / "surrogate.json").write_text(json.dumps(document))
-    with pytest.raises(BundleError, match=r"surrogate\.json is no surrogate of format 3; save it anew"):
+    with pytest.raises(BundleError, match=r"surrogate\.json is not a surrogate of format 3; save it again"):
         Surrogate.load(copy)
 
 
