@@ -72,6 +72,19 @@ class Clock(nn.Module):
             return ops.like(position(spans, whole, skew), condition.values)
         return position(ops.like(spans, condition.values), whole, self.skew(condition))
 
+    def knots(self, condition: Condition) -> Values:
+        """The clock at the anchors, from 0 at the first to 1 at the last, float64.
+
+        (K + 1,) where the skew is one number, else (B, K + 1) for B conditions.
+        """
+        v = self.coordinates(self.anchors)
+        skew = self.skew.constant
+        if skew is not None:
+            return position(v, v[-1], skew)
+        by_condition = self.skew(condition)
+        by_condition = by_condition.cpu() if isinstance(by_condition, Tensor) else by_condition
+        return position(v, v[-1], np.asarray(by_condition, np.float64))
+
 
 @overload
 def position(span: Tensor, whole: float, skew: Tensor) -> Tensor: ...

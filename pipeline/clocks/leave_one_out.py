@@ -41,11 +41,12 @@ class LeftOut:
     conditions: NDArray[np.intp]
 
     def at(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Errors (R, M) at positions (M,) in [0, 1], by the parabola through the three nearest grid points."""
+        """Errors (R, M) at positions (M,), or (R, M), in [0, 1]: parabolas through the three nearest grid points."""
         step = POSITIONS[1]
         centre = np.clip(np.rint(np.asarray(positions) / step).astype(int), 1, len(POSITIONS) - 2)
         t = np.asarray(positions) / step - centre
-        before, here, after = (self.errors[:, centre + shift] for shift in (-1, 0, 1))
+        rows = np.arange(len(self.errors))[:, None]
+        before, here, after = (self.errors[rows, centre + shift] for shift in (-1, 0, 1))
         return np.asarray(here + 0.5 * t * (after - before) + 0.5 * t * t * (after - 2 * here + before))
 
 

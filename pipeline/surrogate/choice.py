@@ -4,29 +4,33 @@ Every interior anchor is left out in turn. Half of the draws of each condition (
 conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
 the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
 its own best clock. A richer Lagrangian is chosen only if it reduces the error of the simpler one by more than one
-standard error and by more than the share GAIN. Where no anchor can be left out, the prior is used: K_I, straight lines
-at uniform speed.
+standard error and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all
+anchors: it is a candidate from four anchors on, because leaving one out must leave three. Where no anchor can be left
+out, the prior is used: K_I, straight lines at uniform speed.
 """
 
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.clocks.bases import HOLD, candidates
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
-from pipeline.clocks.select import ChosenClock, as_good, best_errors, choose_clock
+from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, choose_clock, skew_errors
+from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
 from pipeline.transport.coupling import Coupling
 from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
+from pipeline.transport.pchip import interpolate
 from pipeline.transport.solvers.paired import train_paths
 from pipeline.transport.standardise import Standardiser
 from pipeline.transport.training import PathTrainer
@@ -36,6 +40,9 @@ logger = logging.getLogger(__name__)
 
 RICHER = ("K_I-U", "K_theta", "K_theta-U")
 """The variants compared with K_I where outputs are draws, the simplest first."""
+PCHIP = "K_I, pchip"
+"""K_I with PCHIP in place of straight lines."""
+FEWEST_FOR_PCHIP = 4
 RICHER_DETERMINISTIC = ("K_theta",)
 """A point has no density."""
 GAIN = 0.05
@@ -53,6 +60,8 @@ MOST_METRIC_DIMENSIONS = 8
 STEPS = 100
 """Training steps of a candidate's paths."""
 BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
+ROUNDING = 1e-10
+"""Squared standardised errors up to this are rounding."""
 ENOUGH = 1.5
 """No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
 
@@ -61,9 +70,9 @@ ENOUGH = 1.5
 class Candidate:
     """One line of the fit's record of model selection.
 
-    name: a variant, or a clock. error: leave-one-anchor-out error, standardised (squared errors, or energy distances of
-    draws); None where it was not evaluated. standard_error: of its difference from the best candidate's. remark: the
-    reason for its status.
+    name: a variant, with its interpolation where that is PCHIP, or a clock. error: leave-one-anchor-out error,
+    standardised (squared errors, or energy distances of draws); None where it was not evaluated. standard_error: of its
+    difference from the best candidate's. remark: the reason for its status.
     """
 
     name: str
@@ -75,7 +84,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """The resolved settings (variant, speed, weight of the potential), the clock, and the candidates compared."""
+    """The resolved settings (variant, interpolation, speed, α), the clock, and the candidates compared."""
 
     config: SurrogateConfig
     clock: ChosenClock
@@ -89,7 +98,10 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     clock = choose_clock(harvest, deterministic, config, left_out)
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
     if config.variant != "auto":
-        return Choice(config, clock, (Candidate(config.variant, chosen=True, remark="named"), *clocks))
+        name = PCHIP if config.interpolation == "pchip" else config.variant
+        return Choice(_with(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks))
+    if config.interpolation == "pchip":
+        return Choice(_with(config, "K_I"), clock, (Candidate(PCHIP, chosen=True, remark="named"), *clocks))
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
@@ -103,12 +115,15 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
         logger.warning(
             "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
         )
-    variants, curves = _compare(harvest, deterministic, config, clock, seed)
-    chosen = next(candidate.name for candidate in variants if candidate.chosen)
-    if chosen != "K_I" and curves:
-        clock = choose_clock(harvest, deterministic, config, curves[chosen])
+    compared = _compare(harvest, deterministic, config, clock, left_out, seed)
+    chosen = next(candidate.name for candidate in compared.candidates if candidate.chosen)
+    if chosen == PCHIP and compared.pchip_clock is not None:
+        clock = ChosenClock(compared.pchip_clock, clock.errors)
+        return Choice(_with(config, "K_I", "pchip"), clock, (*compared.candidates, *clocks))
+    if chosen != "K_I":
+        clock = choose_clock(harvest, deterministic, config, compared.curves[chosen])
         clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
-    return Choice(_with(config, chosen), clock, (*variants, *clocks))
+    return Choice(_with(config, chosen), clock, (*compared.candidates, *clocks))
 
 
 def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
@@ -117,40 +132,86 @@ def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
     return config.model_copy(update={"alpha": alpha, "speed": speed})
 
 
-def _with(config: SurrogateConfig, variant: str) -> SurrogateConfig:
-    return config.model_copy(update={"variant": variant})
+def _with(config: SurrogateConfig, variant: str, interpolation: str | None = None) -> SurrogateConfig:
+    """The configuration with this variant, and an interpolation: this one, or the named one, or straight lines."""
+    named = "linear" if config.interpolation == "auto" else config.interpolation
+    return config.model_copy(update={"variant": variant, "interpolation": interpolation or named})
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """The record of a comparison, the error curves of its variants, and the clock of PCHIP where it was compared."""
+
+    candidates: tuple[Candidate, ...]
+    curves: dict[str, list[LeftOut]] = field(default_factory=dict)
+    pchip_clock: Clock | None = None
 
 
 def _compare(
-    harvest: Harvest, deterministic: bool, config: SurrogateConfig, clock: ChosenClock, seed: int
-) -> tuple[tuple[Candidate, ...], dict[str, list[LeftOut]]]:
+    harvest: Harvest,
+    deterministic: bool,
+    config: SurrogateConfig,
+    clock: ChosenClock,
+    left_out: Sequence[LeftOut],
+    seed: int,
+) -> _Compared:
     """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
     split = _Split.of(harvest, deterministic, seed)
     if split is None:
-        return (Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),), {}
-    names = ["K_I", *(RICHER_DETERMINISTIC if deterministic else RICHER)]
-    if len(harvest.schema.outputs) > MOST_METRIC_DIMENSIONS or len(harvest.schema.outputs) == 1:
-        names = [name for name in names if terms_of(name).metric == "euclidean"]
+        return _Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
+    with_pchip = (
+        config.interpolation == "auto" and len(clock.clock.anchors) >= FEWEST_FOR_PCHIP and clock.clock.base != HOLD
+    )
+    clocks = _clocks(clock.clock, config, left_out) if with_pchip else []
     curves: dict[str, list[LeftOut]] = {}
     errors: dict[str, NDArray[np.float64]] = {}
-    for name in names:
+
+    def evaluate(name: str) -> None:
         curves[name] = split.curves(_with(config, name), seed + 1)
-        errors[name] = best_errors(clock.clock, curves[name])
-        if name == "K_I" and errors[name].mean() <= ENOUGH * split.floor():
-            remark = "straight lines are nearly as good as fresh draws"
-            return (Candidate(name, float(errors[name].mean()), chosen=True, remark=remark),), curves
-    best = min(names, key=lambda name: float(errors[name].mean()))
-    chosen = next(name for name in names if _suffices(errors[name], errors[best], split.conditions))
+        compared = [split.errors_at(c, curves[name]) for c in clocks]
+        if not clocks or config.clock in ("auto", "learnt"):
+            compared.append(best_errors(clock.clock, curves[name]))
+        errors[name] = min(compared, key=lambda of_clock: float(of_clock.mean()))
+
+    evaluate("K_I")
+    if errors["K_I"].mean() <= ENOUGH * split.floor():
+        remark = "straight lines are nearly as good as fresh draws"
+        return _Compared((Candidate("K_I", float(errors["K_I"].mean()), chosen=True, remark=remark),), curves)
+    pchip_clock: Clock | None = None
+    if with_pchip:
+        pchip_clock, errors[PCHIP] = split.pchip(clocks, seed + 1)
+    dimension = len(harvest.schema.outputs)
+    for name in RICHER_DETERMINISTIC if deterministic else RICHER:
+        if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST_METRIC_DIMENSIONS:
+            evaluate(name)
+    best = min(errors, key=lambda name: float(errors[name].mean()))
+    chosen = next(name for name in errors if _suffices(errors[name], errors[best], split.conditions))
     record = tuple(
         Candidate(
             name,
             float(errors[name].mean()),
             float((errors[name] - errors[best]).std() / np.sqrt(len(errors[name]))),
             name == chosen,
+            remark=f"with clock {pchip_clock.label}" if name == PCHIP and pchip_clock is not None else "",
         )
-        for name in names
+        for name in errors
     )
-    return record, curves
+    if len(clock.clock.anchors) < FEWEST_FOR_PCHIP:
+        record += (Candidate(PCHIP, remark=f"not compared: needs {FEWEST_FOR_PCHIP} anchors"),)
+    return _Compared(record, curves, pchip_clock)
+
+
+def _clocks(chosen: Clock, config: SurrogateConfig, left_out: Sequence[LeftOut]) -> list[Clock]:
+    """The clocks under which PCHIP and variants are compared: that chosen, and every base with and without a skew."""
+    if config.clock != "auto":
+        return [chosen]
+    clocks, shape = [chosen], chosen.skew.shape
+    bases = candidates(chosen.anchors)
+    clocks += [Clock(base, chosen.anchors, Skew(shape)) for base in bases]
+    for base in bases:
+        best = skew_errors(Clock(base, chosen.anchors), left_out).mean(0).argmin()
+        clocks.append(Clock(base, chosen.anchors, Skew(shape, float(SKEWS[best]))))
+    return clocks
 
 
 def _suffices(errors: NDArray[np.float64], best: NDArray[np.float64], conditions: NDArray[np.intp]) -> bool:
@@ -204,10 +265,46 @@ class _Split:
         errors = group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
         return LeftOut(left_out, errors, self.conditions)
 
+    def errors_at(self, clock: Clock, curves: Sequence[LeftOut]) -> NDArray[np.float64]:
+        """Leave-one-anchor-out errors (R,) of error curves at the positions of a clock."""
+        return np.asarray(sum(curve.at(self._positions(curve.anchor, clock))[:, 0] for curve in curves))
+
+    def _positions(self, left_out: int, clock: Clock) -> NDArray[np.float64]:
+        """Positions (R, 1) of a left-out anchor between its neighbours."""
+        knots = clock.knots(self.validate[left_out].condition)
+        before, here, after = (knots[..., left_out + shift, None] for shift in (-1, 0, 1))
+        return np.broadcast_to((here - before) / (after - before), (len(self.conditions), 1))
+
+    def pchip(self, clocks: Sequence[Clock], seed: int) -> tuple[Clock, NDArray[np.float64]]:
+        """The first clock whose leave-one-anchor-out error with PCHIP is as good as the best, and its errors (R,)."""
+        anchors = range(1, len(self.validate) - 1)
+        windows = {k: self._window(k, np.random.default_rng(seed)) for k in anchors}
+        errors = [np.sum([self._pchip_errors(k, *windows[k], clock) for k in anchors], axis=0) for clock in clocks]
+        best = min(errors, key=lambda of_clock: float(of_clock.mean()))
+        return next((c, e) for c, e in zip(clocks, errors, strict=True) if as_good(e, best, self.conditions))
+
+    def _window(self, left_out: int, generator: np.random.Generator) -> tuple[list[int], list[NDArray[np.float64]]]:
+        """The anchors around a left-out one that PCHIP uses, and their outputs (R, D), matched row by row."""
+        kept = [k for k in range(left_out - 2, left_out + 3) if k != left_out and 0 <= k < len(self.validate)]
+        matched = {left_out - 1: self.validate[left_out - 1]}
+        for k in range(left_out + 1, kept[-1] + 1):
+            matched[k] = _matched(matched[k - 1 if k - 1 in matched else k - 2], self.validate[k], generator)
+        if left_out - 2 in kept:
+            matched[left_out - 2] = _matched(matched[left_out - 1], self.validate[left_out - 2], generator)
+        return kept, [matched[k].outputs.double().numpy() for k in kept]
+
+    def _pchip_errors(
+        self, left_out: int, kept: list[int], outputs: list[NDArray[np.float64]], clock: Clock
+    ) -> NDArray[np.float64]:
+        own = self.validate[left_out]
+        knots = clock.knots(own.condition)[..., kept]
+        points = interpolate(knots, outputs, kept.index(left_out - 1), self._positions(left_out, clock))
+        return group_errors(points[:, None], own.outputs.numpy(), own.group.numpy())[:, 0]
+
     def floor(self) -> float:
-        """The error of fresh draws of the left-out anchors themselves; 0 for deterministic outputs."""
+        """The error of fresh draws of the left-out anchors themselves; of deterministic outputs that of rounding."""
         if self.deterministic:
-            return 0.0
+            return ROUNDING
         pairs = list(zip(self.train, self.validate, strict=True))[1:-1]
         return sum(
             float(group_errors(fresh.outputs[:, None].numpy(), own.outputs.numpy(), own.group.numpy()).mean())
@@ -226,6 +323,12 @@ class _Split:
         pairs = [i.pairs(i.couple(euclidean_cost, brief.coupling_pairs, numpy_generator)) for i in intervals]
         train_paths(trainer, intervals, pairs, brief, generator, explore=not self.deterministic)
         return parts, trainer
+
+
+def _matched(known: AnchorSamples, other: AnchorSamples, generator: np.random.Generator) -> AnchorSamples:
+    """The samples of another anchor in the order of their partners under the Euclidean cost."""
+    coupling = Interval(known, other).couple(euclidean_cost, MOST_ROWS * MOST_ROWS, generator)
+    return _rows(other, _in_order(coupling).right)
 
 
 def _in_order(coupling: Coupling) -> Coupling:

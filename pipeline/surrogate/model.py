@@ -26,6 +26,7 @@ from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport import ops
 from pipeline.transport.frozen import frozen
+from pipeline.transport.pchip import interpolate, window
 from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
@@ -191,16 +192,23 @@ class Surrogate:
         seed: int,
     ) -> NDArray[np.float64]:
         """Outputs (n, draws, D) at λ = values (n,) within one interval, in their original units."""
-        left, right = (
-            np.asarray(side, np.float64) for side in self._ends.pairs(interval, conditions, rows, draws, seed)
-        )
+        smooth = self.config.interpolation == "pchip"
+        anchors = window(interval, len(self.anchors)) if smooth else range(interval, interval + 2)
+        outputs = [np.asarray(y, np.float64) for y in self._ends.outputs(anchors, conditions, rows, draws, seed)]
+        left, right = outputs[interval - anchors[0]], outputs[interval - anchors[0] + 1]
         curves = self._curves_for(conditions, len(conditions) * draws)
         scaling = curves.parts.scaling
         x = scaling.condition(curves.given(np.repeat(conditions, draws, axis=0)))
         positions = curves.positions(interval, np.repeat(values, draws)[:, None], x)
-        start, end = (scaling.standardise(curves.given(side.reshape(len(x), -1))) for side in (left, right))
-        moved = curves.between(start, end, x, positions)[:, 0]
-        result = np.asarray(as_given(scaling.restore(_finite(moved)), left)).reshape(left.shape)
+        flat = [y.reshape(len(x), -1) for y in outputs]
+        if smooth:
+            s = np.asarray(positions.cpu() if isinstance(positions, Tensor) else positions, np.float64)
+            knots = curves.parts.clock.knots(x)[..., anchors]
+            result = interpolate(knots, flat, interval - anchors[0], s).reshape(left.shape)
+        else:
+            start, end = (scaling.standardise(curves.given(y)) for y in flat)
+            moved = curves.between(start, end, x, positions)[:, 0]
+            result = np.array(as_given(scaling.restore(_finite(moved)), left), np.float64).reshape(left.shape)
         for anchor, own in ((interval, left), (interval + 1, right)):
             at = values == self.anchors[anchor]
             result[at] = own[at]

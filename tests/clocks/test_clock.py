@@ -218,6 +218,26 @@ def test_positions_follow_the_skew_of_every_condition():
     np.testing.assert_allclose(found, position(*clock.spans(0, own), gamma), rtol=0, atol=1e-6)
 
 
+def test_knots_are_the_clock_at_the_anchors():
+    condition = on_line(np.linspace(-2, 2, 9))
+    np.testing.assert_allclose(Clock("logit", PROBABILITIES).knots(condition), [0, 0.5, 1], rtol=0, atol=1e-12)
+    np.testing.assert_allclose(
+        Clock("logit", PROBABILITIES, 2.0).knots(condition), [0, 1 / (1 + np.e), 1], rtol=0, atol=1e-12
+    )
+    clock = skewed_by_condition()
+    gamma = clock.skew(condition)[:, 0].double().numpy()
+    expected = np.stack([np.zeros(9), 1 / (1 + np.exp(gamma / 2)), np.ones(9)], axis=1)
+    np.testing.assert_allclose(clock.knots(condition), expected, rtol=0, atol=1e-9)
+
+
+def test_positions_are_shares_between_knots():
+    union, clock = Clock("logit", (0.01, 0.99), 1.5), Clock("logit", PROBABILITIES, 1.5)
+    condition = on_line(np.zeros(1))
+    knots, s = clock.knots(condition), clock.positions(1, [0.8], condition).numpy()
+    whole = union.positions(0, [0.8], condition).numpy()
+    np.testing.assert_allclose(knots[1] + s * (knots[2] - knots[1]), whole, rtol=0, atol=1e-6)
+
+
 def test_frozen_clock_has_the_same_positions():
     x = np.linspace(-2, 2, 9)
     arrays = Condition(*(part.numpy() for part in (on_line(x).values, on_line(x).codes)))

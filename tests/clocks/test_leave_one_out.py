@@ -105,6 +105,13 @@ def test_parabolas_are_read_off_exactly(coefficients, positions):
     np.testing.assert_allclose(curve.at(s), a + b * s + c * s**2, rtol=0, atol=1e-9)
 
 
+def test_positions_may_differ_by_row():
+    a, b = np.array([[1.0], [-2.0], [0.5]]), np.array([[0.3], [0.0], [4.0]])
+    curve = LeftOut(1, a + b * POSITIONS**2, np.arange(3))
+    s = np.array([[0.1, 0.2], [0.5, 0.9], [0.0, 1.0]])
+    np.testing.assert_allclose(curve.at(s), a + b * s**2, rtol=0, atol=1e-9)
+
+
 def test_deterministic_curves_are_exact_between_the_grid_s_positions():
     harvest = clouds(deterministic=True)
     ys = standardised(harvest)
