@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 PLAIN = tuple(method.name for method in baselines())
 GRID = 21
-"""Places at which the best speed is looked for, before it is refined."""
+"""Positions at which the best speed is looked for, before it is refined."""
 
 LABELS = {
     "surrogate": "**this project**, default configuration",
@@ -108,7 +108,7 @@ def plain_errors(case: Case, seed: int) -> Rows:
         column, truth = f"{value:g}", samples[value]
         error = line_error(case.anchors, samples, couplings, value, comparison)
         for name, clock in (("probit", ndtri), ("logit", logit)):
-            if (s := place(clock, case.anchors, value)) is not None:
+            if (s := position(clock, case.anchors, value)) is not None:
                 rows.setdefault(f"straight_line {name}", {})[column] = error(s)
         rows.setdefault("best speed", {})[column] = least(error)
         rows.setdefault("retrained", {})[column] = float(
@@ -131,7 +131,7 @@ def line_error(
     value: float,
     comparison: Comparison,
 ) -> Callable[[float], float]:
-    """The error at λ of the straight line as a function of the place s on it."""
+    """The error at λ of the straight line as a function of the position s on it."""
     k = Anchors(tuple(anchors)).interval(value)
     ends = samples[anchors[k]], samples[anchors[k + 1]]
     return lambda s: comparison.error(between(*ends, couplings[k], s), samples[value])
@@ -145,8 +145,8 @@ def _retrained_error(
     return comparison.error(Sample(outputs, truth.conditions), truth)
 
 
-def place(clock: Callable[[float], float], anchors: tuple[float, ...], value: float) -> float | None:
-    """The place s of λ in its interval by a clock; None where the clock is not finite on all anchors."""
+def position(clock: Callable[[float], float], anchors: tuple[float, ...], value: float) -> float | None:
+    """The position s of λ in its interval by a clock; None where the clock is not finite on all anchors."""
     if not all(math.isfinite(clock(a)) for a in anchors):
         return None
     k = Anchors(tuple(anchors)).interval(value)
@@ -155,7 +155,7 @@ def place(clock: Callable[[float], float], anchors: tuple[float, ...], value: fl
 
 
 def least(error: Callable[[float], float]) -> float:
-    """The least error over s in [0, 1]: on a grid, then refined around its best place."""
+    """The least error over s in [0, 1]: on a grid, then refined around its best position."""
     grid = np.linspace(0, 1, GRID)
     values = [error(float(s)) for s in grid]
     best = int(np.argmin(values))

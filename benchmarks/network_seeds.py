@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.held_out import line_error, place, sample_at
+from benchmarks.held_out import line_error, position, sample_at
 from benchmarks.quantiles_etth2 import SERIES
 from benchmarks.quantiles_etth2 import cases as etth2_cases
 from benchmarks.record import Record, Rows, Task
@@ -87,10 +87,10 @@ def line_errors(score: Harvest, anchors: tuple[float, ...], comparison: Comparis
     found = {}
     for name, base in BASES.items():
         with np.errstate(all="ignore"):
-            places = [place(partial(_coordinate, base.function), anchors, value) for value in held_out]
+            positions = [position(partial(_coordinate, base.function), anchors, value) for value in held_out]
         errors = [
             line_error(anchors, samples, couplings, value, comparison)(s)
-            for value, s in zip(held_out, places, strict=True)
+            for value, s in zip(held_out, positions, strict=True)
             if s is not None
         ]
         if len(errors) == len(held_out):

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pipeline.clocks.clock import Clock, place
+from pipeline.clocks.clock import Clock, position
 from pipeline.clocks.select import ChosenClock, choose_clock
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
@@ -47,13 +47,18 @@ def progress(
 ) -> Values:
     """How far of their whole way samples of conditions x (N,) have come at λ = at: (N,)."""
     gamma = skew(x) if callable(skew) else np.full(len(x), skew)
-    return place(Clock(base, anchors).coordinates([at]), 1.0, gamma)
+    return position(Clock(base, anchors).coordinates([at]), 1.0, gamma)
 
 
 def way(x: Values, progress: Values, dimension: int = 2) -> Values:
     """What samples of conditions x (N,) have gone by then: (N, dimension)."""
     length = 2.0 + np.sin(2 * x)
     return (length * progress)[:, None] * np.linspace(1, 2, dimension)
+
+
+def positions(clock: Clock, interval: int, values: ArrayLike, skew: float = 0.0) -> Values:
+    """Positions s of λ = values (M,) in an interval, float64, by a clock with that skew."""
+    return position(*clock.spans(interval, np.asarray(values)), skew)
 
 
 def chosen_for(harvest: Harvest, **settings) -> ChosenClock:
@@ -63,4 +68,4 @@ def chosen_for(harvest: Harvest, **settings) -> ChosenClock:
 def skew_at(chosen: ChosenClock, harvest: Harvest, x: np.ndarray) -> np.ndarray:
     """γ(x) of conditions x (N,) or (N, C)."""
     condition = Standardiser.of(harvest).condition(torch.tensor(x.reshape(len(x), -1), dtype=torch.float64))
-    return chosen.skew(condition)[:, 0].numpy()
+    return chosen.clock.skew(condition)[:, 0].numpy()

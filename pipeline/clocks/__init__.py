@@ -1,1 +1,1 @@
-"""Clocks: when outputs move as the hyperparameter moves."""
+"""Clocks: the position on the path between two anchors, as a function of the hyperparameter."""

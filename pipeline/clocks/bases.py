@@ -1,4 +1,7 @@
-"""The bases of clocks: monotone functions u(λ), one line each; this list is all that a further one needs."""
+"""The bases of clocks: monotone functions u(λ), and which of them a sweep's anchors allow.
+
+A further base is one more line of the list.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,11 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logit, ndtri
 
+from pipeline.errors import ConfigurationError
+
 Values = NDArray[np.float64]
 Pole = Literal["none", "left", "right", "both"]
 
+HOLD = "hold"
+"""In place of a base: outputs stay at the left anchor until the right one."""
+
 DECADE = 10.0
-"""Where λ, or 1 − λ, changes by so much from the first anchor to the last, decades are taken to count."""
+"""A base in decades is the prior where λ, or 1 − λ, changes by this factor from the first anchor to the last."""
 
 
 def _never(first: float, last: float) -> bool:
@@ -23,15 +31,15 @@ def _never(first: float, last: float) -> bool:
 class Base:
     """A base of clocks.
 
-    function: u(λ) of values (M,), not finite outside its domain. pole: at which end of its domain it is steep without
-    bound; bases of one pole can stand in for each other. suits: whether it is the one to take, from first and last
-    anchor alone, where samples cannot tell; of several that suit, the first in the list.
+    function: u(λ) of values (M,), not finite outside its domain. pole: the end of its domain where its slope is
+    unbounded; bases of one pole can replace each other. is_prior: whether it is the default between a first and a last
+    anchor, where the samples do not identify the base; the first in the list wins.
     """
 
     name: str
     function: Callable[[Values], Values]
     pole: Pole
-    suits: Callable[[float, float], bool] = _never
+    is_prior: Callable[[float, float], bool] = _never
 
     def finite(self, anchors: Sequence[float]) -> bool:
         """Whether u is finite on all anchors."""
@@ -53,3 +61,28 @@ _LIST = (
     Base("linear", lambda values: values, "none", lambda first, last: True),
 )
 BASES: dict[str, Base] = {base.name: base for base in _LIST}
+
+
+def prior_base(anchors: Sequence[float]) -> str:
+    """The default base where samples do not identify it, by the anchors' range alone."""
+    return next(name for name, base in BASES.items() if base.is_prior(anchors[0], anchors[-1]))
+
+
+def candidates(anchors: Sequence[float]) -> list[str]:
+    """The names of all bases that are finite on all anchors, `prior_base` first."""
+    first = prior_base(anchors)
+    return [first, *(name for name, base in BASES.items() if name != first and base.finite(anchors))]
+
+
+def check_base(name: str, anchors: Sequence[float], setting: Literal["clock", "clock_prior"] = "clock") -> None:
+    """Raise ConfigurationError for a base that is unknown or not finite on all anchors; `clock` may be hold."""
+    held = [HOLD] if setting == "clock" else []
+    if name in held:
+        return
+    if name not in BASES:
+        raise ConfigurationError(f"{setting} = {name!r} is unknown; known are {sorted([*BASES, *held])}")
+    if not BASES[name].finite(anchors):
+        raise ConfigurationError(
+            f"{setting} = {name!r} is not finite on the anchors {list(anchors)}; "
+            f"choose one of {[*candidates(anchors), *held]}, or auto"
+        )

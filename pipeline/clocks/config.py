@@ -1,4 +1,4 @@
-"""Settings of the clock: when outputs move as λ moves."""
+"""Settings of the clock, which maps λ to a position on the path between two anchors."""
 
 from typing import Literal
 
@@ -9,12 +9,12 @@ ClockPrior = Literal["auto", "linear", "log", "mirror_log", "reciprocal", "logit
 
 
 class ClockConfig(Section):
-    """Which clock, or how it is chosen."""
+    """A named clock, or how one is chosen."""
 
-    # By a named clock, or the one that left-out anchors call for (auto; learnt: with the skew that predicts them best,
-    # however small its gain). clock_prior: the base where they cannot tell (auto: by the anchors' range). persistence:
-    # with two anchors that are probabilities, λ = 1/2 is put where outputs are nearest to their own past in the
-    # conditions.
+    # clock: a base by name, without skew; auto: chosen by leave-one-anchor-out error, preferring less skew; learnt: the
+    # same with the skew of least error, however small its gain. clock_prior: the base where the samples do not identify
+    # it (auto: by the anchors' range). persistence: with two anchors that are probabilities, the clock puts λ = 1/2
+    # where the outputs are nearest to a lagged target among the conditions.
     clock: ClockName = "auto"
     clock_prior: ClockPrior = "auto"
     persistence: bool = True

@@ -1,7 +1,8 @@
-"""Leaving anchors out: how well samples moved from an anchor's neighbours to any place s foretell it.
+"""Leave-one-anchor-out error as a function of the path position s.
 
-Each interior anchor is left out in turn. Its neighbours' samples, coupled within shared conditions, move on straight
-lines; what they miss at each s of a grid is the curve that clocks are chosen by. Held-out λ play no part.
+Each interior anchor is left out in turn. Its neighbours' samples, coupled within shared conditions, are interpolated on
+straight lines; the error against the anchor's own samples at each s of a grid is the curve that clocks are chosen by.
+Held-out λ are not used.
 """
 
 from collections.abc import Sequence
@@ -17,39 +18,40 @@ from pipeline.transport.coupling import squared_distances
 from pipeline.transport.standardise import Standardiser
 
 POSITIONS = np.linspace(0.0, 1.0, 41)
-"""The grid of s. Curves are read off in between by parabolas: they are nearly that."""
+"""The grid of s. Curves are interpolated by parabolas, which they nearly are."""
 
 MOST_CONDITIONS = 2048
 MOST_DRAWS = 256
-"""So many conditions, and so many draws of one, are compared: more tell little, and exact transport takes long."""
+"""Limits on conditions, and on draws of one condition: more change little, and exact transport is slow."""
 MOST_STOCHASTIC = 4096
-"""So many rows in all, where draws of a condition have to be matched."""
+"""Limit on rows in all where draws of a condition have to be matched."""
 
 
 @dataclass(frozen=True, eq=False)
 class LeftOut:
-    """Curves of one anchor that was left out.
+    """The error curves of one left-out anchor.
 
-    anchor: its number. errors: (R, 41), what R rows miss at every s of POSITIONS, standardised: squared errors, a mean
-    over the outputs, or parts of an energy distance. conditions: (R,), rows of one condition together: a
-    row of the harvest's first anchor that has it.
+    anchor: its number. errors: (R, 41), standardised errors of R rows at every s of POSITIONS: squared errors averaged
+    over the outputs, or contributions to an energy distance. conditions: (R,), the row of the harvest's first anchor
+    with the same condition; rows of one condition are contiguous.
     """
 
     anchor: int
     errors: NDArray[np.float64]
     conditions: NDArray[np.intp]
 
-    def at(self, places: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Errors (R, M) at places (M,) in [0, 1], by the parabola through the three nearest points of the grid."""
+    def at(self, positions: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Errors (R, M) at positions (M,), or (R, M), in [0, 1]: parabolas through the three nearest grid points."""
         step = POSITIONS[1]
-        centre = np.clip(np.rint(np.asarray(places) / step).astype(int), 1, len(POSITIONS) - 2)
-        t = np.asarray(places) / step - centre
-        before, here, after = (self.errors[:, centre + shift] for shift in (-1, 0, 1))
+        centre = np.clip(np.rint(np.asarray(positions) / step).astype(int), 1, len(POSITIONS) - 2)
+        t = np.asarray(positions) / step - centre
+        rows = np.arange(len(self.errors))[:, None]
+        before, here, after = (self.errors[rows, centre + shift] for shift in (-1, 0, 1))
         return np.asarray(here + 0.5 * t * (after - before) + 0.5 * t * t * (after - 2 * here + before))
 
 
 def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
-    """Curves of every interior anchor; none for two anchors, or where the anchors do not share their conditions."""
+    """Curves of every interior anchor; empty for two anchors, or where the anchors do not share their conditions."""
     groups = harvest.groups
     if len(groups) < 3 or not harvest.shared:
         return []
@@ -67,9 +69,9 @@ def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
 
 
 def _scale(harvest: Harvest) -> NDArray[np.float64]:
-    """What each output is divided by: outputs of one unit, or within the same bounds, keep their proportions.
+    """The divisor of each output: outputs of one unit, or within the same bounds, share one.
 
-    Where columns have scales of their own, those that hardly vary (an image's rim) would count as much as the others.
+    With a scale per column, columns that hardly vary (an image's border) would weigh as much as the others.
     """
     kinds = {(column.units, column.lower, column.upper) for column in harvest.schema.outputs}
     units, *bounds = next(iter(kinds))
@@ -81,10 +83,9 @@ def _scale(harvest: Harvest) -> NDArray[np.float64]:
 
 
 def _thin(groups: Sequence[NDArray[np.intp]], most_draws: int, most_rows: int) -> list[NDArray[np.intp]]:
-    """Rows of every anchor, ordered by condition, as many of a condition at all anchors.
+    """Rows of every anchor, ordered by condition, with equally many of a condition at all anchors.
 
-    At most `most_draws` of each, and of so many conditions that `most_rows` are exceeded by one condition's draws at
-    most.
+    At most `most_draws` of each condition; conditions are added at random until `most_rows` is reached.
     """
     counts = np.stack([np.bincount(group) for group in groups])
     limit = np.minimum(counts.min(0), most_draws)
@@ -112,7 +113,7 @@ def _deterministic_curves(
 def _stochastic_curves(
     left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], group: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """What each moved sample pays in the exact transport to the anchor's own draws of its condition, (R, 41)."""
+    """The cost of each interpolated sample in the exact transport to the anchor's draws of its condition, (R, 41)."""
     errors = np.empty((len(left), len(POSITIONS)))
     for rows in split_by(group):
         y0, y1, truth = left[rows], right[rows], middle[rows]
@@ -126,13 +127,13 @@ def _stochastic_curves(
 def group_errors(
     points: NDArray[np.floating], truth: NDArray[np.floating], group: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """What each point adds to the energy distance to the truth of its group, at every position.
+    """The contribution of each point to the energy distance between the points and the truth of its group.
 
-    points (R, M, D) and truth (R, D), as many of each of `group` (R,), whose rows stand together → (R, M). Row i has
-    2 mean_j |q_i − y_j| − mean_j |q_i − q_j| − mean_jl |y_j − y_l|; their mean over a group is the squared energy
-    distance (Székely and Rizzo 2013), 0 where both samples agree. Exact transport between few draws in many dimensions
-    favours points that draw together, and with them positions that are wrong. A group of one row: squared distances, a
-    mean over the outputs.
+    points (R, M, D) and truth (R, D), equally many in each group of `group` (R,), whose rows are contiguous → (R, M).
+    Row i is 2 mean_j |q_i − y_j| − mean_j |q_i − q_j| − mean_jl |y_j − y_l|; the mean over a group is the squared
+    energy distance (Székely and Rizzo 2013), 0 where both samples agree. Exact transport between few draws in many
+    dimensions is biased towards concentrated points, hence towards wrong positions. In a group of one row: the squared
+    distance, averaged over the outputs.
     """
     errors = np.empty(points.shape[:2])
     for rows in split_by(group):
@@ -147,5 +148,5 @@ def group_errors(
 
 
 def split_by(group: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    """The rows of every group; rows of one stand together."""
+    """The rows of every group; rows of one group are contiguous."""
     return np.split(np.arange(len(group)), np.flatnonzero(np.diff(group)) + 1)

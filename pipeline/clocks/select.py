@@ -1,9 +1,9 @@
-"""Choosing a clock by the anchors alone: its base, and its skew, which may depend on the condition.
+"""Model selection for the clock by the anchors alone: its base, and its skew, which may depend on the condition.
 
-Of all clocks that foretell the left-out anchors as well as the best one does, within one standard error, that with the
-least skew is taken. A single interior anchor can tell the skew, but not the base: that is then the configuration's, or
-the one that the anchors' range suggests (`prior_base`), or one that bends the same way and needs no skew. What one
-anchor says is discounted: a skew has to pay by WORTH, and departs by HALF where it depends on the condition.
+Of all clocks whose leave-one-anchor-out error is within one standard error of the best, the least skewed is chosen. A
+single interior anchor identifies the skew, but not the base: that is then the configuration's, or the prior for the
+anchors' range (`prior_base`), or a base with the same pole that needs no skew. Estimates from one anchor are
+penalised: a skew must reduce the error by the share LEAST_GAIN, and one by condition is shrunk towards the pooled one.
 """
 
 import logging
@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import BASES
-from pipeline.clocks.clock import HOLD, Clock, candidates, declared_prior, place
+from pipeline.clocks.bases import BASES, HOLD, candidates, check_base
+from pipeline.clocks.clock import Clock, position
 from pipeline.clocks.config import ClockConfig
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.persistence import find_persistence
@@ -30,38 +30,38 @@ Errors = NDArray[np.float64]
 
 SKEWS = np.linspace(-LARGEST, LARGEST, 193)
 """The grid of γ; 0 is in its middle."""
-WORTH = 0.25
-"""The least share of a single left-out anchor's error that a skew, or one by condition, has to save: the anchor may lie
-off the straight line between its neighbours for other reasons than its clock."""
-HALF = 0.5
-"""By so much a skew by condition departs from the common one where one anchor alone tells it: what its network errs by
-is a function of the condition, too, and leaving conditions out cannot see that."""
+LEAST_GAIN = 0.25
+"""The smallest share of the error by which a skew, or one by condition, must improve where only one anchor can be left
+out: that anchor may lie off the line between its neighbours for other reasons than its clock."""
+SHRINKAGE = 0.5
+"""The weight of a per-condition skew against the pooled one where only one anchor can be left out: its network's own
+error is a function of the condition, too, which cross-validation over conditions cannot detect."""
 ALIKE = 0.25
-"""Bases whose skews differ by less than this in size are told apart by the prior alone."""
+"""Between bases whose absolute skews differ by less than this the prior order decides."""
 BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
-"""Of the smoothing of γ over conditions, in standard deviations a column."""
-PERSISTS = 0.5
-SMOOTH = 2.0
-"""The bandwidth, in standard deviations a column, of what single conditions say of their persistence."""
+"""Candidate bandwidths for smoothing γ over conditions, in standard deviations per column."""
+PERSISTENCE_SHRINKAGE = 0.5
+"""The weight of a per-condition persistence estimate against the pooled one."""
+PERSISTENCE_BANDWIDTH = 2.0
+"""The bandwidth for smoothing persistence estimates over conditions, in standard deviations per column."""
 FEWEST_CONDITIONS = 30
-"""Fewer conditions do not tell how γ depends on them; nor are they enough for a standard error."""
+"""The fewest conditions for a skew by condition, and for a standard error over conditions."""
 
 
 @dataclass(frozen=True, eq=False)
 class ChosenClock:
-    """A clock with its skew, and the left-out anchors' errors of all that were compared, by name."""
+    """A clock, and the leave-one-anchor-out errors of all that were compared, by name."""
 
     clock: Clock
-    skew: Skew
     errors: dict[str, float]
 
 
 def choose_clock(
     harvest: Harvest, deterministic: bool, config: ClockConfig, left_out: Sequence[LeftOut] | None = None
 ) -> ChosenClock:
-    """The clock that the configuration names, or with `auto` and `learnt` the one that the anchors call for.
+    """The clock that the configuration names, or with `auto` and `learnt` the one chosen by leaving anchors out.
 
-    left_out: the curves to judge by; None: those of straight lines.
+    left_out: the error curves to choose by; None: those of straight lines.
 
     Raises ConfigurationError for a clock that is not finite on the anchors, and for `learnt` where no anchor can be
     left out.
@@ -69,10 +69,11 @@ def choose_clock(
     anchors = tuple(harvest.hyperparameter.tolist())
     scaling = Standardiser.of(harvest)
     if config.clock not in ("auto", "learnt"):
-        return ChosenClock(Clock(config.clock, anchors), Skew(scaling.shape), {})
+        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape)), {})
     names = candidates(anchors)
     if config.clock_prior != "auto":
-        names = [declared_prior(config.clock_prior, anchors), *(n for n in names if n != config.clock_prior)]
+        check_base(config.clock_prior, anchors, "clock_prior")
+        names = [config.clock_prior, *(name for name in names if name != config.clock_prior)]
     left_out = leave_anchors_out(harvest, deterministic) if left_out is None else left_out
     if not left_out:
         if config.clock == "learnt":
@@ -80,44 +81,45 @@ def choose_clock(
                 f"clock = 'learnt' needs three or more anchors that share their conditions; the harvest has "
                 f"{len(anchors)} anchors: choose one of {[*names, HOLD]}, or auto"
             )
-        clock = Clock(names[0], anchors)
         if len(anchors) > 2:
             logger.warning(
-                "the anchors do not share their conditions, so that none can be left out: the clock is %s by the "
-                "anchors' range alone, or by clock_prior; name it by clock or clock_prior",
-                clock.name,
+                "the anchors do not share their conditions, so none can be left out: clock %s follows from "
+                "clock_prior or the anchors' range alone; set clock or clock_prior",
+                names[0],
             )
-        persists = config.persistence and deterministic and len(anchors) == 2
-        return ChosenClock(clock, _persistent_skew(harvest, clock, scaling) if persists else Skew(scaling.shape), {})
+        skew = Skew(scaling.shape)
+        if config.persistence and deterministic and len(anchors) == 2:
+            skew = _persistent_skew(harvest, Clock(names[0], anchors), scaling)
+        return ChosenClock(Clock(names[0], anchors, skew), {})
     chosen = _judge(
         anchors, names, left_out, scaling, learnt=config.clock == "learnt", open_base=config.clock_prior == "auto"
     )
     conditions = left_out[0].conditions
-    if chosen.clock.name == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
+    if chosen.clock.base == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
         return chosen
-    departs = HALF if config.clock == "auto" and len(left_out) == 1 else 1.0
-    return _by_condition(chosen, left_out, harvest, scaling, departs)
+    weight = SHRINKAGE if config.clock == "auto" and len(left_out) == 1 else 1.0
+    return _by_condition(chosen, left_out, harvest, scaling, weight)
 
 
 def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
-    """The skew that puts λ = ½ where outputs are nearest to their own past.
+    """The skew that puts λ = ½ at the position of persistence.
 
-    What single conditions say counts by the share PERSISTS: a value far from what its condition suggests returns in
-    part. No skew where λ is no probability, where ½ lies not between the anchors, or the conditions hold no such past.
+    Per-condition estimates are shrunk towards the pooled one (regression to the mean). Zero where the base is none for
+    probabilities, ½ does not lie between the anchors, or no condition column is a lagged target.
     """
-    told = clock.name in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
-    persistence = find_persistence(harvest) if told else None
+    applies = clock.base in ("logit", "probit") and clock.anchors[0] < 0.5 < clock.anchors[-1]
+    persistence = find_persistence(harvest) if applies else None
     if persistence is None:
         return Skew(scaling.shape)
     span, whole = clock.spans(0, [0.5])
-    known = place(span, whole, SKEWS)[::-1]  # a larger skew comes later: ascending in reverse
-    common = float(np.interp(persistence.place, known, SKEWS[::-1]))
-    single = np.interp(persistence.places, known, SKEWS[::-1])
+    known = position(span, whole, SKEWS)[::-1]  # decreasing in the skew: ascending in reverse
+    pooled = float(np.interp(persistence.position, known, SKEWS[::-1]))
+    single = np.interp(persistence.positions, known, SKEWS[::-1])
     points = Skew(scaling.shape).encode(scaling.condition(_rows(harvest, persistence.rows)))
     if len(points) < FEWEST_CONDITIONS:
-        return Skew(scaling.shape, common)
-    bandwidth = SMOOTH * points.shape[1] ** 0.5
-    return Skew.of(scaling.shape, points, common + PERSISTS * (single - common), bandwidth)
+        return Skew(scaling.shape, pooled)
+    bandwidth = PERSISTENCE_BANDWIDTH * points.shape[1] ** 0.5
+    return Skew.of(scaling.shape, points, pooled + PERSISTENCE_SHRINKAGE * (single - pooled), bandwidth)
 
 
 def _rows(harvest: Harvest, rows: NDArray[np.intp]) -> torch.Tensor:
@@ -125,19 +127,19 @@ def _rows(harvest: Harvest, rows: NDArray[np.intp]) -> torch.Tensor:
 
 
 def skew_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
-    """Errors (R, 193) of the left-out anchors for every skew of SKEWS, summed over the anchors."""
+    """Leave-one-anchor-out errors (R, 193) for every skew of SKEWS, summed over the anchors."""
     v = clock.coordinates(clock.anchors)
     total = np.zeros((len(left_out[0].errors), len(SKEWS)))
     for curve in left_out:
         before, here, after = v[curve.anchor - 1 : curve.anchor + 2]
-        total += curve.at(place(here - before, after - before, SKEWS))
+        total += curve.at(position(here - before, after - before, SKEWS))
     return total
 
 
 def best_errors(clock: Clock, left_out: Sequence[LeftOut]) -> Errors:
-    """Errors (R,) of the left-out anchors at the skew of the clock that suits them best, or held at the left one."""
+    """Leave-one-anchor-out errors (R,) at the skew of least mean error, or with hold if that is better."""
     hold = np.sum([curve.at(np.zeros(1))[:, 0] for curve in left_out], axis=0)
-    if clock.name == HOLD:
+    if clock.base == HOLD:
         clock = Clock(candidates(clock.anchors)[0], clock.anchors)
     errors = skew_errors(clock, left_out)
     best = errors[:, errors.mean(0).argmin()]
@@ -153,7 +155,7 @@ def _judge(
     learnt: bool,
     open_base: bool = True,
 ) -> ChosenClock:
-    """The base with one skew for all conditions that the left-out anchors call for; `learnt` takes the best skew."""
+    """The chosen base and one skew for all conditions; with `learnt` the skew of least error."""
     rows = {name: skew_errors(Clock(name, anchors), left_out) for name in names}
     errors = {name: float(rows[name][:, len(SKEWS) // 2].mean()) for name in names}
     judged = list(names) if len(left_out) > 1 else [names[0], *(_stand_ins(rows, names, left_out) if open_base else [])]
@@ -164,7 +166,7 @@ def _judge(
     errors |= {HOLD: float(hold.mean()), f"skewed {best_name}": float(best.mean())}
     conditions = left_out[0].conditions
     if not learnt and hold.mean() < best.mean() and not as_good(best, hold, conditions):
-        return ChosenClock(Clock(HOLD, anchors), Skew(scaling.shape), errors)
+        return ChosenClock(Clock(HOLD, anchors, Skew(scaling.shape)), errors)
     skews = {}
     for name in judged:
         fitting = [i for i in range(len(SKEWS)) if as_good(rows[name][:, i], best, conditions)]
@@ -174,13 +176,13 @@ def _judge(
             skews[name] = float(SKEWS[lowest[name]] if learnt else min(SKEWS[fitting], key=abs))
     least = min(map(abs, skews.values()))
     name = next(name for name in judged if name in skews and abs(skews[name]) <= least + ALIKE)
-    return ChosenClock(Clock(name, anchors), Skew(scaling.shape, skews[name]), errors)
+    return ChosenClock(Clock(name, anchors, Skew(scaling.shape, skews[name])), errors)
 
 
 def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> list[str]:
-    """Bases that one left-out anchor may put in the prior one's place.
+    """Bases that may replace the prior where only one anchor can be left out.
 
-    It tells one number, the skew of any base. But of the bases that bend the same way one may need none.
+    It identifies one number, the skew of any base. But among the bases of the same pole one may need no skew.
     """
     zero, pole, conditions = len(SKEWS) // 2, BASES[names[0]].pole, left_out[0].conditions
 
@@ -195,11 +197,11 @@ def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence
 
 
 def _gains_little(error: float, best: Errors) -> bool:
-    return bool(best.mean() >= (1 - WORTH) * error)
+    return bool(best.mean() >= (1 - LEAST_GAIN) * error)
 
 
 def as_good(errors: Errors, best: Errors, conditions: NDArray[np.intp]) -> bool:
-    """Whether the errors (R,) of rows at `conditions` exceed the best ones by no more than one standard error."""
+    """Whether the mean of errors (R,) exceeds that of `best` by at most one standard error of their difference."""
     difference = errors - best
     if len(starts := _starts(conditions)) >= FEWEST_CONDITIONS:  # draws of one condition are not independent
         difference = np.add.reduceat(difference, starts) / np.diff([*starts, len(difference)])
@@ -211,29 +213,29 @@ def _starts(conditions: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _by_condition(
-    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, departs: float
+    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, weight: float
 ) -> ChosenClock:
-    """The same clock with a skew γ(x), where leaving conditions out says that it foretells more than one skew does.
+    """The same clock with a skew γ(x), where leave-one-condition-out error is lower than with one skew.
 
-    γ(x) minimises the errors of the neighbouring conditions, weighted by a Gaussian kernel; a condition's own errors
-    judge, they do not take part.
+    γ(x) minimises the kernel-weighted errors of the neighbouring conditions; a condition's own errors are used for
+    validation only. weight: of γ(x) against its mean.
     """
     conditions = left_out[0].conditions
     starts = _starts(conditions)
     counts = np.diff([*starts, len(conditions)])
     errors = np.add.reduceat(skew_errors(chosen.clock, left_out), starts, axis=0) / counts[:, None]
-    points = chosen.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
+    points = chosen.clock.skew.encode(scaling.condition(_rows(harvest, conditions[starts])))
     squares = torch.cdist(points, points).square().numpy() / points.shape[1]
-    common = errors.mean(0)
-    one = errors[:, common.argmin()]
+    pooled = errors.mean(0)
+    one = errors[:, pooled.argmin()]
     best, bandwidth = one, 0.0
     for h in BANDWIDTHS:
         weights = np.exp(-0.5 * squares / h**2)
         np.fill_diagonal(weights, 0.0)
-        judged = np.take_along_axis(errors, (weights @ errors + common).argmin(1)[:, None], axis=1)[:, 0]
-        if judged.mean() < best.mean():
-            best, bandwidth = judged, h
-    name = f"skewed {chosen.clock.name}"
+        held_out = np.take_along_axis(errors, (weights @ errors + pooled).argmin(1)[:, None], axis=1)[:, 0]
+        if held_out.mean() < best.mean():
+            best, bandwidth = held_out, h
+    name = f"skewed {chosen.clock.base}"
     if (
         bandwidth == 0.0
         or as_good(one, best, np.arange(len(one)))
@@ -241,8 +243,9 @@ def _by_condition(
     ):
         return chosen
     weights = np.exp(-0.5 * squares / bandwidth**2)
-    skews = SKEWS[(weights @ errors + common).argmin(1)]
-    skews = skews.mean() + departs * (skews - skews.mean())
+    skews = SKEWS[(weights @ errors + pooled).argmin(1)]
+    skews = skews.mean() + weight * (skews - skews.mean())
     skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
-    logger.info("clock %s by condition, smoothed over %.2f standard deviations", name, bandwidth)
-    return ChosenClock(chosen.clock, skew, {**chosen.errors, f"{name} by condition": float(best.mean())})
+    clock = Clock(chosen.clock.base, chosen.clock.anchors, skew)
+    logger.info("clock %s by condition, bandwidth %.2f standard deviations", name, bandwidth)
+    return ChosenClock(clock, {**chosen.errors, f"{name} by condition": float(best.mean())})

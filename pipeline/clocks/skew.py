@@ -8,20 +8,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.clocks.clock import FLAT
 from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionShape
 
 FEATURES = 128
 RIDGE = 1e-3
 LARGEST = 12.0
-"""Skews are within ± this: the middle of an interval is then at s = 0.0025 or 0.9975."""
+"""Skews are clipped to ± this: the middle of the whole range is then at s = 0.0025 or 0.9975."""
 
 
 class Skew(nn.Module):
-    """γ(x) = γ̄ + w · √2 cos(Ω x + b), random Fourier features of a Gaussian kernel; w = 0 is one γ for all conditions.
+    """γ(x) = γ̄ + w · √2 cos(Ω x + b): random Fourier features of a Gaussian kernel (Rahimi and Recht 2007).
 
-    x: continuous conditions, standardised, then categories one-hot. Buffers only; `of` solves for w in closed form.
+    x: continuous conditions, standardised, then one-hot categories. w = 0 is one γ for all conditions. All tensors are
+    buffers; `of` solves for w in closed form.
     """
 
     mean: Tensor
@@ -40,7 +40,7 @@ class Skew(nn.Module):
 
     @classmethod
     def of(cls, shape: ConditionShape, points: Tensor, values: NDArray[np.floating], bandwidth: float) -> Self:
-        """Regress values (n,) on encoded conditions (n, width) with a kernel of that bandwidth."""
+        """Kernel ridge regression of values (n,) on encoded conditions (n, width) with that bandwidth."""
         skew = cls(shape, float(np.mean(values)))
         generator = torch.Generator().manual_seed(0)
         skew.frequencies.copy_(torch.randn(skew.frequencies.shape, generator=generator) / bandwidth)
@@ -70,10 +70,3 @@ class Skew(nn.Module):
         """γ of B conditions, (B, 1)."""
         value: Tensor = self.mean + self._features(self.encode(condition)) @ self.weights
         return value.clip(-LARGEST, LARGEST)[:, None]
-
-    def places(self, spans: Tensor, whole: float, condition: Condition) -> Tensor:
-        """Places s of spans (M,), alike for all rows, or (B, M), at B conditions → (B, M); see `clock.place`."""
-        skew = self(condition)
-        flat = abs(skew) < FLAT
-        bent = ops.where(flat, 0 * skew + 1, skew)
-        return ops.where(flat, spans / whole, ops.expm1(bent * spans) / ops.expm1(bent * whole))

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
+from pipeline.clocks.bases import check_base
 from pipeline.data.harvest import Harvest
 from pipeline.data.split import check_anchors_in, split_harvest
 from pipeline.errors import ConfigurationError, DataError, SweepError
@@ -46,8 +47,8 @@ def check(config: Config, root: Path = Path()) -> None:
 
 
 def _check_fit(config: Config) -> None:
-    # Both import torch, which the common settings do without.
     if config.fit.device == "cuda":
+        # Imports torch, which the common settings do without.
         from pipeline.surrogate.fit import resolve_device
 
         resolve_device(config.fit.device)
@@ -57,10 +58,6 @@ def _check_fit(config: Config) -> None:
             f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: at least three anchors are required"
         )
     if config.fit.clock not in ("auto", "learnt"):
-        from pipeline.clocks.clock import Clock
-
-        Clock(config.fit.clock, anchors)
+        check_base(config.fit.clock, anchors)
     if config.fit.clock_prior != "auto":
-        from pipeline.clocks.clock import declared_prior
-
-        declared_prior(config.fit.clock_prior, anchors)
+        check_base(config.fit.clock_prior, anchors, "clock_prior")

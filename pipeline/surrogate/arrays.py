@@ -1,4 +1,4 @@
-"""The edge of the API: NumPy or torch in, tensors inside, and back in the form that came."""
+"""Conversion at the API: NumPy or torch in, tensors inside, and back in the form of the input."""
 
 from operator import index
 

@@ -1,24 +1,28 @@
-"""Choosing the variant, jointly with the clock, by leaving anchors out: the simplest within one standard error.
+"""Model selection for the variant, jointly with the clock, by leave-one-anchor-out error: the one-standard-error rule.
 
 Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
-conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half judges it by the
-energy distance to the anchor's own draws, as a function of the position on the path, so that every candidate is judged
-at the clock that suits it. A richer Lagrangian has to pay: by more than a standard error, and by the share GAIN of what
-K_I misses. Where nothing can be left out, the prior decides: K_I, straight lines at uniform speed.
+conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
+the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
+its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than the share GAIN; of
+those, the simplest within one standard error of the best. The same rule decides between straight lines and PCHIP
+through all anchors: it is a candidate from four anchors on, because leaving one out must leave three. Where no anchor
+can be left out, the prior is used: K_I, straight lines at uniform speed.
 """
 
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.clocks.bases import HOLD, candidates
+from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
-from pipeline.clocks.select import ChosenClock, as_good, best_errors, choose_clock
+from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, choose_clock, skew_errors
 from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
@@ -26,6 +30,7 @@ from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
 from pipeline.transport.coupling import Coupling
 from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
+from pipeline.transport.pchip import interpolate
 from pipeline.transport.solvers.paired import train_paths
 from pipeline.transport.standardise import Standardiser
 from pipeline.transport.training import PathTrainer
@@ -34,37 +39,40 @@ from pipeline.transport.variant import VARIANTS, terms_of
 logger = logging.getLogger(__name__)
 
 RICHER = tuple(name for name, terms in VARIANTS.items() if not terms.straight and terms.metric != "fixed")
-"""What is tried beside K_I where outputs are draws, the simplest first."""
+"""The variants compared with K_I where outputs are draws, the simplest first."""
 RICHER_DETERMINISTIC = tuple(name for name in RICHER if not VARIANTS[name].potential)
 """A point has no density."""
+PCHIP = "K_I, pchip"
+"""K_I with PCHIP in place of straight lines."""
+FEWEST_FOR_PCHIP = 4
 GAIN = 0.15
-"""The least share of K_I's left-out error that a richer variant has to save."""
+"""The smallest share of K_I's leave-one-anchor-out error by which a richer candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
-"""α / √D where none is named: squared distances grow with D, a cloud's log-densities scatter by about √D."""
+"""The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 FEWEST_ROWS = 32
-"""Fewer rows than this in a half do not tell a richer Lagrangian from its noise."""
+"""The fewest rows in a half for which variants are compared."""
 FEWEST_DRAWS = 16
-"""Of a condition, where outputs are draws: exact transport of fewer is mostly noise."""
+"""The fewest draws of a condition for which variants are compared: exact transport of fewer is mostly noise."""
 MOST_ROWS = 512
 MOST_DRAWS = 64
 MOST_METRIC_DIMENSIONS = 8
-"""Beyond, a learnt metric's rotations take longer than the whole choice may: it has to be named."""
+"""With more outputs learnt metrics are too slow to compare: they have to be named."""
 STEPS = 100
-"""How briefly the paths of a candidate are trained."""
+"""Training steps of a candidate's paths."""
 BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
-
-
+ROUNDING = 1e-10
+"""Squared standardised errors up to this are rounding."""
 ENOUGH = 1.5
-"""Straight lines whose left-out error is within this factor of fresh draws' own end the search."""
+"""No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One line of the fit's record: what was compared.
+    """One line of the fit's record of model selection.
 
-    name: a variant, or a clock. error: of the left-out anchors, standardised (squares, or energy distances of draws);
-    None where nothing could be left out. standard_error: of its difference from the best candidate's. remark: why it
-    counts as it does.
+    name: a variant, with its interpolation where that is PCHIP, or a clock. error: leave-one-anchor-out error,
+    standardised (squared errors, or energy distances of draws); None where it was not evaluated. standard_error: of its
+    difference from the best candidate's. remark: the reason for its status.
     """
 
     name: str
@@ -76,7 +84,7 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Choice:
-    """Settings in force (variant, speed, weight of the potential decided), the clock, and what was compared."""
+    """The resolved settings (variant, interpolation, speed, α), the clock, and the candidates compared."""
 
     config: SurrogateConfig
     clock: ChosenClock
@@ -84,30 +92,38 @@ class Choice:
 
 
 def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int = 0) -> Choice:
-    """Decide variant and clock of a harvest; what the configuration names stays as it is."""
+    """Choose variant and clock for a harvest, except where the configuration names them."""
     config = _defaults(config, len(harvest.schema.outputs))
     left_out = leave_anchors_out(harvest, deterministic)
     clock = choose_clock(harvest, deterministic, config, left_out)
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
     if config.variant != "auto":
-        return Choice(config, clock, (Candidate(config.variant, chosen=True, remark="named"), *clocks))
+        name = PCHIP if config.interpolation == "pchip" else config.variant
+        return Choice(_with(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks))
+    if config.interpolation == "pchip":
+        return Choice(_with(config, "K_I"), clock, (Candidate(PCHIP, chosen=True, remark="named"), *clocks))
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
-            "no anchor can be left out of %s: variant K_I and clock %s are priors, not findings; name variant, clock, "
-            "clock_prior or speed where you know better, or harvest a third anchor",
+            "no anchor can be left out of %s: variant K_I and clock %s are priors, not estimates; set variant, clock, "
+            "clock_prior or speed, or harvest a third anchor",
             harvest.hyperparameter.tolist(),
-            clock.clock.name,
+            clock.clock.base,
         )
         return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
     if len(left_out) == 1:
-        logger.warning("one interior anchor tells the skew of a clock, not its base: %s is a prior", clock.clock.name)
-    variants, curves = _compare(harvest, deterministic, config, clock, seed)
-    chosen = next(candidate.name for candidate in variants if candidate.chosen)
-    if chosen != "K_I" and curves:
-        clock = choose_clock(harvest, deterministic, config, curves[chosen])
+        logger.warning(
+            "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
+        )
+    compared = _compare(harvest, deterministic, config, clock, left_out, seed)
+    chosen = next(candidate.name for candidate in compared.candidates if candidate.chosen)
+    if chosen == PCHIP and compared.pchip_clock is not None:
+        clock = ChosenClock(compared.pchip_clock, clock.errors)
+        return Choice(_with(config, "K_I", "pchip"), clock, (*compared.candidates, *clocks))
+    if chosen != "K_I":
+        clock = choose_clock(harvest, deterministic, config, compared.curves[chosen])
         clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
-    return Choice(_with(config, chosen), clock, (*variants, *clocks))
+    return Choice(_with(config, chosen), clock, (*compared.candidates, *clocks))
 
 
 def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
@@ -116,59 +132,106 @@ def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
     return config.model_copy(update={"alpha": alpha, "speed": speed})
 
 
-def _with(config: SurrogateConfig, variant: str) -> SurrogateConfig:
-    return config.model_copy(update={"variant": variant})
+def _with(config: SurrogateConfig, variant: str, interpolation: str | None = None) -> SurrogateConfig:
+    """The configuration with this variant, and an interpolation: this one, or the named one, or straight lines."""
+    named = "linear" if config.interpolation == "auto" else config.interpolation
+    return config.model_copy(update={"variant": variant, "interpolation": interpolation or named})
+
+
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """The record of a comparison, the error curves of its variants, and the clock of PCHIP where it was compared."""
+
+    candidates: tuple[Candidate, ...]
+    curves: dict[str, list[LeftOut]] = field(default_factory=dict)
+    pchip_clock: Clock | None = None
 
 
 def _compare(
-    harvest: Harvest, deterministic: bool, config: SurrogateConfig, clock: ChosenClock, seed: int
-) -> tuple[tuple[Candidate, ...], dict[str, list[LeftOut]]]:
-    """All variants with their left-out errors, the chosen one marked, and their curves."""
+    harvest: Harvest,
+    deterministic: bool,
+    config: SurrogateConfig,
+    clock: ChosenClock,
+    left_out: Sequence[LeftOut],
+    seed: int,
+) -> _Compared:
+    """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
     split = _Split.of(harvest, deterministic, seed)
     if split is None:
-        return (Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),), {}
-    names = ["K_I", *(RICHER_DETERMINISTIC if deterministic else RICHER)]
-    if len(harvest.schema.outputs) > MOST_METRIC_DIMENSIONS or len(harvest.schema.outputs) == 1:
-        names = [name for name in names if terms_of(name).metric == "euclidean"]
+        return _Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
+    with_pchip = (
+        config.interpolation == "auto" and len(clock.clock.anchors) >= FEWEST_FOR_PCHIP and clock.clock.base != HOLD
+    )
+    clocks = _clocks(clock.clock, config, left_out) if with_pchip else []
     curves: dict[str, list[LeftOut]] = {}
     errors: dict[str, NDArray[np.float64]] = {}
-    for name in names:
+
+    def evaluate(name: str) -> None:
         curves[name] = split.curves(_with(config, name), seed + 1)
-        errors[name] = best_errors(clock.clock, curves[name])
-        if name == "K_I" and errors[name].mean() <= ENOUGH * split.floor():
-            remark = "straight lines miss little more than fresh draws would"
-            return (Candidate(name, float(errors[name].mean()), chosen=True, remark=remark),), curves
-    best = min(names, key=lambda name: float(errors[name].mean()))
+        compared = [split.errors_at(c, curves[name]) for c in clocks]
+        if not clocks or config.clock in ("auto", "learnt"):
+            compared.append(best_errors(clock.clock, curves[name]))
+        errors[name] = min(compared, key=lambda of_clock: float(of_clock.mean()))
+
+    evaluate("K_I")
+    if errors["K_I"].mean() <= ENOUGH * split.floor():
+        remark = "straight lines are nearly as good as fresh draws"
+        return _Compared((Candidate("K_I", float(errors["K_I"].mean()), chosen=True, remark=remark),), curves)
+    pchip_clock: Clock | None = None
+    if with_pchip:
+        pchip_clock, errors[PCHIP] = split.pchip(clocks, seed + 1)
+    dimension = len(harvest.schema.outputs)
+    for name in RICHER_DETERMINISTIC if deterministic else RICHER:
+        if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST_METRIC_DIMENSIONS:
+            evaluate(name)
+    best = min(errors, key=lambda name: float(errors[name].mean()))
     worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()
-    chosen = next(name for name in names if as_good(errors[name], errors[best], split.conditions)) if worth else "K_I"
+    chosen = next(name for name in errors if as_good(errors[name], errors[best], split.conditions)) if worth else "K_I"
     record = tuple(
         Candidate(
             name,
             float(errors[name].mean()),
             float((errors[name] - errors[best]).std() / np.sqrt(len(errors[name]))),
             name == chosen,
+            remark=f"with clock {pchip_clock.label}" if name == PCHIP and pchip_clock is not None else "",
         )
-        for name in names
+        for name in errors
     )
-    return record, curves
+    if len(clock.clock.anchors) < FEWEST_FOR_PCHIP:
+        record += (Candidate(PCHIP, remark=f"not compared: needs {FEWEST_FOR_PCHIP} anchors"),)
+    return _Compared(record, curves, pchip_clock)
+
+
+def _clocks(chosen: Clock, config: SurrogateConfig, left_out: Sequence[LeftOut]) -> list[Clock]:
+    """The clocks under which PCHIP and variants are compared: that chosen, and every base with and without a skew."""
+    if config.clock != "auto":
+        return [chosen]
+    clocks, shape = [chosen], chosen.skew.shape
+    bases = candidates(chosen.anchors)
+    clocks += [Clock(base, chosen.anchors, Skew(shape)) for base in bases]
+    for base in bases:
+        best = skew_errors(Clock(base, chosen.anchors), left_out).mean(0).argmin()
+        clocks.append(Clock(base, chosen.anchors, Skew(shape, float(SKEWS[best]))))
+    return clocks
 
 
 @dataclass(frozen=True, eq=False)
 class _Split:
-    """A harvest's samples of every anchor in two halves: what trains the candidates, and what judges them.
+    """A harvest's samples of every anchor in two halves, for training and for validating candidates.
 
-    conditions: (R,), rows of one condition together: a row of the harvest's first anchor that has it.
+    conditions: (R,), the row of the harvest's first anchor with the same condition; rows of one condition are
+    contiguous.
     """
 
     train: list[AnchorSamples]
-    judge: list[AnchorSamples]
+    validate: list[AnchorSamples]
     conditions: NDArray[np.intp]
     scaling: Standardiser
     deterministic: bool
 
     @classmethod
     def of(cls, harvest: Harvest, deterministic: bool, seed: int) -> "_Split | None":
-        """Thin and split; None where the halves would be too small to tell anything."""
+        """Subsample and split; None where the halves would be too small."""
         generator = np.random.default_rng(seed)
         groups = harvest.groups
         halves = _halve_conditions(groups, generator) if deterministic else _halve_draws(groups, generator)
@@ -176,17 +239,17 @@ class _Split:
             return None
         scaling = Standardiser.of(harvest)
         samples = anchor_samples(harvest, scaling, torch.device("cpu"))
-        train, judge = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
+        train, validate = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
         first = np.unique(groups[0], return_index=True)[1]
-        return cls(train, judge, first[judge[0].group.numpy()], scaling, deterministic)
+        return cls(train, validate, first[validate[0].group.numpy()], scaling, deterministic)
 
     def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
-        """Errors of the left-out anchors by position, for a variant that is briefly trained without them."""
+        """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
         return [self._curve(k, config, seed) for k in range(1, len(self.train) - 1)]
 
     def _curve(self, left_out: int, config: SurrogateConfig, seed: int) -> LeftOut:
-        ends = Interval(self.judge[left_out - 1], self.judge[left_out + 1])
-        truth = self.judge[left_out].outputs.numpy()
+        ends = Interval(self.validate[left_out - 1], self.validate[left_out + 1])
+        truth = self.validate[left_out].outputs.numpy()
         generator = np.random.default_rng(seed)
         if terms_of(config.variant).straight:
             pairs = ends.pairs(_in_order(ends.couple(euclidean_cost, config.coupling_pairs, generator)))
@@ -196,14 +259,50 @@ class _Split:
             parts, trainer = self._train(left_out, config, seed)
             pairs = ends.pairs(_in_order(ends.couple(trainer.cost, config.coupling_pairs, generator)))
             points = _along(parts, pairs)
-        errors = group_errors(points.numpy(), truth, self.judge[left_out].group.numpy())
+        errors = group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
         return LeftOut(left_out, errors, self.conditions)
 
+    def errors_at(self, clock: Clock, curves: Sequence[LeftOut]) -> NDArray[np.float64]:
+        """Leave-one-anchor-out errors (R,) of error curves at the positions of a clock."""
+        return np.asarray(sum(curve.at(self._positions(curve.anchor, clock))[:, 0] for curve in curves))
+
+    def _positions(self, left_out: int, clock: Clock) -> NDArray[np.float64]:
+        """Positions (R, 1) of a left-out anchor between its neighbours."""
+        knots = clock.knots(self.validate[left_out].condition)
+        before, here, after = (knots[..., left_out + shift, None] for shift in (-1, 0, 1))
+        return np.broadcast_to((here - before) / (after - before), (len(self.conditions), 1))
+
+    def pchip(self, clocks: Sequence[Clock], seed: int) -> tuple[Clock, NDArray[np.float64]]:
+        """The first clock whose leave-one-anchor-out error with PCHIP is as good as the best, and its errors (R,)."""
+        anchors = range(1, len(self.validate) - 1)
+        windows = {k: self._window(k, np.random.default_rng(seed)) for k in anchors}
+        errors = [np.sum([self._pchip_errors(k, *windows[k], clock) for k in anchors], axis=0) for clock in clocks]
+        best = min(errors, key=lambda of_clock: float(of_clock.mean()))
+        return next((c, e) for c, e in zip(clocks, errors, strict=True) if as_good(e, best, self.conditions))
+
+    def _window(self, left_out: int, generator: np.random.Generator) -> tuple[list[int], list[NDArray[np.float64]]]:
+        """The anchors around a left-out one that PCHIP uses, and their outputs (R, D), matched row by row."""
+        kept = [k for k in range(left_out - 2, left_out + 3) if k != left_out and 0 <= k < len(self.validate)]
+        matched = {left_out - 1: self.validate[left_out - 1]}
+        for k in range(left_out + 1, kept[-1] + 1):
+            matched[k] = _matched(matched[k - 1 if k - 1 in matched else k - 2], self.validate[k], generator)
+        if left_out - 2 in kept:
+            matched[left_out - 2] = _matched(matched[left_out - 1], self.validate[left_out - 2], generator)
+        return kept, [matched[k].outputs.double().numpy() for k in kept]
+
+    def _pchip_errors(
+        self, left_out: int, kept: list[int], outputs: list[NDArray[np.float64]], clock: Clock
+    ) -> NDArray[np.float64]:
+        own = self.validate[left_out]
+        knots = clock.knots(own.condition)[..., kept]
+        points = interpolate(knots, outputs, kept.index(left_out - 1), self._positions(left_out, clock))
+        return group_errors(points[:, None], own.outputs.numpy(), own.group.numpy())[:, 0]
+
     def floor(self) -> float:
-        """What fresh draws of the left-out anchors themselves would miss; 0 for outputs without chance."""
+        """The error of fresh draws of the left-out anchors themselves; of deterministic outputs that of rounding."""
         if self.deterministic:
-            return 0.0
-        pairs = list(zip(self.train, self.judge, strict=True))[1:-1]
+            return ROUNDING
+        pairs = list(zip(self.train, self.validate, strict=True))[1:-1]
         return sum(
             float(group_errors(fresh.outputs[:, None].numpy(), own.outputs.numpy(), own.group.numpy()).mean())
             for fresh, own in pairs
@@ -212,7 +311,7 @@ class _Split:
     def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
         """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
         density = make_density(self.train, config, seed)
-        parts = Parts(self.scaling, Skew(self.scaling.shape), density, 1, config, seed)
+        parts = Parts(self.scaling, Clock("linear", (0.0, 1.0)), density, config, seed)
         brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
         trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
         near = self.train[left_out - 1 : left_out + 2]
@@ -223,8 +322,14 @@ class _Split:
         return parts, trainer
 
 
+def _matched(known: AnchorSamples, other: AnchorSamples, generator: np.random.Generator) -> AnchorSamples:
+    """The samples of another anchor in the order of their partners under the Euclidean cost."""
+    coupling = Interval(known, other).couple(euclidean_cost, MOST_ROWS * MOST_ROWS, generator)
+    return _rows(other, _in_order(coupling).right)
+
+
 def _in_order(coupling: Coupling) -> Coupling:
-    """A matching, in the order of its left rows."""
+    """A matching in the order of its left rows."""
     order = np.argsort(coupling.left, kind="stable")
     return Coupling(coupling.left[order], coupling.right[order], coupling.weight[order])
 
@@ -232,7 +337,9 @@ def _in_order(coupling: Coupling) -> Coupling:
 @torch.no_grad()
 def _along(parts: Parts, pairs: Pairs) -> torch.Tensor:
     """Points (R, 41, D) on the paths of pairs at POSITIONS."""
-    return parts.paths.at_places(pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32))
+    return parts.paths.at_positions(
+        pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32)
+    )
 
 
 def _rows(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:
@@ -244,7 +351,7 @@ Halves = tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]
 
 
 def _halve_draws(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
-    """Two sets of equally many draws of every condition at all anchors, rows of a condition together."""
+    """Two sets of equally many draws of every condition at all anchors; rows of a condition are contiguous."""
     counts = np.stack([np.bincount(group) for group in groups])
     half = np.minimum(counts.min(0) // 2, MOST_DRAWS)
     if half.min() * 2 < FEWEST_DRAWS or half.sum() < FEWEST_ROWS:

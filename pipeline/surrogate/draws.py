@@ -1,8 +1,8 @@
-"""Randomness that belongs to a condition: what is drawn at x depends on (seed, x) alone, not on the batch around it.
+"""Counter-based random numbers per condition: draws at x depend on (seed, x) alone, not on the rest of the batch.
 
-Rows of a call that have the same condition are further draws of it: the j-th of them takes the j-th block of its draws.
-Noise comes from a counter-based generator (SplitMix64: Steele, Lea and Flood, OOPSLA 2014), so that any draw of any
-condition is computed without the others.
+Rows of a call with equal conditions are further draws of it: the j-th of them gets the j-th block of its draws.
+Noise comes from a counter-based generator (SplitMix64: Steele, Lea and Flood, OOPSLA 2014), so any draw of any
+condition is computed independently.
 """
 
 from dataclasses import dataclass
@@ -23,8 +23,8 @@ _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 class Rows:
     """The rows of a call by their conditions.
 
-    distinct: (U,), the first row of each distinct condition. number: (N,), which of them each row has. occurrence:
-    (N,), how many earlier rows have the same condition.
+    distinct: (U,), the first row of each distinct condition. number: (N,), the index of each row's condition among
+    them. occurrence: (N,), the number of earlier rows with the same condition.
     """
 
     distinct: NDArray[np.intp]
@@ -46,7 +46,7 @@ class Rows:
         return cls(distinct, number, occurrence)
 
     def select(self, chosen: NDArray[np.intp]) -> "Rows":
-        """The same numbering for some of the rows alone, (n,): their occurrences stay those among all rows."""
+        """The same numbering for a subset of the rows, (n,); occurrences remain those among all rows."""
         _, distinct, number = np.unique(self.number[chosen], return_index=True, return_inverse=True)
         return Rows(distinct, number.reshape(-1), self.occurrence[chosen])
 
@@ -79,7 +79,7 @@ def normal(keys: Keys, dimension: int) -> NDArray[np.float32]:
 def draw_block(network: Network, conditions: NDArray[np.float32], keys: Keys, count: int) -> NDArray[np.float32]:
     """`count` draws of a network at each of T conditions (T, C), by keys (T,): (T, count, D).
 
-    A network that takes its noise as an argument is asked once, any other once a condition, with a seed of its own.
+    A reparameterised network is called once, any other once per condition, each with its own seed.
     """
     if isinstance(network, Reparameterised):
         blocks = numbered_keys(np.repeat(keys, count), np.tile(np.arange(count), len(keys)))

@@ -1,9 +1,9 @@
-"""Both ends of an interval at the asked condition: y ~ p_k(· | x) and its partner z ~ p_{k+1}(· | x).
+"""Outputs of neighbouring anchors at the asked condition: y ~ p_k(· | x) and its partner z ~ p_{k+1}(· | x).
 
-With both ends at hand no error of a map is left: a path runs from an output of the one network to an output of the
-other, so that a surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors:
-draws of neighbouring anchors are matched, starting at the anchor in the middle, so that one draw followed along λ
-jumps nowhere.
+With both ends known there is no map error: a path runs from an output of one network to an output of the other, so
+the surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors: draws of
+neighbouring anchors are matched outwards from the middle anchor, so one draw is a continuous function of λ over the
+whole range.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,23 +22,23 @@ from pipeline.surrogate.parts import Parts
 from pipeline.transport.networks import Condition
 
 MATCHED = 128
-"""So many draws of a condition are matched at once; a draw belongs to a block of so many."""
+"""Draws of a condition are matched in blocks of this size."""
 MOST_ROWS = 512
-"""So many of a harvest's draws of one condition are matched at most."""
+"""Limit on a harvest's draws of one condition that are matched."""
 CHUNK = 256
-"""So many conditions are matched at once: memory is bounded."""
+"""Conditions per batch of matchings, which bounds memory."""
 
 Draw = Callable[[int], NDArray[np.floating]]
 """Anchor → draws (T, n, D) of T conditions, in the outputs' own units."""
-Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
-"""Outputs (N, draws, D) of an interval's left and right anchor, draw by draw."""
+Outputs = list[NDArray[np.floating]]
+"""Outputs (N, draws, D) of neighbouring anchors, draw by draw."""
 
 
 class Ends(Protocol):
-    """Where the outputs of both ends come from."""
+    """The source of the anchors' outputs."""
 
-    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """Outputs of both ends at conditions (N, C), whose repetitions `rows` numbers."""
+    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+        """Outputs of neighbouring anchors at conditions (N, C), grouped by `rows`."""
         ...
 
 
@@ -48,11 +48,10 @@ class DeterministicEnds:
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = networks
 
-    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`; equal draws are computed once."""
+    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+        """As `Ends.outputs`; equal draws are computed once."""
         x = conditions.astype(np.float32)
-        left, right = (self._networks[k].outputs(x, 1, seed) for k in (interval, interval + 1))
-        return np.repeat(left, draws, axis=1), np.repeat(right, draws, axis=1)
+        return [np.repeat(self._networks[k].outputs(x, 1, seed), draws, axis=1) for k in anchors]
 
 
 class EqualNoiseEnds:
@@ -61,15 +60,14 @@ class EqualNoiseEnds:
     def __init__(self, networks: Sequence[Reparameterised]) -> None:
         self._networks = networks
 
-    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`."""
+    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+        """As `Ends.outputs`."""
         keys = np.repeat(condition_keys(conditions, seed), draws)
         numbers = (rows.occurrence[:, None] * draws + np.arange(draws)).reshape(-1)
-        noise = normal(numbered_keys(keys, numbers), self._networks[interval].noise_dimension)
+        noise = normal(numbered_keys(keys, numbers), self._networks[anchors[0]].noise_dimension)
         noise = noise.reshape(len(conditions), draws, -1)
         x = conditions.astype(np.float32)
-        left, right = (self._networks[k].from_noise(x, noise) for k in (interval, interval + 1))
-        return left, right
+        return [self._networks[k].from_noise(x, noise) for k in anchors]
 
 
 class MatchedEnds:
@@ -78,27 +76,26 @@ class MatchedEnds:
     def __init__(self, networks: Sequence[Network], parts: Parts) -> None:
         self._networks, self._parts = networks, parts
 
-    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`: blocks of MATCHED draws, seeded by (seed, x), of which the first ones answer."""
+    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+        """As `Ends.outputs`: whole blocks of MATCHED draws are seeded by (seed, x), and the first draws returned."""
         numbers = rows.occurrence[:, None] * draws + np.arange(draws)
         tasks = np.stack([np.broadcast_to(rows.number[:, None], numbers.shape), numbers // MATCHED], axis=-1)
         wanted, task = np.unique(tasks.reshape(-1, 2), axis=0, return_inverse=True)
         x = conditions[rows.distinct[wanted[:, 0]]]
         keys = numbered_keys(condition_keys(x, seed), wanted[:, 1])
-        blocks = [self._block(interval, x[i : i + CHUNK], keys[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
+        blocks = [self._block(anchors, x[i : i + CHUNK], keys[i : i + CHUNK]) for i in range(0, len(x), CHUNK)]
         at = task.reshape(-1), (numbers % MATCHED).reshape(-1)
-        left, right = (np.concatenate(side)[at].reshape(*numbers.shape, -1) for side in zip(*blocks, strict=True))
-        return left, right
+        return [np.concatenate(of_anchor)[at].reshape(*numbers.shape, -1) for of_anchor in zip(*blocks, strict=True)]
 
-    def _block(self, interval: int, x: NDArray[np.float64], keys: Keys) -> Pair:
+    def _block(self, anchors: range, x: NDArray[np.float64], keys: Keys) -> Outputs:
         def draw(anchor: int) -> NDArray[np.float32]:
             return draw_block(self._networks[anchor], x.astype(np.float32), keys, MATCHED)
 
-        return matched(draw, interval, len(self._networks), x, self._parts)
+        return matched(draw, anchors, len(self._networks), x, self._parts)
 
 
 class HarvestEnds:
-    """No networks: the harvest's own samples of the asked or the nearest condition, coupled over the anchors."""
+    """Without networks: the harvest's samples of the nearest condition, coupled across the anchors."""
 
     def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts) -> None:
         self._outputs = [y.double().numpy() for y, _ in samples]
@@ -106,23 +103,24 @@ class HarvestEnds:
         self._deterministic, self._parts = deterministic, parts
         self._groups = [_Groups(x) for x in self._conditions]
 
-    def pairs(self, interval: int, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Pair:
-        """As `Ends.pairs`: every block of as many draws as the harvest holds is a permutation of these."""
+    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+        """As `Ends.outputs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
         nearest = [groups.nearest(asked, self._parts) for groups in self._groups]
         keys = condition_keys(conditions, seed)
         shape = (len(conditions), draws, self._outputs[0].shape[1])
-        left, right = np.empty(shape), np.empty(shape)
+        result: Outputs = [np.empty(shape) for _ in anchors]
         for u in range(len(asked)):
             members = np.flatnonzero(rows.number == u)
-            ends = self._ordered(interval, asked[u], [int(n[u]) for n in nearest])
+            known = self._ordered(anchors, asked[u], [int(n[u]) for n in nearest])
             numbers = rows.occurrence[members, None] * draws + np.arange(draws)
-            picked = _permuted(numbers, len(ends[0]), keys[members[0]])
-            left[members], right[members] = ends[0][picked], ends[1][picked]
-        return left, right
+            picked = _permuted(numbers, len(known[0]), keys[members[0]])
+            for outputs, samples in zip(result, known, strict=True):
+                outputs[members] = samples[picked]
+        return result
 
-    def _ordered(self, interval: int, x: NDArray[np.float64], nearest: Sequence[int]) -> Pair:
-        """The harvest's samples (n, D) at both ends, partner by partner."""
+    def _ordered(self, anchors: range, x: NDArray[np.float64], nearest: Sequence[int]) -> Outputs:
+        """The harvest's samples (n, D) of the anchors, matched row by row."""
         rows = [groups.rows(number) for groups, number in zip(self._groups, nearest, strict=True)]
         if self._deterministic:
             rows = [r[:1] for r in rows]
@@ -131,8 +129,7 @@ class HarvestEnds:
         def draw(anchor: int) -> NDArray[np.floating]:
             return self._outputs[anchor][np.resize(rows[anchor], count)][None]
 
-        left, right = matched(draw, interval, len(rows), x[None], self._parts)
-        return left[0], right[0]
+        return [outputs[0] for outputs in matched(draw, anchors, len(rows), x[None], self._parts)]
 
 
 class _Groups:
@@ -155,31 +152,31 @@ class _Groups:
         return torch.cat(found).cpu().numpy() if found else np.zeros(0, np.intp)
 
 
-def matched(draw: Draw, interval: int, anchors: int, x: NDArray[np.float64], parts: Parts) -> Pair:
-    """Draws (T, n, D) of an interval's two anchors at conditions x (T, C), partner by partner.
+def matched(draw: Draw, anchors: range, count: int, x: NDArray[np.float64], parts: Parts) -> Outputs:
+    """Draws (T, n, D) of neighbouring anchors, of `count` in all, at conditions x (T, C), matched row by row.
 
     π = argmin Σ_i |T_k(y^i | x) − z^{π(i)}|² in standardised units, over permutations. Draws keep their own order at
-    the anchor in the middle; going outwards from there every anchor's draws are put in the order of their partners.
+    the middle anchor; outwards from there every anchor's draws are permuted into the order of their partners.
     """
-    middle = (anchors - 1) // 2
+    middle = (count - 1) // 2
     ordered = {middle: draw(middle)}
     condition = _repeated(x, ordered[middle].shape[1], parts)
-    for k in range(middle, interval + 1):
+    for k in range(middle, anchors[-1]):
         ordered[k + 1] = _in_order(_mapped(ordered[k], condition, k, parts), draw(k + 1), parts)
-    for k in range(middle - 1, interval - 1, -1):
+    for k in range(middle - 1, anchors[0] - 1, -1):
         own = draw(k)
         ordered[k] = _in_order(_standard(ordered[k + 1], parts), own, parts, _mapped(own, condition, k, parts))
-    return ordered[interval], ordered[interval + 1]
+    return [ordered[k] for k in anchors]
 
 
 def _in_order(
-    places: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
+    partners: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
 ) -> NDArray[np.floating]:
-    """Draws (T, n, D) so that the i-th, or its image, is the partner of the i-th place (T, n, D)."""
+    """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
     images = _standard(own, parts) if images is None else images
     result = np.empty_like(own)
     for t in range(len(own)):
-        squares = (places[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * places[t] @ images[t].T
+        squares = (partners[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * partners[t] @ images[t].T
         result[t] = own[t][linear_sum_assignment(squares)[1]]
     return result
 
@@ -203,7 +200,7 @@ def _mapped(outputs: NDArray[np.floating], x: Condition, interval: int, parts: P
 
 
 def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
-    """Which of `count` samples draws with these numbers are: every block of `count` draws is a permutation."""
+    """The sample index of draws with these numbers: every block of `count` draws is a permutation."""
     blocks, of_block = np.unique(numbers // count, return_inverse=True)
     keys = numbered_keys(np.full(len(blocks), key), blocks)
     order = np.argsort(uniform(keys, count), axis=1)
@@ -213,7 +210,7 @@ def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[
 def make_ends(
     networks: Sequence[Network] | None, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts
 ) -> Ends:
-    """Where a surrogate's ends come from: its networks where it has them, else the harvest's own samples."""
+    """The source of a surrogate's ends: its networks if it has them, else the harvest's samples."""
     if networks is None:
         return HarvestEnds(samples, deterministic, parts)
     if deterministic:

@@ -1,4 +1,4 @@
-"""From a harvest to the parts of a surrogate: standardise, choose clock and bandwidths, build, and run a solver."""
+"""Fits the parts of a surrogate to a harvest: standardise, choose clock and bandwidths, build, and run a solver."""
 
 import logging
 import math
@@ -31,21 +31,20 @@ logger = logging.getLogger(__name__)
 
 
 MANY_ROWS = 20_000
-"""From so many rows on a fit uses all threads."""
+"""The number of rows from which a fit uses all threads."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a fit gives, frozen: all that a surrogate answers by, and all that its bundle holds.
+    """The result of a fit, frozen: everything that a surrogate needs, and everything in its bundle.
 
-    config: the settings in force (variant, speed and alpha decided). networks: every anchor's own, or None; then
-    samples holds outputs (N_k, D) and conditions (N_k, C) an anchor, float64. history: training curves. clock_errors:
-    of the clocks that were compared, by name. candidates: the record of the choice of variant and clock.
+    config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or None; then samples has
+    outputs (N_k, D) and conditions (N_k, C) per anchor, float64. history: training curves. clock_errors: of the clocks
+    that were compared, by name. candidates: the record of model selection.
     """
 
     parts: Parts
     config: SurrogateConfig
-    clock: Clock
     schema: Schema
     deterministic: bool
     networks: tuple[Network, ...] | None
@@ -54,9 +53,14 @@ class Fit:
     clock_errors: dict[str, float]
     candidates: tuple[Candidate, ...] = ()
 
+    @property
+    def clock(self) -> Clock:
+        """The clock in use."""
+        return self.parts.clock
+
 
 def resolve_device(device: str) -> torch.device:
-    """The device of "auto", "cpu" or "cuda" ("cuda:1", …); ConfigurationError for one that is not there."""
+    """The device of "auto", "cpu" or "cuda" ("cuda:1", …); ConfigurationError for one that is not available."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
@@ -74,8 +78,8 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     deterministic = is_deterministic(harvest)
     if deterministic and harvest.schema.deterministic is None:
         logger.warning(
-            "the harvest holds one output a condition and does not say whether there are more: taken for all that "
-            "there is; say deterministic=False (in a schema or from_arrays) if these are draws"
+            "the harvest has one output per condition and does not declare deterministic: assumed deterministic; set "
+            "deterministic=False (in a schema or from_arrays) if these are draws"
         )
     with _threads_for(sum(map(len, harvest.outputs)), where):
         decided = choose(harvest, deterministic, config, seed)
@@ -86,8 +90,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
-        intervals = len(chosen.clock.anchors) - 1
-        parts = Parts(scaling, chosen.skew, density, intervals, config, seed).to(where)
+        parts = Parts(scaling, chosen.clock, density, config, seed).to(where)
         history = _solve(parts, samples, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
@@ -98,7 +101,6 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     return Fit(
         parts.eval(),
         config,
-        chosen.clock,
         harvest.schema,
         deterministic,
         networks=harvest.networks,
@@ -118,11 +120,11 @@ def _samples(harvest: Harvest) -> tuple[tuple[Tensor, Tensor], ...]:
 
 @contextmanager
 def _threads_for(rows: int, device: torch.device) -> Iterator[None]:
-    """One thread for small harvests, as many as torch has for large ones.
+    """One thread for small harvests, all of torch's for large ones.
 
-    On the semicircles a second thread saves a quarter of the time on an idle machine, and costs four times as much
-    where another process wants a core: threads spin while they wait. One thread also gives the same result whatever
-    the number of cores.
+    On the semicircles a second thread saves a quarter of the time on an idle machine, and takes four times as long
+    where another process competes for the core, because threads busy-wait. One thread also makes the result
+    independent of the number of cores.
     """
     threads = torch.get_num_threads()
     if device.type == "cpu" and rows < MANY_ROWS:

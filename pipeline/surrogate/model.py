@@ -26,6 +26,7 @@ from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport import ops
 from pipeline.transport.frozen import frozen
+from pipeline.transport.pchip import interpolate, window
 from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
 
 
 FEW = 64
-"""So many points at most are moved on NumPy arrays: for more, torch is faster."""
+"""The largest number of points moved on NumPy arrays; for more, torch is faster."""
 
 
 class Surrogate:
     """A fitted surrogate; make one by `fit` or `load`.
 
-    NumPy in, NumPy out; torch in, torch out, of the dtype and on the device that came in; inside everything is float32
-    on the surrogate's own device. Rows are independent of each other: their order pairs nothing.
+    NumPy in, NumPy out; torch in, torch out, with the input's dtype and device; internally everything is float32 on the
+    surrogate's device. Rows are independent of each other.
     """
 
     def __init__(self, fit: Fit) -> None:
@@ -49,7 +50,6 @@ class Surrogate:
         self._anchors = Anchors(fit.clock.anchors, fit.schema.hyperparameter.name)
         self._trajectories = Trajectories(
             fit.parts,
-            fit.clock,
             self._anchors,
             straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
@@ -73,17 +73,17 @@ class Surrogate:
 
     @property
     def config(self) -> SurrogateConfig:
-        """The settings in force: variant, speed and weight of the potential are decided."""
+        """The resolved settings: variant, speed and weight of the potential are chosen."""
         return self._fit.config
 
     @property
     def deterministic(self) -> bool:
-        """Whether a condition has one output."""
+        """Whether each condition has exactly one output."""
         return self._fit.deterministic
 
     @property
     def networks(self) -> "tuple[Network, ...] | None":
-        """Every anchor's own network, or None for a harvest without networks."""
+        """One network per anchor, or None for a harvest without networks."""
         return self._fit.networks
 
     @property
@@ -93,7 +93,7 @@ class Surrogate:
 
     @property
     def clock_errors(self) -> dict[str, float]:
-        """Left-out anchors' errors of the clocks that were compared, by name."""
+        """Leave-one-anchor-out errors of the clocks that were compared, by name."""
         return self._fit.clock_errors
 
     @property
@@ -103,20 +103,17 @@ class Surrogate:
 
     @property
     def clock_base(self) -> str:
-        """The name of the base of the clock in use."""
-        return self._fit.clock.name
+        """The name of the clock's base."""
+        return self._fit.clock.base
 
     @property
     def clock(self) -> str:
-        """What the clock in use is called: its base, and whether it is skewed, by condition or alike for all."""
-        skew = self._parts.skew.constant
-        if skew is None:
-            return f"skewed {self.clock_base} by condition"
-        return f"skewed {self.clock_base}" if skew else self.clock_base
+        """The clock's label: its base, and whether it is skewed, by condition or equally for all."""
+        return self._fit.clock.label
 
     @property
     def device(self) -> torch.device:
-        """Where the surrogate computes."""
+        """The device of the surrogate's tensors."""
         return self._parts.scaling.output_mean.device
 
     def to(self, device: str) -> Self:
@@ -125,24 +122,24 @@ class Surrogate:
         return self
 
     def transport(self, outputs: ArrayT, conditions: ArrayT, source: float, target: float) -> ArrayT:
-        """Move samples that belong to λ = source to λ = target, both anywhere between the anchors, either way.
+        """Move samples from λ = source to λ = target, both anywhere between the anchors, in either direction.
 
         outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k, or their inverses, are chained;
         within one the path is evaluated at the clock's position. A round trip returns within
-        `trajectory.ROUND_TRIP` standardised units; a UserWarning says where a map folds, so that it cannot. Raises
+        `trajectory.ROUND_TRIP` standardised units; a UserWarning is issued where a map folds, so that it cannot. Raises
         HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
 
     @torch.no_grad()
     def path(self, outputs: ArrayT, conditions: ArrayT, source: float, targets: Sequence[float]) -> ArrayT:
-        """Where samples of λ = source stand at every one of `targets` (M, in any order): (N, M, D).
+        """Samples of λ = source moved to each of `targets` (M, in any order): (N, M, D).
 
         Arguments and errors as `transport`.
         """
         start = self._anchors.locate(source)
         ends = [self._anchors.locate(target) for target in targets]
-        # Going down inverts a map, which needs its gradient.
+        # Moving down inverts a map, which needs its gradient.
         upward = self._anchors.near(start) is not None and all(end >= start for end in ends)
         curves = self._curves_for(outputs, len(outputs) * len(ends)) if upward else self._trajectories
         y, x = self._inputs(outputs, conditions, curves)
@@ -153,7 +150,7 @@ class Surrogate:
         result = as_given(scaling.restore(_finite(moved)), outputs)
         for m, end in enumerate(ends):
             if end == start:
-                result[:, m] = outputs  # the very values, not their float32 roundings
+                result[:, m] = outputs  # exact, without the rounding to float32
         return result
 
     @torch.no_grad()
@@ -162,16 +159,16 @@ class Surrogate:
     ) -> ArrayT:
         """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
 
-        Both anchors around λ are asked at the condition: their own networks; or, for a harvest without networks, its
-        samples of the nearest condition, which a UserWarning says. A draw follows the path between its two ends: it is
-        continuous in λ, and at an anchor it is that anchor's own. Draws depend on the seed and their condition alone;
-        rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
-        (nothing is extrapolated), DataError for conditions that cannot be used.
+        Both anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
+        UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
+        continuous in λ, and at an anchor it is an output of that anchor. Draws depend on the seed and their condition
+        alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
+        (no extrapolation), DataError for conditions that cannot be used.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         curves = self._curves_for(conditions, len(conditions) * draws)
         x = self._conditions(conditions, curves)
-        curves.parts.scaling.categories(x)  # before a network is asked, which may not know what to say of unknown ones
+        curves.parts.scaling.categories(x)  # refuses unknown categories before a network sees them
         intervals, values = self._rows_at(hyperparameter, len(x))
         if self.networks is None:
             self._warn_of_nearest()
@@ -194,17 +191,24 @@ class Surrogate:
         draws: int,
         seed: int,
     ) -> NDArray[np.float64]:
-        """Outputs (n, draws, D) at λ = values (n,) within one interval, in their own units."""
-        left, right = (
-            np.asarray(side, np.float64) for side in self._ends.pairs(interval, conditions, rows, draws, seed)
-        )
+        """Outputs (n, draws, D) at λ = values (n,) within one interval, in their original units."""
+        smooth = self.config.interpolation == "pchip"
+        anchors = window(interval, len(self.anchors)) if smooth else range(interval, interval + 2)
+        outputs = [np.asarray(y, np.float64) for y in self._ends.outputs(anchors, conditions, rows, draws, seed)]
+        left, right = outputs[interval - anchors[0]], outputs[interval - anchors[0] + 1]
         curves = self._curves_for(conditions, len(conditions) * draws)
         scaling = curves.parts.scaling
         x = scaling.condition(curves.given(np.repeat(conditions, draws, axis=0)))
         positions = curves.positions(interval, np.repeat(values, draws)[:, None], x)
-        start, end = (scaling.standardise(curves.given(side.reshape(len(x), -1))) for side in (left, right))
-        moved = curves.between(start, end, x, positions)[:, 0]
-        result = np.asarray(as_given(scaling.restore(_finite(moved)), left)).reshape(left.shape)
+        flat = [y.reshape(len(x), -1) for y in outputs]
+        if smooth:
+            s = np.asarray(positions.cpu() if isinstance(positions, Tensor) else positions, np.float64)
+            knots = curves.parts.clock.knots(x)[..., anchors]
+            result = interpolate(knots, flat, interval - anchors[0], s).reshape(left.shape)
+        else:
+            start, end = (scaling.standardise(curves.given(y)) for y in flat)
+            moved = curves.between(start, end, x, positions)[:, 0]
+            result = np.array(as_given(scaling.restore(_finite(moved)), left), np.float64).reshape(left.shape)
         for anchor, own in ((interval, left), (interval + 1, right)):
             at = values == self.anchors[anchor]
             result[at] = own[at]
@@ -215,7 +219,7 @@ class Surrogate:
     ) -> NDArray[np.float64]:
         """The clock's positions s in [0, 1] within λ's interval, at conditions (N, C) and one λ or one a row: (N,).
 
-        An anchor is the end of the interval before it, but for the first. Errors as `sample`.
+        An anchor other than the first is the end of the interval before it. Errors as `sample`.
         """
         x = self._conditions(conditions, self._trajectories)
         intervals, values = self._rows_at(hyperparameter, len(x))
@@ -242,7 +246,7 @@ class Surrogate:
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
-        """The log of p̂(y | x), the kernel density estimate that the potential rests on, in standardised units: (N,)."""
+        """Log p̂(y | x) of the kernel density estimate behind the potential, in standardised units: (N,)."""
         y, x = self._inputs(outputs, conditions, self._trajectories)
         scaling = self._parts.scaling
         value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
@@ -259,7 +263,7 @@ class Surrogate:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of everything that decides what this surrogate answers; computed once."""
+        """SHA-256 of everything that determines the surrogate's outputs; computed once."""
         return bundle_digest(self._fit)
 
     @cached_property
@@ -268,17 +272,17 @@ class Surrogate:
         return replace(self._trajectories, parts=frozen(self._parts))
 
     def _curves_for(self, given: object, points: int) -> Trajectories:
-        """The curves by the faster way: NumPy for few points that come, and go, as arrays."""
+        """The faster implementation: NumPy for few points given as arrays, else torch."""
         if points > FEW or isinstance(given, Tensor) or self.device.type != "cpu":
             return self._trajectories
         return self._frozen
 
     def _conditions(self, conditions: object, curves: Trajectories) -> Tensor:
-        """Conditions (N, C) as float64: codes may exceed what float32 tells apart."""
+        """Conditions (N, C) as float64: codes may exceed the precision of float32."""
         return self._table(conditions, "conditions", self.schema.conditions, curves)
 
     def _inputs(self, outputs: object, conditions: object, curves: Trajectories) -> tuple[Tensor, Tensor]:
-        """Outputs (N, D) and conditions (N, C), as float64, of the kind that the curves take."""
+        """Outputs (N, D) and conditions (N, C) as float64, tensors or arrays as `curves` needs."""
         y = self._table(outputs, "outputs", self.schema.outputs, curves)
         x = self._conditions(conditions, curves)
         if len(y) != len(x):
@@ -304,5 +308,5 @@ def _real(values: object, name: str) -> NDArray[np.float64]:
 
 def _finite(moved: Tensor) -> Tensor:
     if not ops.is_finite(moved):
-        raise DataError("the samples cannot be moved within float32; they lie too far from those of the harvest")
+        raise DataError("the samples cannot be moved within float32; they are too far from those of the harvest")
     return moved

@@ -1,11 +1,11 @@
-"""The tensors of a surrogate, made for the settings in force: scaling, clock, density, Lagrangian, paths and maps."""
+"""The modules of a surrogate, built for its resolved settings: scaling, clock, density, Lagrangian, paths and maps."""
 
 import logging
 
 import torch
 from torch import nn
 
-from pipeline.clocks.skew import Skew
+from pipeline.clocks.clock import Clock
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.bandwidth import choose_bandwidths
@@ -23,14 +23,14 @@ logger = logging.getLogger(__name__)
 
 
 class Parts(nn.Module):
-    """Everything of a surrogate that has tensors: scaling, the clock's skew, density, Lagrangian, paths and maps."""
+    """All modules of a surrogate: scaling, clock, density, Lagrangian, paths and maps."""
 
     def __init__(
-        self, scaling: Standardiser, skew: Skew, density: Density, intervals: int, config: SurrogateConfig, seed: int
+        self, scaling: Standardiser, clock: Clock, density: Density, config: SurrogateConfig, seed: int
     ) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        dimension, shape = len(scaling.schema.outputs), scaling.shape
+        dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
         terms = terms_of(config.variant)
         metric: EuclideanMetric | GivensMetric = EuclideanMetric()
         if terms.metric != "euclidean":
@@ -44,7 +44,7 @@ class Parts(nn.Module):
             )
         potential = KernelPotential(density, float(config.alpha)) if terms.potential else None
         self.scaling = scaling
-        self.skew = skew
+        self.clock = clock
         self.density = density
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
@@ -56,7 +56,7 @@ class Parts(nn.Module):
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:
-    """The kernel density estimate over the samples of all anchors, at most config.density_samples an anchor."""
+    """The kernel density estimate over the samples of all anchors, at most config.density_samples per anchor."""
     generator = torch.Generator().manual_seed(seed)
     outputs, values, codes = [], [], []
     for anchor in samples:
@@ -68,7 +68,7 @@ def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: in
         outputs.append(anchor.outputs[rows])
         values.append(anchor.condition.values[rows])
         codes.append(anchor.condition.codes[rows])
-    # In random order: where many samples share a condition, a density of the nearest ones takes the first of these.
+    # In random order: where many samples share a condition, the nearest-samples density uses the first of these.
     order = torch.randperm(sum(map(len, outputs)), generator=generator).to(outputs[0].device)
     support = torch.cat(outputs)[order]
     condition = Condition(torch.cat(values), torch.cat(codes))[order]

@@ -30,11 +30,11 @@ FORMAT = 3
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
-"""The potential rests on the same density: it is written once."""
+"""The potential uses the same density, which is written once."""
 
 
 def write_bundle(fit: Fit, path: Path) -> None:
-    """Write the bundle atomically, replacing what was there."""
+    """Write the bundle atomically, replacing an existing one."""
     files, document = _files(fit), _document(fit)
     checksums = _checksums(files)
     with atomic_folder(path, replaces=DOCUMENT) as folder:
@@ -49,36 +49,34 @@ def read_bundle(path: Path, device: str) -> Fit:
     """Read a bundle; BundleError names the file that is missing, changed or of another version."""
     document = read_json(path / DOCUMENT, "surrogate")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise BundleError(f"{path / DOCUMENT} is no surrogate of format {FORMAT}; save it anew with this version")
+        raise BundleError(f"{path / DOCUMENT} is not a surrogate of format {FORMAT}; save it again with this version")
     try:
         check_files(path, document["sha256"], "surrogate")
         content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
         if _digest(content, document["sha256"]) != document["digest"]:
-            raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate anew")
+            raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate again")
         return _restore(document, path, device)
     except (KeyError, TypeError, ValueError, RuntimeError, ValidationError, safetensors.SafetensorError) as error:
         if isinstance(error, SweepError):
             raise
-        raise BundleError(f"{path} is corrupted ({error}); write the surrogate anew") from error
+        raise BundleError(f"{path} is corrupted ({error}); write the surrogate again") from error
 
 
 def bundle_digest(fit: Fit) -> str:
-    """SHA-256 of everything that decides what the surrogate answers, its networks included."""
+    """SHA-256 of everything that determines the surrogate's outputs, networks included."""
     return _digest(_document(fit), _checksums(_files(fit)))
 
 
 def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
     schema = Schema.model_validate(document["schema"])
     config = SurrogateConfig.model_validate(document["config"])
-    clock = _clock(document)
-    anchors = range(len(clock.anchors))
+    anchors = range(len(document["anchors"]))
     tensors = safetensors.torch.load_file(path / WEIGHTS)
     networks = tuple(load_network(path / "networks" / str(k)) for k in anchors) if document["networks"] else None
     samples = () if networks else tuple(_sample(tensors, k) for k in anchors)
     return Fit(
         _parts(document, schema, config, tensors).to(resolve_device(device)).eval(),
         config,
-        clock,
         schema,
         document["deterministic"],
         networks=networks,
@@ -96,7 +94,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "schema": fit.schema.model_dump(),
         "config": fit.config.model_dump(),
         "anchors": list(fit.clock.anchors),
-        "clock": fit.clock.name,
+        "clock": fit.clock.base,
         "clock_errors": fit.clock_errors,
         "candidates": [asdict(candidate) for candidate in fit.candidates],
         "deterministic": fit.deterministic,
@@ -115,7 +113,7 @@ def _checksums(files: dict[str, bytes]) -> dict[str, str]:
 
 
 def _files(fit: Fit) -> dict[str, bytes]:
-    """The content of every file of the bundle but the document, by name."""
+    """The content of every file of the bundle except the document, by name."""
     files = {WEIGHTS: _weights(fit)}
     with TemporaryDirectory() as temporary:
         folder = Path(temporary)
@@ -153,7 +151,7 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
         output_bandwidth,
         condition_bandwidth,
     )
-    parts = Parts(scaling, Skew(scaling.shape), density, len(document["anchors"]) - 1, config, seed=0)
+    parts = Parts(scaling, _clock(document, scaling), density, config, seed=0)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}
@@ -161,8 +159,9 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
     return parts.requires_grad_(False)
 
 
-def _clock(document: dict[str, Any]) -> Clock:
+def _clock(document: dict[str, Any], scaling: Standardiser) -> Clock:
+    """The clock with a skew of the right shape, whose values are among the weights."""
     try:
-        return Clock(document["clock"], tuple(document["anchors"]))
-    except ConfigurationError as error:  # nobody configured this
-        raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate anew") from error
+        return Clock(document["clock"], document["anchors"], Skew(scaling.shape))
+    except ConfigurationError as error:  # not the caller's configuration
+        raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate again") from error

@@ -9,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
@@ -17,15 +16,14 @@ from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
 
 ROUND_TRIP = 1e-4
-"""Largest distance, in standardised units, by which a sample that is moved back may miss its start."""
+"""The largest round-trip error of a sample, in standardised units."""
 
 
 @dataclass(frozen=True, eq=False)
 class Trajectories:
-    """The curves of a fitted surrogate in standardised units; λ by `anchors`, positions on the paths by `clock`."""
+    """The curves of a fitted surrogate in standardised units; positions on the paths by the clock."""
 
     parts: Parts
-    clock: Clock
     anchors: Anchors
     straight: bool
     uniform: bool
@@ -36,19 +34,15 @@ class Trajectories:
         return self.parts.scaling.output_mean.device
 
     def given(self, values: NDArray[np.float64]) -> Tensor:
-        """An array as the parts take it: a tensor on their device, or itself where they are frozen."""
+        """An array as the parts need it: a tensor on their device, or unchanged where they are frozen."""
         return torch.from_numpy(values).to(self.device) if isinstance(self.parts, Parts) else values
 
     def positions(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
-        """The clock's positions s of λ = values in an interval: (M,) where alike for all rows, or (B, M).
+        """The clock's positions s of λ = values in an interval: (M,) where equal for all rows, or (B, M).
 
         values: (M,), the same for all rows, or (B, M).
         """
-        skew = self.parts.skew.constant
-        if skew is not None:
-            return ops.like(self.clock.places(interval, values, skew), x.values)
-        spans, whole = self.clock.spans(interval, values)
-        found: Tensor = self.parts.skew.places(ops.like(spans, x.values), whole, x)
+        found: Tensor = self.parts.clock.positions(interval, values, x)
         return found
 
     def between(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
@@ -57,12 +51,12 @@ class Trajectories:
             return ops.lerp(start[:, None], end[:, None], positions[..., None])
         paths = self.parts.paths
         points: Tensor = (
-            paths.at_places(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
+            paths.at_positions(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
         )
         return points
 
     def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
-        """Samples y (B, D) of λ = source, at every one of `targets` (M, in any order): (B, M, D)."""
+        """Samples y (B, D) of λ = source moved to each of `targets` (M, in any order): (B, M, D)."""
         curve = self._through(y, x, source)
         results = ops.empty((len(y), len(targets), y.shape[1]), y)
         by_interval: dict[int, list[int]] = {}
@@ -78,12 +72,12 @@ class Trajectories:
         return results
 
     def _interval(self, source: float, target: float) -> int:
-        """The interval in which a target is reached: an anchor ends the interval that leads to it."""
+        """The interval that contains a target; an anchor belongs to the interval on the side of the source."""
         interval = self.anchors.interval(target)
         return interval - 1 if target > source and target == self.anchors.values[interval] else interval
 
     def _through(self, y: Tensor, x: Condition, source: float) -> "_Curve":
-        """The curve through samples of λ = source: where it passes the anchors next to it."""
+        """The curve through samples of λ = source, known at one or both neighbouring anchors."""
         number = self.anchors.near(source)
         if number is not None:
             return _Curve(self, x, {number: y})
@@ -92,7 +86,7 @@ class Trajectories:
         return _Curve(self, x, {interval: start, interval + 1: self.parts.maps(start, x, interval)})
 
     def _start(self, y: Tensor, x: Condition, interval: int, positions: Tensor) -> Tensor:
-        """The left ends (B, D) of the paths that pass y (B, D) at positions (1,) or (B, 1)."""
+        """The left ends (B, D) of the paths through y (B, D) at positions (1,) or (B, 1)."""
 
         def passed(start: Tensor) -> Tensor:
             return self.between(start, self.parts.maps(start, x, interval), x, positions)[:, 0]
@@ -107,7 +101,7 @@ class Trajectories:
 
 
 class _Curve:
-    """Where samples stand at the anchors; computed as they are asked for, from the ones that are known."""
+    """Samples of one curve at the anchors, computed on demand from the known ones."""
 
     def __init__(self, trajectories: Trajectories, x: Condition, known: dict[int, Tensor]) -> None:
         self._trajectories, self._x, self._known = trajectories, x, known
@@ -122,12 +116,12 @@ class _Curve:
 
 
 def checked(root: Root) -> Tensor:
-    """The points of an inversion; a UserWarning where some rows were not reached within ROUND_TRIP."""
+    """The points of an inversion; a UserWarning where some residuals exceed ROUND_TRIP."""
     scale = 1 + root.points.norm(dim=-1)
     if bool((far := root.residual > ROUND_TRIP * scale).any()):
         warnings.warn(
-            f"{int(far.sum())} of {len(far)} samples cannot be moved back exactly: the map folds there; they are moved "
-            f"to where they come nearest (standardised distance up to {float(root.residual.max()):.2g})",
+            f"{int(far.sum())} of {len(far)} samples cannot be moved back exactly: the map is not injective there; the "
+            f"nearest points are returned (standardised residual up to {float(root.residual.max()):.2g})",
             UserWarning,
             stacklevel=2,
         )

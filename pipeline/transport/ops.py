@@ -166,7 +166,7 @@ def empty(shape: tuple[int, ...], other: Tensor) -> Tensor:
 
 
 def position_in(table: list[float], values: Tensor) -> Tensor:
-    """Where an ascending table first is at least each of the values (n,), at most its last place."""
+    """Where an ascending table first is at least each of the values (n,), at most its last position."""
     if isinstance(values, Tensor):
         known = torch.tensor(table, dtype=values.dtype, device=values.device)
         return torch.searchsorted(known, values.contiguous()).clamp_max(len(table) - 1)

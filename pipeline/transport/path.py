@@ -100,19 +100,19 @@ class PathNetwork(nn.Module):
         coefficients = self.coefficients(start, end, condition)
         return evaluate_spline(start, end, coefficients, self.basis, times)
 
-    def at_places(self, start: Tensor, end: Tensor, condition: Condition, places: Tensor) -> Tensor:
-        """Points (B, M, D) after the shares `places` (M,) of each path's Euclidean length: uniform speed.
+    def at_positions(self, start: Tensor, end: Tensor, condition: Condition, positions: Tensor) -> Tensor:
+        """Points (B, M, D) at positions s (M,) or (B, M): after the share s of each path's length, at uniform speed.
 
-        The ends come back exactly: place 0 is `start`, place 1 is `end`.
+        The ends come back exactly: position 0 is `start`, position 1 is `end`. Lengths are Euclidean.
         """
         coefficients = self.coefficients(start, end, condition)
-        times = self._times(end - start, coefficients, places)
+        times = self._times(end - start, coefficients, positions)
         line = ops.lerp(start[:, None], end[:, None], times[..., None])  # exact at both ends
         points: Tensor = line + self.basis.values(times) @ coefficients
         return points
 
-    def _times(self, difference: Tensor, coefficients: Tensor, places: Tensor) -> Tensor:
-        """The times (B, M) at which paths have passed the shares `places` (B, M) of their lengths.
+    def _times(self, difference: Tensor, coefficients: Tensor, shares: Tensor) -> Tensor:
+        """The times (B, M) at which paths have passed `shares` (M,) or (B, M) of their lengths.
 
         Within a piece time is the cubic in the length that has the right slopes, one over the speed, at both ends.
         """
@@ -121,7 +121,7 @@ class PathNetwork(nn.Module):
         speeds = ops.sqrt((velocities * velocities).sum(1))
         lengths = speeds @ self.length_weights
         total = lengths[:, -1:]
-        wanted = places * total
+        wanted = shares * total
         right = ops.first_at_least(lengths, wanted).clip(1, LENGTH_PIECES)
         left = right - 1
         before = ops.gather(lengths, left)
@@ -131,8 +131,8 @@ class PathNetwork(nn.Module):
         first, last = ((slow / ops.gather(speeds, 2 * knot)).clip(None, STEEPEST) - 1 for knot in (left, right))
         cubic = inside + inside * (1 - inside) * (first * (1 - inside) - last * inside)
         # A path of no length has no shares; nor must rounding move its ends.
-        ends = (total <= 1e-12) | (places <= 0) | (places >= 1)
-        times: Tensor = ops.where(ends, places + 0 * total, (left + cubic) / LENGTH_PIECES)
+        ends = (total <= 1e-12) | (shares <= 0) | (shares >= 1)
+        times: Tensor = ops.where(ends, shares + 0 * total, (left + cubic) / LENGTH_PIECES)
         return times
 
 

@@ -1,10 +1,10 @@
-"""Scoring at held-out λ: places, oracles and the rows of a sweep whose networks are known."""
+"""Scoring at held-out λ: positions, oracles and the rows of a sweep whose networks are known."""
 
 import numpy as np
 import pytest
 from scipy.special import logit, ndtri
 
-from benchmarks.held_out import Case, least, place, plain_errors, surrogate_mean
+from benchmarks.held_out import Case, least, plain_errors, position, surrogate_mean
 from benchmarks.truth import Sweep
 from pipeline.families.protocol import IngestSection
 from pipeline.surrogate.config import SurrogateConfig
@@ -20,16 +20,16 @@ def circles(tmp_path):
     return Sweep("semicircles", {}, source, IngestSection(source="x"), (0.0, 0.25, 0.5, 1.0), 4, 4, 60, tmp_path / "c")
 
 
-def test_place_is_the_clock_between_the_anchors():
-    assert place(lambda v: v, (0.0, 1.0), 0.25) == 0.25
-    assert place(ndtri, (0.01, 0.99), 0.5) == pytest.approx(0.5)
-    assert place(ndtri, ANCHORS, 0.25) == pytest.approx(1 - ndtri(0.75) / ndtri(0.99))
-    assert place(logit, ANCHORS, 0.75) == pytest.approx(np.log(3) / np.log(99))
+def test_position_is_the_clock_between_the_anchors():
+    assert position(lambda v: v, (0.0, 1.0), 0.25) == 0.25
+    assert position(ndtri, (0.01, 0.99), 0.5) == pytest.approx(0.5)
+    assert position(ndtri, ANCHORS, 0.25) == pytest.approx(1 - ndtri(0.75) / ndtri(0.99))
+    assert position(logit, ANCHORS, 0.75) == pytest.approx(np.log(3) / np.log(99))
 
 
-def test_place_is_none_where_the_clock_is_not_finite():
-    assert place(ndtri, (0.0, 0.5, 0.99), 0.25) is None
-    assert place(logit, (0.5, 1.0), 0.75) is None
+def test_position_is_none_where_the_clock_is_not_finite():
+    assert position(ndtri, (0.0, 0.5, 0.99), 0.25) is None
+    assert position(logit, (0.5, 1.0), 0.75) is None
 
 
 @pytest.mark.parametrize("best", [0.0, 0.025, 0.4321, 1.0])

@@ -94,18 +94,25 @@ def test_translates_of_one_sample_pay_the_parabola():
     np.testing.assert_allclose(curve.errors.mean(0), expected, rtol=0, atol=1e-6)
 
 
-# Between the grid's places.
+# Between the grid's positions.
 
 
 @given(st.lists(st.tuples(*[st.floats(-5, 5)] * 3), min_size=1, max_size=4), st.lists(st.floats(0, 1), min_size=1))
-def test_parabolas_are_read_off_exactly(coefficients, places):
+def test_parabolas_are_read_off_exactly(coefficients, positions):
     a, b, c = np.array(coefficients).T[..., None]
     curve = LeftOut(1, a + b * POSITIONS + c * POSITIONS**2, np.arange(len(a)))
-    s = np.array(places)
+    s = np.array(positions)
     np.testing.assert_allclose(curve.at(s), a + b * s + c * s**2, rtol=0, atol=1e-9)
 
 
-def test_deterministic_curves_are_exact_between_the_grid_s_places():
+def test_positions_may_differ_by_row():
+    a, b = np.array([[1.0], [-2.0], [0.5]]), np.array([[0.3], [0.0], [4.0]])
+    curve = LeftOut(1, a + b * POSITIONS**2, np.arange(3))
+    s = np.array([[0.1, 0.2], [0.5, 0.9], [0.0, 1.0]])
+    np.testing.assert_allclose(curve.at(s), a + b * s**2, rtol=0, atol=1e-9)
+
+
+def test_deterministic_curves_are_exact_between_the_grid_s_positions():
     harvest = clouds(deterministic=True)
     ys = standardised(harvest)
     s = np.array([0.001, 0.0125, 0.333, 0.9999])
@@ -115,7 +122,7 @@ def test_deterministic_curves_are_exact_between_the_grid_s_places():
     np.testing.assert_allclose(curve.at(s), expected, rtol=0, atol=1e-6)
 
 
-def test_grid_s_places_are_read_off_as_they_are():
+def test_grid_s_positions_are_read_off_as_they_are():
     curve = leave_anchors_out(clouds(draws=3, deterministic=False), deterministic=False)[0]
     np.testing.assert_allclose(curve.at(POSITIONS), curve.errors, rtol=0, atol=1e-12)
 
@@ -224,6 +231,6 @@ def test_conditions_that_are_not_shared_tell_nothing():
     assert leave_anchors_out(Harvest.from_arrays(ANCHORS, ys, xs, deterministic=False), deterministic=False) == []
 
 
-def test_places_run_evenly_from_end_to_end():
+def test_positions_run_evenly_from_end_to_end():
     assert (POSITIONS[0], POSITIONS[-1]) == (0, 1)
     np.testing.assert_allclose([b - a for a, b in pairwise(POSITIONS)], POSITIONS[1], rtol=0, atol=1e-15)

@@ -29,22 +29,22 @@ def found(harvest: Harvest) -> Persistence:
 
 @pytest.mark.parametrize(("below", "above"), [(1.0, 3.0), (1.0, 1.0), (3.0, 0.2)])
 @pytest.mark.parametrize("outputs", [1, 3])
-def test_place_of_the_past_is_found(below, above, outputs):
+def test_position_of_the_past_is_found(below, above, outputs):
     persistence = found(forecaster(below, above, outputs=outputs))
-    assert persistence.place == pytest.approx(below / (below + above), abs=1e-6)
-    np.testing.assert_allclose(persistence.places, below / (below + above), rtol=0, atol=1e-4)
+    assert persistence.position == pytest.approx(below / (below + above), abs=1e-6)
+    np.testing.assert_allclose(persistence.positions, below / (below + above), rtol=0, atol=1e-4)
     assert sorted(persistence.rows) == list(range(ROWS))
 
 
-def test_every_condition_has_its_own_place_and_the_common_one_is_weighted_by_squared_ways():
+def test_every_condition_has_its_own_position_and_the_common_one_is_weighted_by_squared_ways():
     below, above = np.random.default_rng(2).uniform(0.5, 1.5, (2, ROWS))
     persistence = found(forecaster(below, above))
     each, ways = below / (below + above), below + above
-    np.testing.assert_allclose(persistence.places, each[persistence.rows], rtol=0, atol=1e-4)
-    assert persistence.place == pytest.approx(np.sum(each * ways**2) / np.sum(ways**2), abs=1e-6)
+    np.testing.assert_allclose(persistence.positions, each[persistence.rows], rtol=0, atol=1e-4)
+    assert persistence.position == pytest.approx(np.sum(each * ways**2) / np.sum(ways**2), abs=1e-6)
 
 
-def test_place_is_the_nearest_on_the_way_of_many_outputs():
+def test_position_is_the_nearest_on_the_way_of_many_outputs():
     # Outputs that do not pass through the past: the foot of the perpendicular.
     rng = np.random.default_rng(3)
     start = PAST[:, None] - 1 + rng.normal(0, 0.1, (ROWS, 2))
@@ -52,26 +52,26 @@ def test_place_is_the_nearest_on_the_way_of_many_outputs():
     x = PAST[:, None]
     persistence = found(Harvest.from_arrays((0.1, 0.9), [start, end], [x, x], deterministic=True))
     grid = np.linspace(0, 1, 20_001)
-    for row, place in zip(persistence.rows[:5], persistence.places[:5], strict=True):
+    for row, position in zip(persistence.rows[:5], persistence.positions[:5], strict=True):
         line = (1 - grid)[:, None] * start[row] + grid[:, None] * end[row]
-        assert place == pytest.approx(grid[((PAST[row] - line) ** 2).sum(1).argmin()], abs=1e-4)
+        assert position == pytest.approx(grid[((PAST[row] - line) ** 2).sum(1).argmin()], abs=1e-4)
 
 
-def test_places_of_single_conditions_stay_inside():
+def test_positions_of_single_conditions_stay_inside():
     below, above = np.full(ROWS, 1.0), np.full(ROWS, 1.0)
     below[:2] = [-0.1, 2.1]  # outputs that all lie above their past, or below
     above[:2] = [2.1, -0.1]
     persistence = found(forecaster(below, above))
-    places = dict(zip(persistence.rows.tolist(), persistence.places, strict=True))
-    assert (places[0], places[1]) == INSIDE
+    positions = dict(zip(persistence.rows.tolist(), persistence.positions, strict=True))
+    assert (positions[0], positions[1]) == INSIDE
 
 
-def test_condition_without_a_way_has_the_common_place():
+def test_condition_without_a_way_has_the_common_position():
     below, above = np.full(ROWS, 1.0), np.full(ROWS, 3.0)
     below[0] = above[0] = 0.0
     persistence = found(forecaster(below, above))
-    assert persistence.places[persistence.rows == 0] == pytest.approx(persistence.place)
-    assert persistence.place == pytest.approx(0.25, abs=1e-6)
+    assert persistence.positions[persistence.rows == 0] == pytest.approx(persistence.position)
+    assert persistence.position == pytest.approx(0.25, abs=1e-6)
 
 
 def test_unit_of_the_quantity_and_order_of_rows_do_not_matter():
@@ -79,7 +79,7 @@ def test_unit_of_the_quantity_and_order_of_rows_do_not_matter():
     order = np.random.default_rng(4).permutation(ROWS)
     (y0, y1), (x, _) = harvest.outputs, harvest.conditions
     other = Harvest.from_arrays((0.1, 0.9), [1e4 * y0, 1e4 * y1[order]], [1e4 * x, 1e4 * x[order]], deterministic=True)
-    assert found(other).place == pytest.approx(found(harvest).place, rel=1e-5)
+    assert found(other).position == pytest.approx(found(harvest).position, rel=1e-5)
 
 
 def test_the_nearest_of_several_columns_counts():
@@ -87,7 +87,7 @@ def test_the_nearest_of_several_columns_counts():
     y = PAST[:, None]
     for columns in (x, x[:, ::-1]):
         harvest = Harvest.from_arrays((0.1, 0.9), [y - 1, y + 1], [columns] * 2, deterministic=True)
-        assert found(harvest).place == pytest.approx(0.75, abs=1e-6)
+        assert found(harvest).position == pytest.approx(0.75, abs=1e-6)
 
 
 def test_same_units_are_a_past_other_units_are_none():
@@ -121,7 +121,7 @@ def test_past_that_lies_beyond_or_at_an_anchor_is_none(below, above):
     assert find_persistence(forecaster(below, above)) is None
 
 
-def test_outputs_that_do_not_move_have_no_place():
+def test_outputs_that_do_not_move_have_no_position():
     assert find_persistence(forecaster(0.0, 0.0)) is None
 
 
@@ -138,7 +138,7 @@ def test_of_a_condition_that_repeats_the_first_row_counts():
     twice = Harvest.from_arrays(
         (0.1, 0.9), [np.concatenate([y0, y0 + 9]), y1], [np.concatenate([x, x]), x], deterministic=False
     )
-    assert found(twice).place == pytest.approx(found(harvest).place)
+    assert found(twice).position == pytest.approx(found(harvest).position)
     assert found(twice).rows.max() < ROWS
 
 
@@ -151,4 +151,4 @@ def test_only_the_outermost_anchors_count():
     harvest = forecaster()
     (y0, y1), (x, _) = harvest.outputs, harvest.conditions
     three = Harvest.from_arrays((0.1, 0.5, 0.9), [y0, y0, y1], [x] * 3, deterministic=True)
-    assert found(three).place == pytest.approx(found(harvest).place)
+    assert found(three).position == pytest.approx(found(harvest).position)

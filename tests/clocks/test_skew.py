@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.clocks.clock import FLAT, place
 from pipeline.clocks.skew import LARGEST, Skew
 from pipeline.transport.networks import Condition, ConditionShape
 
@@ -94,32 +93,3 @@ def test_state_comes_back():
     other.load_state_dict(skew.state_dict())
     condition = on_line(np.linspace(-2, 2, 9))
     assert torch.equal(skew(condition), other(condition))
-
-
-# Places.
-
-
-def test_places_are_the_clock_s_for_every_row():
-    skew = regressed(lambda x: 3 * x)
-    condition = on_line(np.linspace(-2, 2, 9))
-    gamma = skew(condition).numpy().astype(np.float64)
-    spans = np.array([0.0, 0.1, 0.35, 0.6])
-    found = skew.places(torch.tensor(spans, dtype=torch.float32), 0.6, condition)
-    assert found.shape == (9, 4)
-    np.testing.assert_allclose(found, place(spans, 0.6, gamma), rtol=0, atol=1e-6)
-    # Spans of each row's own.
-    own = np.linspace(0, 0.6, 9)[:, None]
-    found = skew.places(torch.tensor(own, dtype=torch.float32), 0.6, condition)
-    assert found.shape == (9, 1)
-    np.testing.assert_allclose(found, place(own, 0.6, gamma), rtol=0, atol=1e-6)
-
-
-@pytest.mark.parametrize("gamma", [-LARGEST, -2 * FLAT, -0.5 * FLAT, 0.0, 0.5 * FLAT, 2 * FLAT, LARGEST])
-def test_places_run_from_zero_to_one_whatever_the_skew(gamma):
-    spans = torch.linspace(0, 0.4, 21)
-    found = Skew(LINE, gamma).places(spans, float(spans[-1]), on_line(np.zeros(2)))
-    np.testing.assert_array_equal(found[:, 0], [0, 0])
-    np.testing.assert_array_equal(found[:, -1], [1, 1])
-    assert (found.diff(dim=1) > 0).all()
-    # float32 leaves expm1 of −12 … 12 seven digits.
-    np.testing.assert_allclose(found[0], place(spans.double().numpy(), 0.4, gamma), rtol=0, atol=1e-5)

@@ -44,7 +44,7 @@ def test_curved_law_takes_a_potential(scale):
 
 def test_straight_law_takes_straight_lines():
     choice = choose(blobs((0.0, 0.5, 1.0)), False, DEFAULT)
-    assert (choice.config.variant, choice.clock.clock.name) == ("K_I", "linear")
+    assert (choice.config.variant, choice.clock.clock.base) == ("K_I", "linear")
     assert choice.candidates[0].chosen
 
 
@@ -52,13 +52,13 @@ def test_straight_law_takes_straight_lines():
 def test_two_anchors_take_the_declared_prior(deterministic, caplog):
     harvest = moving((0.1, 0.9), "linear", deterministic=deterministic)
     choice = choose(harvest, deterministic, DEFAULT)
-    assert (choice.config.variant, choice.config.speed, choice.clock.clock.name) == ("K_I", "uniform", "logit")
+    assert (choice.config.variant, choice.config.speed, choice.clock.clock.base) == ("K_I", "uniform", "logit")
     assert "prior" in choice.candidates[0].remark
     assert choice.candidates[0].error is None
-    assert "priors, not findings" in caplog.text
+    assert "priors, not estimates" in caplog.text
     declared = choose(harvest, deterministic, SurrogateConfig(clock_prior="probit", speed="action", variant="K_I-U"))
     assert (declared.config.variant, declared.config.speed) == ("K_I-U", "action")
-    assert declared.clock.clock.name == "probit"
+    assert declared.clock.clock.base == "probit"
 
 
 def test_clock_prior_decides_no_speed():

@@ -52,9 +52,14 @@ def fitted(kind: type[Line], anchors=(0.0, 0.4, 0.7, 1.0), **settings) -> Surrog
     return Surrogate.fit(harvest, moment(**settings))
 
 
+@pytest.fixture(scope="module", params=["auto", "pchip"])
+def interpolation(request) -> str:
+    return request.param
+
+
 @pytest.fixture(scope="module", params=[Line, Cloud, Policy], ids=["deterministic", "draws", "policy"])
-def surrogate(request) -> Surrogate:
-    return fitted(request.param)
+def surrogate(request, interpolation) -> Surrogate:
+    return fitted(request.param, interpolation=interpolation)
 
 
 @pytest.mark.parametrize("draws", [1, 3, 300])

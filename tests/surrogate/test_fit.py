@@ -162,14 +162,18 @@ def test_surrogate_s_configuration_holds_what_was_decided(deterministic, anchors
 
 def test_fit_carries_the_chosen_clock_its_skew_and_the_errors(skewed):
     fit, chosen = fit_parts(skewed, MOMENT, 0, "cpu"), choose_clock(skewed, False, MOMENT)
-    assert (fit.clock, fit.clock_errors) == (chosen.clock, chosen.errors)
+    assert (fit.clock.base, fit.clock.anchors, fit.clock_errors) == (
+        chosen.clock.base,
+        chosen.clock.anchors,
+        chosen.errors,
+    )
     assert "skewed linear by condition" in fit.clock_errors
-    for name, tensor in chosen.skew.state_dict().items():
-        assert torch.equal(fit.parts.skew.state_dict()[name], tensor)
+    for name, tensor in chosen.clock.skew.state_dict().items():
+        assert torch.equal(fit.parts.clock.skew.state_dict()[name], tensor)
 
 
 def test_seed_decides_no_clock(skewed):
-    first, other = (fit_parts(skewed, moment(variant="K_I"), seed, "cpu").parts.skew for seed in (0, 1))
+    first, other = (fit_parts(skewed, moment(variant="K_I"), seed, "cpu").parts.clock.skew for seed in (0, 1))
     for name, tensor in first.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name])
 

@@ -34,7 +34,7 @@ def test_straight_transport_is_the_share_of_the_way_that_each_condition_s_skew_s
     surrogate = Surrogate.fit(skewed, moment(variant="K_I", clock="learnt"))
     y, x = start(skewed)
     condition = surrogate._parts.scaling.condition(torch.tensor(x))
-    gamma = surrogate._parts.skew(condition).double().numpy()
+    gamma = surrogate._parts.clock.skew(condition).double().numpy()
     assert np.ptp(gamma) > 2
     ends = surrogate.path(y, x, 0.0, [0.0, 0.5, 1.0])
     for k, targets in enumerate(([0.1, 0.4], [0.6, 0.99])):
@@ -91,8 +91,8 @@ def test_two_anchors_of_a_forecaster_pass_their_past():
     past = np.linspace(-3, 3, 60)[:, None]
     harvest = Harvest.from_arrays((0.1, 0.9), [past - 1, past + 3], [past, past], deterministic=True)
     settings = moment(variant="K_I", map_steps=300)
-    for persistence, place in ((True, 0.25), (False, 0.5)):
+    for persistence, position in ((True, 0.25), (False, 0.5)):
         surrogate = Surrogate.fit(harvest, settings.model_copy(update={"persistence": persistence}))
         found = surrogate.path(past - 1, past, 0.1, [0.1, 0.5, 0.9])
-        expected = (1 - place) * found[:, 0] + place * found[:, 2]
+        expected = (1 - position) * found[:, 0] + position * found[:, 2]
         np.testing.assert_allclose(found[:, 1], expected, rtol=0, atol=0.01)

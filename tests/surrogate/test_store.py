@@ -166,7 +166,7 @@ def test_other_format_is_refused(copy, value):
     document = json.loads((copy / "surrogate.json").read_text())
     document["format"] = value
     (copy / "surrogate.json").write_text(json.dumps(document))
-    with pytest.raises(BundleError, match=r"surrogate\.json is no surrogate of format 3; save it anew"):
+    with pytest.raises(BundleError, match=r"surrogate\.json is not a surrogate of format 3; save it again"):
         Surrogate.load(copy)
 
 
@@ -174,8 +174,8 @@ def test_skew_by_condition_comes_back(skewed_surrogate, skewed, tmp_path):
     assert skewed_surrogate.clock == "skewed linear by condition"
     skewed_surrogate.save(tmp_path / "s")
     again = Surrogate.load(tmp_path / "s")
-    for name, tensor in skewed_surrogate._parts.skew.state_dict().items():
-        assert torch.equal(again._parts.skew.state_dict()[name], tensor)
+    for name, tensor in skewed_surrogate._parts.clock.skew.state_dict().items():
+        assert torch.equal(again._parts.clock.skew.state_dict()[name], tensor)
     y, x = skewed.outputs[0], skewed.conditions[0]
     for target in (0.1, 0.49, 0.9):
         expected = skewed_surrogate.transport(y, x, 0.0, target)
@@ -191,7 +191,7 @@ def test_held_clock_comes_back(cloud, tmp_path):
 def test_digest_tells_skews_apart(skewed_surrogate, tmp_path):
     skewed_surrogate.save(tmp_path / "s")
     other = Surrogate.load(tmp_path / "s")
-    other._parts.skew.mean += 0.5
+    other._parts.clock.skew.mean += 0.5
     assert other.digest != skewed_surrogate.digest
 
 

@@ -23,10 +23,10 @@ def ends(rows=6, dimension=2) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def line(start, end, times, speed=lambda t: (t, torch.ones_like(t))) -> tuple[torch.Tensor, torch.Tensor]:
-    """A straight line run through as `speed` (place, its derivative) says."""
-    place, rate = speed(times)
+    """A straight line run through as `speed` (position, its derivative) says."""
+    position, rate = speed(times)
     difference = (end - start).unsqueeze(1)
-    return start.unsqueeze(1) + place[:, None] * difference, rate[:, None] * difference
+    return start.unsqueeze(1) + position[:, None] * difference, rate[:, None] * difference
 
 
 @pytest.mark.parametrize("points", [2, 3, 5, 12])

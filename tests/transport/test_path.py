@@ -61,9 +61,9 @@ def test_cubics_that_vanish_at_the_ends_are_represented_exactly():
 def test_paths_end_at_their_ends_bit_for_bit(dimension):
     start, end = ends(50, dimension)
     paths = network(dimension)
-    places = torch.tensor([0.0, 0.5, 1.0])
-    points, _ = paths(start, end, no_condition(50), places)
-    uniform = paths.at_places(start, end, no_condition(50), places)
+    positions = torch.tensor([0.0, 0.5, 1.0])
+    points, _ = paths(start, end, no_condition(50), positions)
+    uniform = paths.at_positions(start, end, no_condition(50), positions)
     for found in (points, uniform):
         assert torch.equal(found[:, 0], start)
         assert torch.equal(found[:, 2], end)
@@ -98,7 +98,7 @@ def test_untrained_paths_are_straight_lines_at_constant_speed():
     difference = (end - start).unsqueeze(1)
     torch.testing.assert_close(points, start.unsqueeze(1) + times[:, None] * difference)
     torch.testing.assert_close(velocities, difference.expand(-1, 7, -1))
-    torch.testing.assert_close(paths.at_places(start, end, no_condition(9), times), points)
+    torch.testing.assert_close(paths.at_positions(start, end, no_condition(9), times), points)
 
 
 def test_ends_that_agree_make_a_path_that_stays():
@@ -106,8 +106,8 @@ def test_ends_that_agree_make_a_path_that_stays():
     points, velocities = network()(start, start, no_condition(9), torch.linspace(0, 1, 5))
     torch.testing.assert_close(points, start.unsqueeze(1).expand(-1, 5, -1), rtol=0, atol=1e-5)
     assert velocities.abs().max() < 1e-4
-    places = network().at_places(start, start, no_condition(9), torch.linspace(0, 1, 5))
-    torch.testing.assert_close(places, start.unsqueeze(1).expand(-1, 5, -1), rtol=0, atol=1e-5)
+    positions = network().at_positions(start, start, no_condition(9), torch.linspace(0, 1, 5))
+    torch.testing.assert_close(positions, start.unsqueeze(1).expand(-1, 5, -1), rtol=0, atol=1e-5)
 
 
 def test_gradient_is_finite_where_the_ends_agree():
@@ -118,11 +118,11 @@ def test_gradient_is_finite_where_the_ends_agree():
 
 
 @pytest.mark.parametrize(("bend", "tolerance"), [(0.02, 5e-3), (0.15, 2e-2)])
-def test_places_are_shares_of_the_path_s_length(bend, tolerance):
+def test_positions_are_shares_of_the_path_s_length(bend, tolerance):
     start, end = ends()
     paths = network(bend=bend)
     shares = torch.tensor([0.1, 0.3, 0.5, 0.8])
-    found = paths.at_places(start, end, no_condition(9), shares)
+    found = paths.at_positions(start, end, no_condition(9), shares)
     fine, _ = paths(start, end, no_condition(9), torch.linspace(0, 1, 4001))
     lengths = torch.cumsum((fine[:, 1:] - fine[:, :-1]).norm(dim=-1), 1)
     for m, share in enumerate(shares):
@@ -131,7 +131,7 @@ def test_places_are_shares_of_the_path_s_length(bend, tolerance):
         torch.testing.assert_close(reached, share.expand(9), rtol=0, atol=tolerance)
 
 
-def test_later_places_are_never_reached_earlier():
+def test_later_positions_are_never_reached_earlier():
     """Also on a line that is passed with stops and steps back, whose speed is 0 in between."""
     start, end = torch.zeros(200, 1), torch.ones(200, 1)
     wild = 0.6 * torch.randn(200, 8, 1, generator=torch.Generator().manual_seed(5))
@@ -148,13 +148,13 @@ def test_simpson_s_rule_is_exact_for_cubic_speeds():
     torch.testing.assert_close(lengths, ends_of_pieces + ends_of_pieces**4 - 0.5 * ends_of_pieces**2)
 
 
-def test_places_may_differ_by_row():
+def test_positions_may_differ_by_row():
     start, end = ends()
     paths = network()
     shares = torch.rand(9, 3, generator=torch.Generator().manual_seed(4)).sort(1).values
-    together = paths.at_places(start, end, no_condition(9), shares)
+    together = paths.at_positions(start, end, no_condition(9), shares)
     for i in range(9):
-        alone = paths.at_places(start[i : i + 1], end[i : i + 1], no_condition(1), shares[i])
+        alone = paths.at_positions(start[i : i + 1], end[i : i + 1], no_condition(1), shares[i])
         torch.testing.assert_close(together[i], alone[0], rtol=1e-4, atol=1e-5)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from pipeline.clocks.skew import Skew
+from pipeline.clocks.clock import Clock
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
@@ -23,7 +23,7 @@ def solver_of(harvest: Harvest, config: SurrogateConfig) -> SemidualSolver:
     scaling = Standardiser.of(harvest)
     samples = anchor_samples(harvest, scaling, torch.device("cpu"))
     density = make_density(samples, config, 0)
-    parts = Parts(scaling, Skew(scaling.shape), density, len(samples) - 1, config, 0)
+    parts = Parts(scaling, Clock("linear", harvest.hyperparameter.tolist()), density, config, 0)
     trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
     return SemidualSolver(samples, parts.maps, trainer, config, torch.Generator().manual_seed(0))
 
