@@ -152,6 +152,42 @@ def check_noise(noise: NDArray[np.floating], conditions: int, dimension: int) ->
     return values
 
 
+def check_width(conditions: NDArray[np.floating], width: int) -> NDArray[np.float32]:
+    """Conditions (N, width) in float32, contiguous; DataError for any other shape."""
+    rows = np.ascontiguousarray(conditions, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise DataError(f"conditions have shape {np.shape(conditions)}; (N, {width}) is needed")
+    return rows
+
+
+def category_codes(conditions: NDArray[np.floating], categories: int, name: str) -> NDArray[np.int64]:
+    """Codes (N,), 0 … categories - 1, of conditions (N, 1) that are one categorical column of this name.
+
+    Raises DataError for another shape, or a category that does not exist.
+    """
+    return check_codes(check_width(conditions, 1)[:, 0], categories, name)
+
+
+def check_codes(values: ArrayLike, categories: int, name: str) -> NDArray[np.int64]:
+    """Categories of any shape as codes 0 … categories - 1 of that shape; DataError where one does not exist."""
+    codes = np.asarray(values)
+    if (bad := codes[~np.isin(codes, np.arange(categories))]).size:
+        raise DataError(f"{name} {bad[0]} does not exist; it is one of 0 to {categories - 1}")
+    return codes.astype(np.int64)
+
+
+def drawn_conditions(
+    pool: NDArray[np.floating], count: int, seed: int, weight: NDArray[np.floating] | None = None
+) -> NDArray[np.float32]:
+    """At most `count` rows (n, C) of a pool (N, C), drawn without repetition, in the pool's order.
+
+    weight (N,): what the probability of a row is proportional to; None where all are equally likely.
+    """
+    share = None if weight is None else weight / weight.sum()
+    keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False, p=share)
+    return np.asarray(pool[np.sort(keep)], np.float32)
+
+
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
     """Raise DataError where a split (n, C) has no condition at all."""
     if not len(conditions):

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, HyperparameterError
 from pipeline.families.policies.settings import PolicySettings
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.protocol import Data, IngestSection, Split, check_width, drawn_conditions
 from pipeline.families.torch_family import ReparameterisedFamily
 
 if TYPE_CHECKING:
@@ -108,9 +108,7 @@ class PolicyFamily(ReparameterisedFamily):
         a hundred would be of the first day, and a surrogate that is wrong there loses patients (docs/results.md).
         """
         pool, weight = data.arrays[split], 1 / (1 + data.arrays[f"{split}_step"])
-        generator = np.random.default_rng(seed)
-        keep = generator.choice(len(pool), size=min(count, len(pool)), replace=False, p=weight / weight.sum())
-        return np.asarray(pool[np.sort(keep)], np.float32)
+        return drawn_conditions(pool, count, seed, weight)
 
     def build(self, hyperparameter: float) -> "GaussianPolicy":
         """A policy without weights worth the name."""
@@ -138,15 +136,12 @@ class PolicyFamily(ReparameterisedFamily):
 
     def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
         """Actions (N, draws, D) in their box at states (N, C); DataError for another shape."""
-        if conditions.ndim != 2 or conditions.shape[1] != len(self.observed):
-            names = [column.name for column in self.observed]
-            raise DataError(f"conditions have shape {conditions.shape}; (N, {len(names)}) is needed: {names}")
         import torch
 
         from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
         assert isinstance(module, GaussianPolicy)
-        return module.draw(torch.from_numpy(np.ascontiguousarray(conditions)), noise)
+        return module.draw(torch.from_numpy(check_width(conditions, len(self.observed))), noise)
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""

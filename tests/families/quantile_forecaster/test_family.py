@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily
+from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.quantile_forecaster.family import QuantileForecaster
 from pipeline.families.quantile_forecaster.settings import ForecasterSettings
 from pipeline.stages.raw import bundled_file
@@ -28,10 +28,6 @@ def write_csv(folder: Path, values, column: str = "value") -> Path:
 
 def counting(rows: int) -> Data:
     return Data({"values": np.arange(rows, dtype=np.float32)}, {"column": "value", "units": "kW"})
-
-
-def test_fulfils_the_protocol():
-    assert isinstance(family(), NetworkFamily)
 
 
 def test_ingest_reads_the_value_column(tmp_path):
