@@ -24,6 +24,7 @@ def _in_checkout() -> None:
 
 @app.command()
 def run(
+    *,
     sweep: Annotated[str | None, typer.Option(help="Preset under sweeps/ to write into params.yaml.")] = None,
     harvest: Annotated[str | None, typer.Option(help="Folder of a harvest that was handed in.")] = None,
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, as 0.25,0.75.")] = "",

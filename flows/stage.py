@@ -55,7 +55,7 @@ def run_stage(
     if not (stale or force or any(outcome.action != "unchanged" for outcome in upstream)):
         return Outcome(stage.address, "unchanged", 0.0)
     if dispatch and stage.pool != HOME_POOL and _is_deployed(stage.pool):
-        outcome = _on_pool(stage, force)
+        outcome = _on_pool(stage, force=force)
     else:
         outcome = reproduce(stage.address, Path.cwd(), force=force, threads=threads, say=logger.info)
     logger.info("%-24s %-10s %6.1f s", outcome.address, outcome.action, outcome.seconds, extra=PROGRESS)
@@ -73,7 +73,7 @@ def _is_deployed(pool: str) -> bool:
     return True
 
 
-def _on_pool(stage: Stage, force: bool) -> Outcome:
+def _on_pool(stage: Stage, *, force: bool) -> Outcome:
     """Run the deployment ``stage/POOL`` and wait for it; its final state's message says what became of the stage."""
     start = perf_counter()
     run = run_deployment(
@@ -99,7 +99,7 @@ def _as_action(message: str | None) -> Action:
 
 
 @flow(name="stage", flow_run_name="{address}")
-def stage(address: str, force: bool = False) -> State[None]:
+def stage(address: str, *, force: bool = False) -> State[None]:
     """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``."""
     outcome = run_stage(Stage(address, HOME_POOL, ()), force=force)
     return Completed(message=outcome.action)
