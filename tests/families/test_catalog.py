@@ -37,16 +37,16 @@ def test_any_family_by_its_import_path():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("semicircle", r"network = 'semicircle' is no family; known are \['cancer_therapy', "),
-        (".:x", r"network = '.:x' is no import path; write package.module:name"),
+        ("semicircle", r"network = 'semicircle' is not a family; known are \['cancer_therapy', "),
+        (".:x", r"network = '.:x' is not an import path; write package.module:name"),
         ("pipeline.absent:Family", r"pipeline.absent cannot be imported \(.*; .* root, or by PYTHONPATH"),
         ("pipeline.data.schema:Absent", "pipeline.data.schema holds no Absent"),
-        ("pipeline.data.schema:Literal", "network = 'pipeline.data.schema:Literal' is no class"),
+        ("pipeline.data.schema:Literal", "network = 'pipeline.data.schema:Literal' is not a class"),
         (
             "pipeline.data.schema:Schema",
-            r"Schema lacks check_hyperparameter\(\), ingest\(\), train\(\), conditions\(\), load\(\); write",
+            r"Schema lacks check_hyperparameter\(\), ingest\(\), train\(\), conditions\(\), load\(\); implement",
         ),
-        ("tests.families.test_catalog:WithoutTraining", r"WithoutTraining lacks train\(\), conditions\(\); write"),
+        ("tests.families.test_catalog:WithoutTraining", r"WithoutTraining lacks train\(\), conditions\(\); implement"),
         ("tests.families.test_catalog:OnlyTheProtocol", r"Protocol lacks check_hyperparameter\(\), ingest\(\), sch"),
         ("tests.families.test_catalog:WithoutSettings", "WithoutSettings lacks Settings"),
     ],

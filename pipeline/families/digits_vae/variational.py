@@ -1,4 +1,4 @@
-"""The β-VAE's network: an encoder and a decoder that both know the digit's class, and the loss that β weighs.
+"""The β-VAE's network: a class-conditional encoder and decoder, and the loss that β weighs.
 
 Auto-encoding variational Bayes: Kingma and Welling, ICLR 2014, arXiv 1312.6114; β: Higgins et al., ICLR 2017; class
 conditions: Sohn, Lee and Yan, NeurIPS 2015. Loss of an image y of class x, with q(z | y, x) = N(μ, diag σ²):
@@ -6,7 +6,7 @@ conditions: Sohn, Lee and Yan, NeurIPS 2015. Loss of an image y of class x, with
     E_q [cross-entropy(y, ŷ(z, x))] + β KL(q(z | y, x) ‖ N(0, I)),  KL = ½ Σ (μ² + σ² − 1 − log σ²),
 
 cross-entropy summed over the pixels that are learnt, which are grey values in [0, 1]. A sample is ŷ(z, x) of
-z ~ N(0, I): the mean image, as is usual, without noise of its own.
+z ~ N(0, I): the mean image, as usual, without pixel noise.
 """
 
 import numpy as np

@@ -12,7 +12,7 @@ class GaussianPolicy(nn.Module):
     """Tanh MLP from observations (N, C) to the mean (N, D); the deviation is one for all observations.
 
     centre, scale (C,): what observations are standardised by; 0 and 1 where they are not. lower, upper: the box of the
-    actions, (D,) each. Weights are those of a policy that was trained elsewhere: this class only answers.
+    actions, (D,) each. Its weights come from training in `pipeline.families.policies.ppo`; this class only evaluates.
     """
 
     centre: Tensor

@@ -28,7 +28,7 @@ TRAIN_END, VALIDATION_END = 0.70, 0.85
 """Ends of the train and validation splits, as fractions of the series."""
 
 BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
-"""What pandas raises for a file that is no table: its own errors (ValueErrors), and those of the compressions."""
+"""What pandas raises for a file that is not a table: its own errors (ValueErrors), and those of the compressions."""
 
 
 class QuantileForecaster(DeterministicFamily):
@@ -57,7 +57,7 @@ class QuantileForecaster(DeterministicFamily):
                 f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
                 f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
             )
-        if not np.ptp(_splits(values)["train"]) > 0:  # the deviation of equal numbers is not always 0
+        if not np.ptp(_splits(values)["train"]) > 0:  # the computed deviation of equal numbers may differ from 0
             raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
         return Data({"values": values}, {"column": settings.column, "units": settings.units})
 
@@ -112,7 +112,7 @@ def _splits(values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
 
 
 def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """First occurrences of rows, in their order, without those that `known` holds too."""
+    """First occurrences of rows, in their order, without those that also occur in `known`."""
     seen = set() if known is None else {row.tobytes() for row in known}
     keep = []
     for i, row in enumerate(contexts):
@@ -134,7 +134,7 @@ def _read_table(source: Path) -> Any:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
     except BROKEN as error:
-        raise DataError(f"ingest.source = {source} is no CSV file: {error}") from error
+        raise DataError(f"ingest.source = {source} is not a CSV file: {error}") from error
     except ImportError as error:
         raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
 
@@ -147,7 +147,7 @@ def _read_column(source: Path, column: str) -> NDArray[np.float32]:
         raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
     if column not in table.columns:
         raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
-    with np.errstate(over="ignore"):  # beyond float32 is as bad as no number
+    with np.errstate(over="ignore"):  # values beyond float32 are treated as missing
         values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
     if (bad := np.flatnonzero(~np.isfinite(values))).size:
         first = table[column].iloc[bad[0]]

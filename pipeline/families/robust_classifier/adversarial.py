@@ -1,4 +1,4 @@
-"""The classifier's network, the attack on its images, and training on what the attack leaves of them.
+"""The classifier's network, the attack on its images, and training on attacked images.
 
 min_θ E max_{|δ|_∞ ≤ ε} loss(y + δ): Madry, Makelov, Schmidt, Tsipras and Vladu, ICLR 2018, arXiv 1706.06083. The inner
 maximum is sought by projected gradient steps of 2ε / steps along the gradient's sign, from the image itself; a single
@@ -26,7 +26,7 @@ ATTACKED_AT = 0.1
 class Classifier(nn.Module):
     """MLP of SiLUs from images (N, 64) to logits (N, 10) that sum to 0.
 
-    The softmax does not see a constant that is added to all ten: without it, two networks that classify alike have
+    The softmax is invariant to a constant added to all ten; without that constant, networks that classify alike have
     equal logits.
     """
 
@@ -63,10 +63,10 @@ Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 def train(
     train_set: Labelled, test_set: Labelled, strength: float, settings: RobustSettings, seed: int
 ) -> tuple[Classifier, dict[str, float]]:
-    """Train on attacked images, with Adam and a learning rate that falls to nothing along a cosine.
+    """Train on attacked images, with Adam and a learning rate that falls to zero along a cosine.
 
     Returns the module, its loss over the last tenth of training, and the shares of the test set that it classifies
-    rightly, as they are and attacked at ATTACKED_AT. Raises FitError where the loss is not finite.
+    correctly, unattacked and attacked at ATTACKED_AT. Raises FitError where the loss is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     module = Classifier(settings)
@@ -92,7 +92,7 @@ def train(
 
 
 def accuracy(module: nn.Module, labelled: Labelled, strength: float, steps: int) -> float:
-    """The share of images that is classified rightly after an attack of the given strength."""
+    """The share of images that is classified correctly after an attack of the given strength."""
     images, digit = map(torch.tensor, labelled)
     guessed = module(attack(module, images, digit, strength, steps)).argmax(dim=1)
     return float((guessed == digit).double().mean())

@@ -2,8 +2,8 @@
 
 The condition is the image, all 64 pixels of it, and the outputs are its ten logits, which sum to 0. Pixels and not a
 few features of them: a consumer has the image at hand, and principal components would classify another one. (In a trial
-with ReLUs, 16 components lowered the errors of the surrogate and of the straight line alike, by a seventh.) The
-stronger the attack in training, the smaller the logits: from 0.2 on, the classifier gives up accuracy for caution.
+with ReLUs, 16 components lowered the errors of the surrogate and of the straight line by a seventh each.) The stronger
+the attack in training, the smaller the logits: from 0.2 on, the classifier trades accuracy for robustness.
 """
 
 from pathlib import Path
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.families.robust_classifier.adversarial import Classifier
 
 TEST_IMAGES = 597
-"""The other 1,200 are trained on."""
+"""Number of images that are never trained on, of 1,797."""
 DATA_SEED = 0
 """Seed of the division: train.seed changes the networks, never their data."""
 
@@ -87,14 +87,14 @@ class RobustClassifier(DeterministicFamily):
         return drawn_conditions(data.arrays["images"][_part(split)], count, seed)
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
-        """The part of the test images whose largest logit is that of their own class."""
+        """The fraction of the test images whose largest logit is that of their class."""
         images, digit = data.arrays["images"][_part("score")], data.arrays["digit"][_part("score")]
         return {"accuracy": float(np.mean(policy(images, 1, seed)[:, 0].argmax(axis=1) == digit))}
 
     def features(
         self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
     ) -> NDArray[np.float64]:
-        """The ten probabilities (n, 10) that logits (n, 10) stand for."""
+        """The softmax probabilities (n, 10) of logits (n, 10)."""
         from scipy.special import softmax
 
         return np.asarray(softmax(np.asarray(outputs, np.float64), axis=1))

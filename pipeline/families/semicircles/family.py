@@ -84,7 +84,7 @@ def _points(codes: NDArray[np.int64], angle: NDArray[np.float64], radius: NDArra
 
 @dataclass(frozen=True)
 class SemicircleNetwork:
-    """The truth at one s, in the guise of a network."""
+    """The exact distribution at one s, as a network."""
 
     s: float
     family: ClassVar[str] = FAMILY
@@ -113,7 +113,7 @@ class SemicircleNetwork:
 
 
 class Semicircles:
-    """The family; the source file, which ingest only names, is this module itself."""
+    """The family; ingest.source is this module itself, and is not read."""
 
     Settings = NoSettings
 

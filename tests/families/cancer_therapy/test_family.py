@@ -127,7 +127,7 @@ def test_weight_that_is_none_is_refused(data, weight):
     ("settings", "message"),
     [
         ({"penalty": "square"}, r"train.penalty: .*'linear' or 'hinge'"),
-        ({"rollout": 100}, r"train.rollout = 100 is no multiple of both environments = 32 and batch_size = 64"),
+        ({"rollout": 100}, r"train.rollout = 100 is not a multiple of both environments = 32 and batch_size = 64"),
         ({"stepz": 1}, r"train.stepz: unknown key"),
     ],
 )
