@@ -9,7 +9,7 @@ from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
 
 LARGEST_BEND = 3.0
-"""How far a coefficient may lead off the straight line, in units of the distance between a path's ends."""
+"""How far a coefficient may deviate from the straight line, in units of the distance between a path's ends."""
 LENGTH_PIECES = 16
 """Pieces in which a path's length is measured, each by Simpson's rule."""
 STEEPEST = 3.0
@@ -63,8 +63,8 @@ def _bernstein(u: Tensor, local: Tensor) -> Tensor:
 class PathNetwork(nn.Module):
     """S(y0, y1, x): q(t) = (1 − t) y0 + t y1 + |y1 − y0| Σ_j c_j(y0, y1, x) φ_j(t).
 
-    The distance in front makes a path scale with its ends, and stay where it is when they agree. The network starts at
-    c = 0, the straight line.
+    The factor |y1 − y0| makes a path scale with its ends, and constant where they agree. The network starts at c = 0,
+    the straight line.
     """
 
     length_slopes: Tensor
@@ -101,7 +101,7 @@ class PathNetwork(nn.Module):
         return evaluate_spline(start, end, coefficients, self.basis, times)
 
     def at_places(self, start: Tensor, end: Tensor, condition: Condition, places: Tensor) -> Tensor:
-        """Points (B, M, D) after the shares `places` (M,) of each path's Euclidean length: uniform speed.
+        """Points (B, M, D) at fractions `places` (M,) of each path's Euclidean length: uniform speed.
 
         The ends come back exactly: place 0 is `start`, place 1 is `end`.
         """
@@ -112,7 +112,7 @@ class PathNetwork(nn.Module):
         return points
 
     def _times(self, difference: Tensor, coefficients: Tensor, places: Tensor) -> Tensor:
-        """The times (B, M) at which paths have passed the shares `places` (B, M) of their lengths.
+        """The times (B, M) at which paths have covered the fractions `places` (B, M) of their lengths.
 
         Within a piece time is the cubic in the length that has the right slopes, one over the speed, at both ends.
         """
@@ -130,7 +130,7 @@ class PathNetwork(nn.Module):
         slow = LENGTH_PIECES * piece
         first, last = ((slow / ops.gather(speeds, 2 * knot)).clip(None, STEEPEST) - 1 for knot in (left, right))
         cubic = inside + inside * (1 - inside) * (first * (1 - inside) - last * inside)
-        # A path of no length has no shares; nor must rounding move its ends.
+        # A path of length 0 has no fractions; and rounding must not move the ends.
         ends = (total <= 1e-12) | (places <= 0) | (places >= 1)
         times: Tensor = ops.where(ends, places + 0 * total, (left + cubic) / LENGTH_PIECES)
         return times

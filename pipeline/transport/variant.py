@@ -1,4 +1,4 @@
-"""What a variant's name stands for: a metric, and whether there is a potential. Names are read here alone."""
+"""What a variant's name stands for: a metric, and whether there is a potential. Names are parsed only here."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,7 @@ MetricKind = Literal["euclidean", "givens", "fixed"]
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of L = K − U: the kind of K's metric, and whether U is there."""
+    """The terms of L = K − U: the kind of K's metric, and whether there is a U."""
 
     metric: MetricKind
     potential: bool
