@@ -22,7 +22,8 @@ class Terms:
         return self.metric == "euclidean" and not self.potential
 
 
-VARIANTS: dict[str, Terms] = {
+VariantName = Literal["K_I", "K_I-U", "K_theta", "K_theta-U", "NLOT", "NLOT-U"]
+VARIANTS: dict[VariantName, Terms] = {
     "K_I": Terms("euclidean", False),
     "K_I-U": Terms("euclidean", True),
     "K_theta": Terms("givens", False),
