@@ -24,14 +24,15 @@ def _in_checkout() -> None:
 
 @app.command()
 def run(
+    *,
     sweep: Annotated[str | None, typer.Option(help="Preset under sweeps/ to write into params.yaml.")] = None,
-    harvest: Annotated[str | None, typer.Option(help="Folder of a harvest that was handed in.")] = None,
+    harvest: Annotated[str | None, typer.Option(help="Folder of a harvest from disk.")] = None,
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, as 0.25,0.75.")] = "",
     force: Annotated[bool, typer.Option(help="Run every stage, even where nothing changed.")] = False,
     max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
 ) -> None:
-    """Run what is out of date, from params.yaml to a registered surrogate; no server needs to be there."""
+    """Run what is out of date, from params.yaml to a registered surrogate; no server is needed."""
     from flows.parameters import SweepRun
     from flows.selection import select
     from flows.server import use_running_server
@@ -48,7 +49,7 @@ def run(
         )
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
-    select(wanted, Path.cwd())  # Prefect takes seconds to start: what does not fit is said before
+    select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
     from flows.sweep_to_surrogate import sweep_to_surrogate

@@ -1,4 +1,4 @@
-"""Settings of Prefect and its neighbours that must stand before they are imported."""
+"""Environment variables of Prefect, DVC and MLflow that must be set before these are imported."""
 
 import os
 from pathlib import Path
@@ -8,10 +8,10 @@ STATE = Path(".prefect")
 
 
 def settle(root: Path) -> None:
-    """Keep Prefect's state in the checkout, and every tool quiet about its use; what is set already stays.
+    """Keep Prefect's state in the checkout, and turn usage statistics off; variables that are already set are kept.
 
-    Without PREFECT_API_URL a flow starts a server of its own for the time that it runs. Its database is created on the
-    first run, which on a slow disk takes longer than Prefect's own patience.
+    Without PREFECT_API_URL a flow starts its own server while it runs. The server's database is created on the first
+    run, which on a slow disk takes longer than Prefect's default timeout.
     """
     defaults = {
         "PREFECT_HOME": str((root / STATE).resolve()),

@@ -1,4 +1,4 @@
-"""DVC's graph of stages, read and never written again: what depends on what, and what is out of date."""
+"""DVC's graph of stages, as dvc.yaml defines it: what depends on what, and what is out of date."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HOME_POOL = "cpu"
 class Stage:
     """One stage of dvc.yaml.
 
-    address: as DVC says it, e.g. ``train@0.5``. pool: the work pool that its meta names. depends_on: the addresses of
+    address: as DVC writes it, e.g. ``train@0.5``. pool: the work pool that its meta names. depends_on: the addresses of
     the stages whose outputs it reads.
     """
 
@@ -30,7 +30,7 @@ class Graph:
 
     @classmethod
     def of(cls, stages: Iterable[Stage]) -> Self:
-        """Sort the stages; graphlib.CycleError where they go round in a circle (DVC refuses such a graph itself)."""
+        """Sort the stages; graphlib.CycleError where they form a cycle (DVC refuses such a graph itself)."""
         known = {stage.address: stage for stage in stages}
         order = TopologicalSorter({address: stage.depends_on for address, stage in known.items()}).static_order()
         return cls(tuple(known[address] for address in order))

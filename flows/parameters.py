@@ -1,4 +1,4 @@
-"""What a run of the sweep may be told: the form that Prefect's pages show."""
+"""Parameters of a run of the sweep, which Prefect's user interface shows as a form."""
 
 from typing import Self
 
@@ -11,17 +11,15 @@ class SweepRun(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     sweep: str | None = Field(
-        default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it as it is."
+        default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it unchanged."
     )
-    harvest: str | None = Field(
-        default=None, description="Folder of a harvest that was handed in: no networks are trained."
-    )
+    harvest: str | None = Field(default=None, description="Folder of a harvest from disk: no networks are trained.")
     held_out: list[float] = Field(
-        default_factory=list, description="With a harvest: values of the hyperparameter to score at, and not to fit."
+        default_factory=list, description="With a harvest: values of the hyperparameter to score at, not to fit."
     )
     force: bool = Field(default=False, description="Run every stage, even where nothing changed.")
     max_parallel: int | None = Field(
-        default=None, ge=1, description="Stages that run at the same time; empty: one a processor core."
+        default=None, ge=1, description="Stages that run at the same time; empty: one per processor core."
     )
     dispatch: bool = Field(
         default=False, description="Send stages of another pool (fit, validate: gpu) to that pool's workers."

@@ -1,4 +1,4 @@
-"""What a run of the flow ends with: artifacts for Prefect's pages, and a summary for the terminal."""
+"""Results of a flow run: artifacts for Prefect's user interface, and a summary for the terminal."""
 
 import json
 from collections.abc import Iterable
@@ -16,14 +16,14 @@ NOTHING_HELD_OUT = (
 
 
 def read_registration(folder: Path) -> Registration:
-    """The registration of the sweep whose data lie in `folder`."""
+    """The registration of the sweep whose data are in `folder`."""
     document = json.loads((folder / "registration.json").read_text(encoding="utf-8"))
     return Registration(**{field.name: document[field.name] for field in fields(Registration)})
 
 
 @dataclass(frozen=True)
 class Validation:
-    """The errors of all methods: a row a method; a column a held-out value, and their mean.
+    """The errors of all methods: a row for each method, a column for each held-out value, and their mean.
 
     measure: what the errors are, as validation calls it.
     """
@@ -58,7 +58,7 @@ def read_validation(folder: Path) -> Validation:
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
-    """Collect what the stages left in `folder`, the data of one sweep."""
+    """Collect what the stages wrote to `folder`, the data of one sweep."""
     return Summary(
         tuple(outcomes),
         read_registration(folder),
@@ -68,11 +68,11 @@ def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
 
 
 def publish(summary: Summary) -> None:
-    """Leave a table of the stages, and the validation as Markdown, as artifacts of the flow run."""
+    """Publish a table of the stages, and the validation as Markdown, as artifacts of the flow run."""
     from prefect.artifacts import create_markdown_artifact, create_table_artifact
 
     table = [{"stage": o.address, "action": o.action, "seconds": round(o.seconds, 1)} for o in summary.outcomes]
-    create_table_artifact(table=table, key="stages", description="What became of every stage")
+    create_table_artifact(table=table, key="stages", description="Outcome of every stage")
     create_markdown_artifact(markdown=as_markdown(summary), key="surrogate", description="The surrogate and its errors")
 
 

@@ -1,4 +1,4 @@
-"""One stage through DVC, in a process of its own: what happened, and what it said where it failed."""
+"""One stage, run by DVC in a separate process: its outcome, and its output where it failed."""
 
 import os
 import re
@@ -20,7 +20,7 @@ LOCKED = re.compile(
     r"(?:Unable to acquire lock|'[^']*' is busy, it is (?:being )?blocked by)",
     re.MULTILINE,
 )
-"""DVC's words for the repository, or for one path in it, being held by another process: both pass by themselves."""
+"""DVC's messages where another process holds the repository, or a path in it: both conditions are temporary."""
 
 DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |Verifying |Updating lock file|\s*$)")
 LAST_LINES = 12
@@ -36,7 +36,7 @@ class LockedError(StageError):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a stage. seconds: wall time, DVC's own included."""
+    """The outcome of a stage. seconds: wall time, including DVC's own."""
 
     address: str
     action: Action
@@ -54,7 +54,7 @@ def reproduce(
     """Bring one stage up to date: ``dvc repro --single-item ADDRESS``.
 
     force: run its command even where nothing changed. threads: OMP_NUM_THREADS of the command (None: as inherited).
-    say: is handed every line of output as it comes. Raises LockedError, or StageError where the command failed.
+    say: called with every line of output. Raises LockedError, or StageError where the command failed.
     """
     start = perf_counter()
     command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), address]
@@ -82,7 +82,7 @@ def _environment(threads: int | None) -> dict[str, str]:
     """The environment of a stage: this Python's own folder first, so that `python` in dvc.yaml is this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
-    # Unbuffered: what a stage prints is seen while it runs, not when it ends.
+    # Unbuffered: output of a stage is seen while it runs, not when it ends.
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **limits}
 
 
@@ -97,5 +97,5 @@ def _failure(address: str, lines: list[str]) -> StageError:
     if LOCKED.search(text):
         return LockedError(f"{address}: another process holds DVC's lock:\n{text}")
     said = [line for line in lines if not DVC_CHATTER.match(line)]
-    shown = said or [line for line in lines if line]  # nothing but DVC's own words: then those say why
+    shown = said or [line for line in lines if line]  # nothing but DVC's own messages: then those give the reason
     return StageError(f"stage {address} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:]))

@@ -1,4 +1,4 @@
-"""Which sweep a run is about: written into params.yaml and checked, before any server starts or anything is trained."""
+"""Selecting the sweep of a run: written into params.yaml and checked before a server starts or anything is trained."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from pipeline.stages.presets import select_harvest, select_preset
 
 
 def select(run: SweepRun, root: Path) -> Config:
-    """Write the sweep that was asked for into params.yaml, check all that can be checked before training, return it.
+    """Write the requested sweep into params.yaml, check all that can be checked before training, and return it.
 
     Raises the SweepErrors of `pipeline.stages.presets` and `pipeline.stages.check`: field, value and remedy.
     """

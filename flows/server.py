@@ -1,4 +1,4 @@
-"""A loopback server with workers for every pool, for one checkout: started, recorded by process id, and ended again."""
+"""A loopback server with workers for every pool, for one checkout: started, recorded by process id, and stopped."""
 
 import json
 import os
@@ -19,7 +19,7 @@ POOLS = {"cpu": None, "gpu": 1}
 """Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""
 
 CHECKOUT = "SWEEP_CHECKOUT"
-"""Tells a worker, not a deployment, where its checkout lies: the pull step of prefect.yaml goes there."""
+"""Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
 RECORD = STATE / "processes.json"
 PATIENCE = 120.0
@@ -38,7 +38,7 @@ class Started:
     created: float
 
     def process(self) -> psutil.Process | None:
-        """The process, or None where it has ended (whatever bears its id now)."""
+        """The process, or None where it has ended (its id may be in use again)."""
         try:
             process = psutil.Process(self.pid)
             return process if process.create_time() == self.created else None
@@ -48,14 +48,14 @@ class Started:
 
 @dataclass(frozen=True)
 class Running:
-    """What `start` left running."""
+    """The processes that `start` started, and the server's URL."""
 
     url: str
     processes: tuple[Started, ...]
 
 
 def start(root: Path, port: int) -> str:
-    """Start server and workers and deploy prefect.yaml; ServerError where they run already or do not come up."""
+    """Start server and workers and deploy prefect.yaml; ServerError where they are already running or do not start."""
     if _read(root):
         raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
     url = f"http://127.0.0.1:{port}"
@@ -91,11 +91,11 @@ def start(root: Path, port: int) -> str:
     except BaseException:
         stop(root)
         raise
-    return f"Prefect runs at {url}, a worker for each pool beside it; logs are in {STATE}/. Stop them: make deploy-stop"
+    return f"Prefect runs at {url}, with a worker for each pool; logs are in {STATE}/. Stop them: make deploy-stop"
 
 
 def stop(root: Path) -> str:
-    """End what `start` recorded: workers first, then the server, each with the processes that it started itself."""
+    """Stop what `start` recorded: workers first, then the server, each with its child processes."""
     running = _read(root)
     if running is None:
         return "Nothing is running."
@@ -112,7 +112,7 @@ def stop(root: Path) -> str:
 
 
 def use_running_server(root: Path) -> None:
-    """Point Prefect at the server that `start` left running, so that two servers never share one database."""
+    """Point Prefect at the server that `start` started, so that two servers never share one database."""
     if (running := _read(root)) and _answers(running.url):
         os.environ.setdefault("PREFECT_API_URL", f"{running.url}/api")
 
@@ -131,7 +131,7 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
     try:
         process.kill() if kill else process.terminate()
     except psutil.NoSuchProcess:
-        return  # ended by itself meanwhile, which is what was wanted
+        return  # it has already ended
 
 
 def _wait_for(url: str, server: Started, root: Path) -> None:

@@ -1,4 +1,4 @@
-"""A stage as a Prefect task, and as a small flow of its own that the workers of another pool run."""
+"""A stage as a Prefect task, and as a small flow that the workers of another pool run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ PROGRESS = {"progress": True}
 
 
 def held_by_another(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
-    """Retry only where DVC could not get a lock: a stage that failed by itself fails again."""
+    """Retry only where DVC could not get a lock: a stage whose command failed would fail again."""
     return isinstance(state.data, LockedError)
 
 
@@ -46,16 +46,15 @@ def run_stage(
 ) -> Outcome:
     """Bring one stage up to date.
 
-    stale: DVC called it changed before the flow began. upstream: what became of the stages that it depends on; where
-    none of them did anything and it was not stale, DVC need not be asked again. threads: see `reproduce`. dispatch: a
-    stage of another pool goes to that pool's workers, where the server knows them. Raises StageError with the command's
-    last lines.
+    stale: DVC called it changed before the flow began. upstream: outcomes of the stages that it depends on; where all
+    are unchanged and it was not stale, DVC is not called. threads: see `reproduce`. dispatch: a stage of another pool
+    goes to that pool's workers, where the server knows them. Raises StageError with the command's last lines.
     """
     logger = get_run_logger()
     if not (stale or force or any(outcome.action != "unchanged" for outcome in upstream)):
         return Outcome(stage.address, "unchanged", 0.0)
     if dispatch and stage.pool != HOME_POOL and _is_deployed(stage.pool):
-        outcome = _on_pool(stage, force)
+        outcome = _on_pool(stage, force=force)
     else:
         outcome = reproduce(stage.address, Path.cwd(), force=force, threads=threads, say=logger.info)
     logger.info("%-24s %-10s %6.1f s", outcome.address, outcome.action, outcome.seconds, extra=PROGRESS)
@@ -63,7 +62,7 @@ def run_stage(
 
 
 def _is_deployed(pool: str) -> bool:
-    """Whether the server knows the deployment ``stage/POOL``; else the stage runs here, which is said."""
+    """Whether the server has the deployment ``stage/POOL``; else the stage runs here, with a warning."""
     with get_client(sync_client=True) as client:
         try:
             client.read_deployment_by_name(f"stage/{pool}")
@@ -73,8 +72,8 @@ def _is_deployed(pool: str) -> bool:
     return True
 
 
-def _on_pool(stage: Stage, force: bool) -> Outcome:
-    """Run the deployment ``stage/POOL`` and wait for it; its final state's message says what became of the stage."""
+def _on_pool(stage: Stage, *, force: bool) -> Outcome:
+    """Run the deployment ``stage/POOL`` and wait for it; its final state's message is the action of the stage."""
     start = perf_counter()
     run = run_deployment(
         f"stage/{stage.pool}",
@@ -82,7 +81,7 @@ def _on_pool(stage: Stage, force: bool) -> Outcome:
         flow_run_name=stage.address,
         poll_interval=1,
     )
-    assert isinstance(run, FlowRun)  # and no coroutine: this is a synchronous task
+    assert isinstance(run, FlowRun)  # not a coroutine: this is a synchronous task
     state = run.state
     if state is None or not state.is_completed():
         raise StageError(
@@ -99,7 +98,7 @@ def _as_action(message: str | None) -> Action:
 
 
 @flow(name="stage", flow_run_name="{address}")
-def stage(address: str, force: bool = False) -> State[None]:
+def stage(address: str, *, force: bool = False) -> State[None]:
     """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``."""
     outcome = run_stage(Stage(address, HOME_POOL, ()), force=force)
     return Completed(message=outcome.action)

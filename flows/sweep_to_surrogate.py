@@ -24,10 +24,10 @@ AS_IT_IS = SweepRun()
 
 @flow(name="sweep-to-surrogate")
 def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
-    """Train, harvest, fit, validate, register: whatever DVC calls out of date, in the order that its graph allows.
+    """Train, harvest, fit, validate, register: every stage that DVC calls out of date, in the order of its graph.
 
     Runs in the root of the checkout. Raises a SweepError before anything is trained where params.yaml, the preset or
-    the source data do not fit, and StageError where a stage failed; what other stages finished until then is kept.
+    the source data are invalid, and StageError where a stage failed; the outputs of stages that finished are kept.
     """
     root = Path.cwd()
     folder = root / "data" / select(run, root).name
@@ -67,7 +67,7 @@ def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
     # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
     with runner:
         for stage in graph.affected(stale):
-            # Side by side, more than one thread each would only make them wait for one another.
+            # With stages in parallel, more than one thread each would only slow them down.
             threads = 1 if workers > 1 and graph.has_company(stage) else None
             parameters = {
                 "stage": stage,
@@ -86,7 +86,7 @@ def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
 
 
 def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
-    """Raise what made stages fail. Stages that were not started for want of those are neither failed nor named."""
+    """Raise the errors of failed stages. Stages that were not started because of these are not reported."""
     failures: list[StageError] = []
     for future in futures:
         if future.state.is_failed() or future.state.is_crashed():
@@ -99,7 +99,7 @@ def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
 
 
 def is_registered(root: Path, registration: Registration) -> bool:
-    """Whether the MLflow store of the checkout at `root` still says what the register stage wrote down."""
+    """Whether the MLflow store of the checkout at `root` still agrees with the register stage's record."""
     from pipeline.registry.register import stands
     from pipeline.registry.tracking import open_store
 

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees: one line a stage while it runs, and the result at the end."""
+"""Output in the terminal: one line for each stage during the run, and the result at the end."""
 
 import logging
 
@@ -9,7 +9,7 @@ from flows.report import NOTHING_HELD_OUT, Summary, Validation
 
 
 def show_progress_only() -> None:
-    """Let only the lines marked as progress, and warnings of others than the stages, through to the terminal.
+    """Show only lines marked as progress, and warnings that do not come from stages, in the terminal.
 
     Everything that a stage prints still goes to Prefect's own log; a failing stage's last lines are in its error.
     """
@@ -30,7 +30,7 @@ WIDEST = 5
 
 
 def _tables(validation: Validation) -> list[Table]:
-    """A row a method; where the values are too many to stand side by side, several tables one below the other."""
+    """A row for each method; where there are too many values for one table, several tables below each other."""
     head, *rows = validation.columns, *validation.rows
     tables = []
     for first in range(1, len(head), WIDEST):
@@ -45,7 +45,7 @@ def _tables(validation: Validation) -> list[Table]:
 
 
 def show(summary: Summary) -> None:
-    """Print what ran, the validation table, the report's place and the model's URI."""
+    """Print the stages' outcomes, the validation table, the report's path and the model's URI."""
     console = Console()
     counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
     console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.decision import Decision
+from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
 from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import Evidence, Store, open_store
@@ -51,9 +52,7 @@ def register_into(surrogates, bundles, small_harvest) -> Callable[..., Registrat
         return register(
             store,
             MODEL,
-            bundles[i],
-            surrogates[i],
-            small_harvest.conditions[0][:2],
+            Candidate(bundles[i], surrogates[i], small_harvest.conditions[0][:2]),
             Decision(promote, "it beats them" if promote else "it does not beat the straight line"),
             Evidence({"fit": {"seed": i}}, {"mean_error": {"surrogate": error}}, {"fit": small_harvest.digest}),
         )

@@ -1,1 +1,1 @@
-"""Network families: how base networks are trained, asked, saved and loaded."""
+"""Network families: how base networks are trained, evaluated, saved and loaded."""

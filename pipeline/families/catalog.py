@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 BUILT_IN = tuple(sorted(path.parent.name for path in FOLDER.glob("*/family.py")))
 """Every folder here with a family.py is a family, whose class has the folder's name: digits_vae has DigitsVAE."""
 NOTHING = ("pipeline/stages/__init__.py", "pipeline/families/__init__.py")
-"""What a sweep watches that has no code of this package to watch: two files without code."""
+"""What DVC watches for a sweep without a family of this package: two files without code."""
 FAMILY_FILE = "family.json"
 METHODS = ("check_hyperparameter", "ingest", "schema", "train", "conditions", "load")
 
@@ -30,15 +30,15 @@ def family_class(name: str) -> type[NetworkFamily]:
     name = current_name(name)
     if name not in BUILT_IN and ":" not in name:
         raise ConfigurationError(
-            f"network = {name!r} is no family; known are {list(BUILT_IN)}, and import paths package.module:Class"
+            f"network = {name!r} is not a family; known are {list(BUILT_IN)}, and import paths package.module:Class"
         )
     family = _built_in(name) if name in BUILT_IN else import_object(name, "network")
     if not isinstance(family, type):
-        raise ConfigurationError(f"network = {name!r} is no class, but {family!r}; name the class of a family")
+        raise ConfigurationError(f"network = {name!r} is not a class but {family!r}; name the class of a family")
     if missing := _missing(family):
         raise ConfigurationError(
-            f"network = {name!r}: {family.__name__} lacks {', '.join(f'{m}()' for m in missing)}; write what is "
-            "missing, or derive the class from pipeline.families.torch_family.Family, which brings some of it"
+            f"network = {name!r}: {family.__name__} lacks {', '.join(f'{m}()' for m in missing)}; implement "
+            "them, or derive the class from pipeline.families.torch_family.Family, which has some of them"
         )
     settings = getattr(family, "Settings", None)
     if not (isinstance(settings, type) and issubclass(settings, BaseModel)):
@@ -49,7 +49,7 @@ def family_class(name: str) -> type[NetworkFamily]:
 
 
 def current_name(name: str) -> str:
-    """The built-in name of a family that an import path of this or an earlier version leads to; else `name` itself."""
+    """The built-in name that an import path of this or an earlier version stands for; any other name as it is."""
     module, _, wanted = name.partition(":")
     if not module.startswith(("pipeline.networks.", "pipeline.families.")):
         return name
@@ -57,9 +57,9 @@ def current_name(name: str) -> str:
 
 
 def watched(network: str | None) -> tuple[str, str]:
-    """The code of this package that DVC watches for a network: the family's folder, and what that names as SHARED.
+    """The code of this package that DVC watches for a network: the family's folder, and its SHARED path.
 
-    One's own family lies in ingest.source, which DVC watches; a harvest from disk needs none.
+    A user's family lies in ingest.source, which DVC watches anyway; a harvest from disk needs no family.
     """
     name = "" if network is None else current_name(network)
     if name not in BUILT_IN:
@@ -78,7 +78,7 @@ def _same(name: str, class_name: str) -> bool:
 
 
 def _missing(family: type) -> list[str]:
-    """Methods that a class lacks: absent, abstract still, or those of the protocol itself, which do nothing."""
+    """Methods that a class lacks: absent, still abstract, or inherited from the protocol, where they do nothing."""
     abstract = sorted(getattr(family, "__abstractmethods__", ()))
     absent = [
         m
@@ -102,7 +102,7 @@ def make_family(network: str | None, settings: Mapping[str, Any]) -> NetworkFami
 
 
 def check_code(network: str | None, source: Path) -> bool:
-    """Whether the family is the user's own code; ConfigurationError where DVC would not notice a change to that."""
+    """Whether the family is the user's own code; ConfigurationError where DVC would not notice a change to it."""
     if network is None or current_name(network) in BUILT_IN or not is_foreign(network):
         return False
     check_watched(network, source, "network")
@@ -123,6 +123,6 @@ def load_network(folder: Path) -> Network:
         raise BundleError(f"{folder / FAMILY_FILE} is corrupted: it names no family")
     try:
         family = family_class(document["family"])
-    except ConfigurationError as error:  # nobody configured this
+    except ConfigurationError as error:  # not an error of the configuration
         raise BundleError(f"{folder / FAMILY_FILE} is corrupted, or its family is not installed: {error}") from error
     return family.load(folder)

@@ -13,10 +13,10 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def import_object(path: str, field: str) -> Any:
-    """What `package.module:name` names; ConfigurationError names the setting `field` where there is no such thing."""
+    """The object that `package.module:name` names; ConfigurationError names the setting `field` where there is none."""
     module_name, _, name = path.partition(":")
     if not (module_name and name) or module_name.startswith("."):
-        raise ConfigurationError(f"{field} = {path!r} is no import path; write package.module:name")
+        raise ConfigurationError(f"{field} = {path!r} is not an import path; write package.module:name")
     # `python -m` in the repository's root finds what lies there; a Prefect worker, which starts elsewhere, would not.
     if not {"", str(Path.cwd())} & set(sys.path):
         sys.path.append(str(Path.cwd()))
@@ -34,7 +34,7 @@ def import_object(path: str, field: str) -> Any:
 
 
 def is_foreign(path: str) -> bool:
-    """Whether a path that was imported leads to code that neither this package nor an installed distribution holds."""
+    """Whether an imported path leads to user code: not to this package, nor to an installed distribution."""
     return bool(_foreign_files(path))
 
 
@@ -42,7 +42,8 @@ def check_watched(path: str, source: Path, field: str) -> None:
     """Raise ConfigurationError where an imported path's code lies outside ingest.source: DVC would not see it change.
 
     dvc.yaml watches ingest.source and this package. An installed distribution changes with its version alone. A folder
-    that is no package is refused too. An object that its module imports from elsewhere is looked up there as well.
+    that is not a package is refused, too. Where a module re-exports the object, the module that defines it is checked
+    as well.
     """
     files = _foreign_files(path)
     if not files:
@@ -50,8 +51,8 @@ def check_watched(path: str, source: Path, field: str) -> None:
     top = path.partition(":")[0].partition(".")[0]
     if sys.modules[top].__file__ is None:
         raise ConfigurationError(
-            f"{field} = {path!r}: the folder {top} has no __init__.py, so that a registered model could not bring its "
-            "code along; add an empty one"
+            f"{field} = {path!r}: the folder {top} has no __init__.py, so that a registered model could not "
+            "include its code; add an empty one"
         )
     for file in files:
         if not file.is_relative_to(source.resolve()):
@@ -62,7 +63,7 @@ def check_watched(path: str, source: Path, field: str) -> None:
 
 
 def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
-    """SHA-256 of a file, or of a folder's files whose name fits the pattern, by their path; bytecode is left out."""
+    """SHA-256 of a file, or of a folder's files whose names match the pattern, by path; bytecode is left out."""
     if source.is_file():
         return {source.name: _sha256(source)} if source.match(pattern) else {}
     files = sorted(f for f in source.rglob(pattern) if f.is_file() and "__pycache__" not in f.parts)
@@ -70,7 +71,7 @@ def checksums(source: Path, pattern: str = "*") -> dict[str, str]:
 
 
 def _foreign_files(path: str) -> list[Path]:
-    """Files, where foreign, of the module that a path names and of the one that its object was written in."""
+    """Files of user code among two modules: the one that a path names, and the one that defines its object."""
     module, _, name = path.partition(":")
     written = getattr(getattr(sys.modules[module], name), "__module__", None)
     files = [

@@ -1,4 +1,4 @@
-"""The protocol of a network family: what a sweep needs to know of the networks that it trains.
+"""The protocol of a network family: what a sweep needs to know about the networks that it trains.
 
 A family is one class. It owns its settings (the `train` section of params.yaml, validated by a Pydantic model), turns
 the source file into data, trains one network for one hyperparameter, says at which conditions networks are harvested,
@@ -28,8 +28,8 @@ from pipeline.storage.files import read_arrays
 ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
 
 Split = Literal["fit", "score"]
-"""Conditions that the surrogate is fitted on, and those that its scores are computed on; but for categories, which have
-to occur in both, the two do not overlap."""
+"""Conditions that the surrogate is fitted on, and those that its scores are computed on. The two are disjoint, except
+for categories, which occur in both."""
 
 
 class IngestSection(Section):
@@ -44,7 +44,7 @@ class IngestSection(Section):
 class Data:
     """What ingest hands to training and harvest.
 
-    arrays: named arrays. attributes: what else the family wants to remember of the source, as text (units, names).
+    arrays: named arrays. attributes: further facts about the source, as text (units, names).
     """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Data:
             return cls(arrays, dict(json.loads(metadata[ATTRIBUTES])))
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(
-                f"{folder / ARRAYS_FILE} is corrupted, or of another version: its attributes are no JSON ({error!r}); "
+                f"{folder / ARRAYS_FILE} is corrupted, or of another version: its attributes are not JSON ({error!r}); "
                 "run stage ingest again"
             ) from error
 
@@ -106,31 +106,31 @@ class NetworkFamily(Protocol):
 
 @runtime_checkable
 class ScoredFamily(NetworkFamily, Protocol):
-    """A family with a measure of its own for its task, which validation shows beside the errors."""
+    """A family with its own measure of task performance, which validation shows beside the errors."""
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """Named scores of a policy at one λ (a mean episode reward under that λ's reward, an accuracy).
 
-        policy: the network of that λ, or what stands in for it. The seed is the same for all policies.
+        policy: the network of that λ, or a substitute for it. The seed is the same for all policies.
         """
         ...
 
 
 @runtime_checkable
 class FeaturedFamily(NetworkFamily, Protocol):
-    """A family whose outputs are held against each other by features too, as images are: pixel by pixel says little."""
+    """A family whose outputs are also compared by features, as images are: comparing pixels says little."""
 
     def features(
         self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
     ) -> NDArray[np.floating]:
-        """Features (n, F) of outputs (n, D) at conditions (n, C); a row's do not depend on other rows."""
+        """Features (n, F) of outputs (n, D) at conditions (n, C); those of a row do not depend on other rows."""
         ...
 
 
 def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> NDArray[np.float32]:
-    """Outputs (conditions, draws, D) from rows (conditions · draws, D), those of a condition one after the other.
+    """Outputs (conditions, draws, D) from rows (conditions · draws, D), draws of a condition in sequence.
 
-    Raises DataError, naming the origin, where there is another number of rows: reshaped, they would be mixed up.
+    Raises DataError, naming the origin, where the number of rows differs: a reshape would mix them up.
     """
     values = np.asarray(rows, np.float32)
     if values.ndim == 0 or len(values) != conditions * draws:
@@ -138,7 +138,7 @@ def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> N
             f"{origin} gave outputs of shape {values.shape} for {conditions * draws} rows of conditions; a row of "
             "outputs for every row is needed, in the same order"
         )
-    width = math.prod(values.shape[1:])  # where there is no row, -1 could not be told
+    width = math.prod(values.shape[1:])  # without rows, -1 would be ambiguous
     return values.reshape(conditions, draws, width)
 
 
@@ -152,17 +152,53 @@ def check_noise(noise: NDArray[np.floating], conditions: int, dimension: int) ->
     return values
 
 
+def check_width(conditions: NDArray[np.floating], width: int) -> NDArray[np.float32]:
+    """Conditions (N, width) in float32, contiguous; DataError for any other shape."""
+    rows = np.ascontiguousarray(conditions, np.float32)
+    if rows.ndim != 2 or rows.shape[1] != width:
+        raise DataError(f"conditions have shape {np.shape(conditions)}; (N, {width}) is needed")
+    return rows
+
+
+def category_codes(conditions: NDArray[np.floating], categories: int, name: str) -> NDArray[np.int64]:
+    """Codes (N,), 0 … categories - 1, of conditions (N, 1) that are one categorical column of this name.
+
+    Raises DataError for another shape, or a category that does not exist.
+    """
+    return check_codes(check_width(conditions, 1)[:, 0], categories, name)
+
+
+def check_codes(values: ArrayLike, categories: int, name: str) -> NDArray[np.int64]:
+    """Categories of any shape as codes 0 … categories - 1 of that shape; DataError where one does not exist."""
+    codes = np.asarray(values)
+    if (bad := codes[~np.isin(codes, np.arange(categories))]).size:
+        raise DataError(f"{name} {bad[0]} does not exist; it is one of 0 to {categories - 1}")
+    return codes.astype(np.int64)
+
+
+def drawn_conditions(
+    pool: NDArray[np.floating], count: int, seed: int, weight: NDArray[np.floating] | None = None
+) -> NDArray[np.float32]:
+    """At most `count` rows (n, C) of a pool (N, C), drawn without repetition, in the pool's order.
+
+    weight (N,): what the probability of a row is proportional to; None where all are equally likely.
+    """
+    share = None if weight is None else weight / weight.sum()
+    keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False, p=share)
+    return np.asarray(pool[np.sort(keep)], np.float32)
+
+
 def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
     """Raise DataError where a split (n, C) has no condition at all."""
     if not len(conditions):
         raise DataError(
-            f"ingest.source leaves no condition for the split {split}: every one that it has occurs in the other too "
-            "(a series that repeats itself); give a longer or a more varied one"
+            f"ingest.source leaves no condition for the split {split}: all of its conditions occur in the other split "
+            "too (a periodic series); provide a longer or more varied one"
         )
 
 
 def check_trained(trained: object, family: str | None) -> tuple[Network, dict[str, float]]:
-    """What `train` returned, or ConfigurationError where that is no network with finite metrics by their names."""
+    """What `train` returned; ConfigurationError unless it is a network and a dictionary of finite metrics."""
     match trained:
         case (Network() as network, dict() as metrics) if all(
             isinstance(name, str) and isinstance(value, Real) and math.isfinite(value)

@@ -8,7 +8,7 @@ import torch
 
 @contextmanager
 def single_thread() -> Iterator[None]:
-    """One torch thread: networks this small gain nothing from more, and sums keep one order whatever the machine."""
+    """One torch thread: networks this small gain nothing from more, and sums have the same order on every machine."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -1,7 +1,8 @@
-"""A family of one's own with little code: the parts of the protocol that are alike for most torch networks.
+"""Base classes of families of torch modules: what most of them share of the protocol.
 
-What is left to write is `schema`, `build`, `train` and `conditions`; and `outputs` where running the module is not all
-there is to it. The protocol is `pipeline.families.protocol`: a class that has its methods does without this one.
+A family has to define `schema`, `build`, `train` and `conditions`, and `outputs` where that is more than running the
+module. DeterministicFamily and ReparameterisedFamily define `outputs` for one output a condition, and for draws that
+are a function of normal noise. A class with the methods of `pipeline.families.protocol` needs none of these bases.
 """
 
 import threading
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, DataError, FitError
-from pipeline.families.protocol import Data, IngestSection, Split, by_condition, check_noise
+from pipeline.families.protocol import Data, IngestSection, Split, by_condition, check_noise, check_width
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json, read_tensors
@@ -40,21 +41,25 @@ class Family(ABC):
     """A family of torch modules, one for every λ.
 
     Settings: a Pydantic model of the `train` section without its seed. code: import paths of what the networks need
-    beside this class (`package.module:name`), so that a registered model brings it along.
+    beside this class (`package.module:name`), so that a registered model brings it along. saved_name: the name that
+    saved networks give their family; "" for the import path of the class. saved_key: the key of λ in a saved network's
+    JSON.
     """
 
     Settings: ClassVar[type[BaseModel]] = NoSettings
+    saved_name: ClassVar[str] = ""
+    saved_key: ClassVar[str] = "hyperparameter"
 
     def __init__(self, settings: Any) -> None:
         self.settings = settings
 
     @property
     def code(self) -> tuple[str, ...]:
-        """Nothing but the class itself, and what lies beside it in its package."""
+        """Nothing but the class itself and the other modules of its package."""
         return ()
 
     def check_hyperparameter(self, value: float) -> None:
-        """Every finite λ will do."""
+        """Accept every λ."""
         return
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
@@ -69,7 +74,7 @@ class Family(ABC):
 
     @abstractmethod
     def build(self, hyperparameter: float) -> "nn.Module":
-        """The module of one λ before it is trained: what weights that were saved are loaded into."""
+        """The module of one λ before training, into which saved weights can be loaded."""
 
     @abstractmethod
     def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
@@ -82,7 +87,7 @@ class Family(ABC):
     def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
         """Outputs (N, draws, D) at conditions (N, C): the module on every condition, repeated `draws` times.
 
-        torch's global generator has this seed, so that a module that draws by it needs no more.
+        torch's global generator is seeded with `seed` during the call, so a module may simply draw from it.
         """
         import torch
 
@@ -95,12 +100,15 @@ class Family(ABC):
 
     @classmethod
     def load(cls, folder: Path) -> Network:
-        """Read back what `ModuleNetwork.save` wrote; BundleError where it is missing, corrupted or of another build."""
+        """Read back what `ModuleNetwork.save` wrote.
+
+        Raises BundleError where files are missing or corrupted, or do not fit what `build` makes.
+        """
         document = read_json(folder / NETWORK_FILE, "network")
         state = read_tensors(folder / WEIGHTS_FILE, "network")
         try:
             family = cls(cls.Settings.model_validate(document["settings"]))
-            return family._restore(state, float(document["hyperparameter"]))
+            return family._restore(state, float(document[cls.saved_key]))
         except ValidationError as error:
             raise BundleError(explain(error, str(folder / NETWORK_FILE), "settings.")) from error
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -108,13 +116,16 @@ class Family(ABC):
             raise BundleError(f"{folder} holds no network of {cls.__name__}: {reason}") from error
 
     def _restore(self, state: "dict[str, Tensor]", hyperparameter: float) -> "ModuleNetwork":
+        self.check_hyperparameter(hyperparameter)
         module = self.build(hyperparameter)
         module.load_state_dict(state)
+        if broken := not_finite(module):
+            raise ValueError(f"its weights {broken} contain NaN or Inf")
         return self.network(module, hyperparameter)
 
 
 class ModuleNetwork:
-    """A trained module of one λ, with the family that knows how to build and to ask it."""
+    """A trained module of one λ, with its family, which builds and evaluates it."""
 
     def __init__(self, family: Family, module: "nn.Module", hyperparameter: float) -> None:
         self.module = module.requires_grad_(False).eval()
@@ -123,8 +134,8 @@ class ModuleNetwork:
 
     @property
     def family(self) -> str:
-        """The import path of the family's class."""
-        return f"{type(self._family).__module__}:{type(self._family).__qualname__}"
+        """The name that the family is saved by: `saved_name`, or the import path of its class."""
+        return self._family.saved_name or f"{type(self._family).__module__}:{type(self._family).__qualname__}"
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -144,20 +155,36 @@ class ModuleNetwork:
         """
         from safetensors.torch import save_file
 
-        if broken := [name for name, weight in self.module.named_parameters() if not weight.isfinite().all()]:
+        if broken := not_finite(self.module):
             raise FitError(
                 f"the network of λ = {self.hyperparameter} has weights that are not finite: {broken}; train it with a "
                 "smaller learning rate"
             )
-        # Weights that are tied share memory, which safetensors refuses; each gets its own copy.
+        # Tied weights share memory, which safetensors refuses; each gets its own copy.
         state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.module.state_dict().items()}
         save_file(state, folder / WEIGHTS_FILE)
         settings = self._family.settings.model_dump(mode="json")
-        write_json(folder / NETWORK_FILE, {"hyperparameter": self.hyperparameter, "settings": settings})
+        write_json(folder / NETWORK_FILE, {self._family.saved_key: self.hyperparameter, "settings": settings})
+
+
+class DeterministicFamily(Family):
+    """A family whose module gives one output a condition: all draws are equal, whatever the seed."""
+
+    @property
+    @abstractmethod
+    def width(self) -> int:
+        """Number C of condition columns."""
+
+    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
+        """Outputs (N, draws, D) at conditions (N, C), equal along the draws; DataError for another C."""
+        import torch
+
+        rows = module(torch.from_numpy(check_width(conditions, self.width))).numpy()
+        return np.repeat(rows[:, None, :], draws, axis=1)
 
 
 class ReparameterisedFamily(Family):
-    """A family whose draws are a function of standard normal noise: `from_noise` takes the place of `outputs`.
+    """A family whose draws are a function of standard normal noise: it defines `from_noise` in place of `outputs`.
 
     coupled_by_noise: whether equal noise couples the draws of two λ; see `pipeline.data.network.Reparameterised`.
     """
@@ -212,11 +239,28 @@ class ReparameterisedNetwork(ModuleNetwork):
             return np.asarray(self._family.from_noise(self.module, rows, given).numpy(), np.float32)
 
 
+def not_finite(module: "nn.Module") -> list[str]:
+    """Names of the parameters that hold NaN or Inf. Buffers are not checked: masks are infinite."""
+    return [name for name, weight in module.named_parameters() if not weight.isfinite().all()]
+
+
+def final_losses(curve: ArrayLike, origin: str) -> list[float]:
+    """Means of L losses over the last tenth of the iterations of `curve`, (iterations, L).
+
+    Raises FitError, which begins with `origin` (the λ), where one is not finite.
+    """
+    losses = np.asarray(curve, np.float64)
+    means = losses[-max(1, len(losses) // 10) :].mean(axis=0)
+    if not np.isfinite(means).all():
+        raise FitError(f"{origin}: the loss is not finite; lower train.learning_rate")
+    return [float(mean) for mean in means]
+
+
 @contextmanager
 def _seeded(seed: int) -> Iterator[None]:
-    """Torch's global generator at a seed, one thread, no gradients; all as it was afterwards.
+    """Seed torch's global generator, use one thread and no gradients; all three are restored afterwards.
 
-    The generator is the process's: only one thread at a time may have its own seed in it.
+    The generator belongs to the process, so that one thread at a time may seed it.
     """
     import torch
 

@@ -4,6 +4,7 @@ import importlib.metadata
 import importlib.util
 import sysconfig
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,22 +38,33 @@ REQUIREMENTS = (
 """What loading and predicting import, as distributions; tests/registry/test_package.py compares."""
 
 
-def save_model(folder: Path, bundle: Path, surrogate: "Surrogate", example: NDArray[np.floating]) -> None:
-    """Write an MLflow model to `folder`, which must not exist: the bundle, this package, and what describes them.
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A surrogate to be packaged or registered, and the folder of its bundle.
 
     example: conditions (n, C) that the surrogate knows, shown to consumers as the input example.
     """
+
+    bundle: Path
+    surrogate: "Surrogate"
+    example: NDArray[np.floating]
+
+
+def save_model(folder: Path, candidate: Candidate) -> None:
+    """Write an MLflow model to `folder`, which must not exist: the bundle, this package, and their description."""
     import mlflow.pyfunc
+
+    surrogate = candidate.surrogate
 
     code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
     mlflow.pyfunc.save_model(
         str(folder),
         python_model=str(PACKAGE / "serving" / "mlflow_model.py"),
         code_paths=[str(PACKAGE), *map(str, code)],
-        artifacts={"surrogate": str(bundle)},
+        artifacts={"surrogate": str(candidate.bundle)},
         signature=signature(surrogate),
         metadata=describe(surrogate),
-        input_example=input_example(surrogate, example),
+        input_example=input_example(surrogate, candidate.example),
         pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
     )
 

@@ -5,21 +5,16 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.evaluation.decision import Decision
 from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
 from pipeline.registry.champion import rollback as _rollback
-from pipeline.registry.package import save_model
+from pipeline.registry.package import Candidate, save_model
 from pipeline.registry.registration import Registration
 from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run, unless_there
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
-
-    from pipeline.surrogate import Surrogate
 
 DIGEST = "surrogate_digest"
 PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
@@ -48,43 +43,36 @@ def stands(store: Store, registration: Registration) -> bool:
     return (champion_version(store.client(), registration.model) == registration.version) == registration.champion
 
 
-def register(
-    store: Store,
-    model: str,
-    bundle: Path,
-    surrogate: "Surrogate",
-    example: NDArray[np.floating],
-    decision: Decision,
-    evidence: Evidence,
-) -> Registration:
-    """Register the surrogate in the folder `bundle` and decide about the champion.
+def register(store: Store, model: str, candidate: Candidate, decision: Decision, evidence: Evidence) -> Registration:
+    """Register the candidate's surrogate and decide about the champion.
 
     Once: a surrogate whose digest is registered already keeps its version. New evidence about it (other figures or
     settings) is recorded as a further run, and the version's tags follow it. Registering at the same time from two
-    processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and who comes
-    second deletes its own.
+    processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and the later
+    duplicate is deleted.
 
     The alias moves to this version where `decision` says promote. Registering never takes the alias away, because
     consumers load by it: where the gate turns against the present champion, that is logged, and `rollback` is the way
     back. A version that was rolled back is not promoted again, whatever the gate says; deleting its tag `rolled_back`
     lifts that.
 
-    example: conditions (n, C) shown to consumers. Raises RegistryError where the store cannot be opened.
+    Raises RegistryError where the store cannot be opened.
     """
     client = store.client()
-    version = _oldest(client, model, surrogate.digest)
+    digest = candidate.surrogate.digest
+    version = _oldest(client, model, digest)
     if version is None:
         with evidence_run(client, store, model, evidence) as run_id, tempfile.TemporaryDirectory() as scratch:
-            save_model(Path(scratch) / "model", bundle, surrogate, example)
+            save_model(Path(scratch) / "model", candidate)
             client.log_artifacts(run_id, scratch)
-        version = _create_version(client, model, run_id, surrogate.digest, evidence)
+        version = _create_version(client, model, run_id, digest, evidence)
     elif version.tags.get(EVIDENCE) != evidence.digest:
         with evidence_run(client, store, model, evidence) as run_id:
             pass
         _tag(client, version, {EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest})
     _tag(client, version, {PROMOTE: str(decision.promote).lower(), REASON: decision.reason})
     client.update_model_version(model, version.version, description=decision.reason)
-    return _decide(client, version, surrogate.digest, decision)
+    return _decide(client, version, digest, decision)
 
 
 def rollback(store: Store, model: str) -> Rollback:

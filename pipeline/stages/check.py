@@ -1,4 +1,4 @@
-"""Everything about a sweep that can be found wrong before anything is trained."""
+"""The checks of a sweep that are possible before anything is trained."""
 
 from pathlib import Path
 from typing import get_args
@@ -34,7 +34,7 @@ def check(config: Config, root: Path = Path()) -> None:
         except SweepError as error:
             raise ConfigurationError(f"sweep.values: {error}") from error
     if not source.exists():
-        # A bundled file need not be there yet: stage raw will put it there.
+        # A bundled file may still be missing: stage raw will write it.
         if Path(config.ingest.source) not in bundled:
             raise DataError(f"ingest.source = {config.ingest.source} does not exist; set the path of the source data")
         source = bundled[Path(config.ingest.source)]
@@ -48,7 +48,7 @@ def check(config: Config, root: Path = Path()) -> None:
 
 def _check_fit(config: Config) -> None:
     if config.fit.device == "cuda":
-        # Imports torch, which the common settings do without.
+        # Imports torch, which the default settings do not need.
         from pipeline.surrogate.fit import resolve_device
 
         resolve_device(config.fit.device)

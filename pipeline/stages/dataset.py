@@ -43,7 +43,7 @@ def run(config: "Config", root: Path = Path()) -> None:
 def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
     """One split of the harvests of some λ, from the folders that stage harvest wrote; BundleError where one is missing.
 
-    Folders of other values, as a former sweep may have left them, are passed over.
+    Folders of other values, which an earlier sweep may have left, are ignored.
     """
     if not source.is_dir():
         raise BundleError(f"{source} does not exist: no network was harvested; run stage harvest for every λ")

@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", value: str, root: Path = Path()) -> None:
     """Evaluate the network of one λ and write data/NAME/harvest/VALUE.
 
-    fit.parquet and score.parquet hold harvest.draws rows a condition, in the order of the conditions; the network goes
-    along in network/, so that whoever has the harvest can draw afresh. value: λ as DVC renders it.
+    fit.parquet and score.parquet hold harvest.draws rows a condition, in the order of the conditions; the network is
+    saved in network/, so that further outputs can be drawn from it. value: λ as DVC renders it.
     """
     hyperparameter = config.sweep.value_of(value)
     settings = config.harvest
@@ -53,7 +53,7 @@ def evaluate(
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Outputs (N · draws, D) of a network, and the conditions (N · draws, C) that they belong to.
 
-    Raises DataError where either does not fit the schema: shape, NaN, codes that are not whole, bounds that are left.
+    Raises DataError where either does not fit the schema: shape, NaN, codes that are not whole, values out of bounds.
     """
     known = matrix(conditions, f"conditions() of {network.family}")
     repeated = np.repeat(known, draws, axis=0)
@@ -76,6 +76,6 @@ def evaluate(
 
 
 def draw_seed(seed: int, split: Split, hyperparameter: float) -> int:
-    """A seed of its own for the draws of every λ and split, so that no two of them share their randomness."""
+    """A different seed for the draws of every λ and split, so that no two of them share their randomness."""
     bits = int(np.float64(hyperparameter).view(np.uint64))
     return int(np.random.SeedSequence([seed, get_args(Split).index(split), bits]).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""Stage ingest: the source becomes arrays that networks train on, or a checked copy of a harvest that was handed in."""
+"""Stage ingest: the source becomes arrays that networks train on, or a checked copy of a harvest from disk."""
 
 import logging
 from pathlib import Path
@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", root: Path = Path()) -> None:
     """Read ingest.source and write data/NAME/data; DataError where the source cannot be used.
 
-    Where the family is the user's own, code.json holds the checksums of its code, so that a change to it is a change
-    of the data that training and harvest depend on.
+    Where the family is the user's own, code.json holds the checksums of its code, so that training and harvest, which
+    depend on the data, depend on that code, too.
     """
     source = root / config.ingest.source
     target = root / config.folder / "data"

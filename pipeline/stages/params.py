@@ -1,7 +1,7 @@
 """The one configuration: params.yaml, read into strict models.
 
-A section has the name of the stage that reads it. Unknown keys, values of the wrong type and contradictions are
-refused before anything runs, with the field, the value and what would do.
+A section has the name of the stage that reads it. Unknown keys, values of the wrong type and contradictions are refused
+before anything runs, with the field, the value and a remedy.
 """
 
 from pathlib import Path
@@ -22,10 +22,10 @@ PARAMS = Path("params.yaml")
 
 
 class CodeSection(Section):
-    """The code of this package that DVC watches for this sweep alone; what it has to be follows from `network`.
+    """The code of this package that DVC watches for this sweep alone; `network` decides what it has to be.
 
-    A family of one's own lies in ingest.source, which is watched anyway; one that builds on a family of this package
-    names that here.
+    A user's family lies in ingest.source, which is watched anyway; where it builds on a family of this package, that
+    one is named here.
     """
 
     family: str = Field(min_length=1)
@@ -35,7 +35,7 @@ class CodeSection(Section):
 class SweepSection(Section):
     """The values of λ: one network and one harvest each; those that are not anchors are held out.
 
-    values is empty where the harvest is handed in from disk: then every other λ of that harvest is held out.
+    values is empty where the harvest comes from disk: then every other λ of that harvest is held out.
     """
 
     values: tuple[float, ...]
@@ -92,7 +92,7 @@ class TrainSection(BaseModel):
 
 
 class HarvestSection(Section):
-    """How many conditions the networks are evaluated at, and how often at each."""
+    """How many conditions the networks are evaluated at, and how many draws are taken at each."""
 
     fit_conditions: int = Field(ge=1)
     score_conditions: int = Field(ge=1)
@@ -101,9 +101,9 @@ class HarvestSection(Section):
 
 
 class DatasetSection(Section):
-    """Where the harvests lie: the sweep's own, or one that was handed in.
+    """Where the harvests are: the sweep's own, or one from disk.
 
-    score_fraction, seed: which part of a harvest that was handed in is held back to compute scores on.
+    score_fraction, seed: which part of a harvest from disk is held back for scoring.
     """
 
     source: str = Field(min_length=1)
@@ -123,7 +123,7 @@ class FitSection(SurrogateConfig):
 
 
 class ValidateSection(Section):
-    """How often the truth and the starts are drawn afresh where the networks are stochastic."""
+    """How many times the truth and the starts are redrawn where the networks are stochastic."""
 
     redraws: int = Field(default=1, ge=1)
     seed: Seed = 0
@@ -160,7 +160,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _code_belongs_to_the_network(self) -> Self:
         family, shared = watched(self.network)
-        own = (family, shared) == NOTHING  # a family of one's own may build on any of this package's
+        own = (family, shared) == NOTHING  # a user's family may build on any family of this package
         if self.code is None or not (own or self.code == CodeSection(family=family, shared=shared)):
             state = "is missing beside" if self.code is None else f"= {self.code.model_dump()} does not belong to"
             raise ValueError(
@@ -174,7 +174,7 @@ class Config(Section):
         if self.network is None:
             if self.sweep.values:
                 raise ValueError(
-                    f"sweep.values = {list(self.sweep.values)} with network = null: a harvest from disk brings its own "
+                    f"sweep.values = {list(self.sweep.values)} with network = null: a harvest from disk has its own "
                     "values; set sweep.values: []"
                 )
             source = self.folder / "data"

@@ -1,4 +1,4 @@
-"""Choosing a sweep: params.yaml always holds the one resolved sweep, and this writes it."""
+"""Choosing a sweep: this writes params.yaml, which always holds the one resolved sweep."""
 
 import re
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ def select_preset(name: str, root: Path = Path()) -> bool:
 def select_harvest(path: Path, held_out: Sequence[float] = (), root: Path = Path()) -> bool:
     """Write a params.yaml for a harvest on disk; returns whether that changed it.
 
-    The sweep is called after the harvest's folder, and all values of the harvest but `held_out` are anchors. Raises
+    The sweep is named after the harvest's folder, and all values of the harvest except `held_out` are anchors. Raises
     what `Harvest.load` raises, and ConfigurationError where `held_out` does not fit.
     """
     harvest = Harvest.load(path)
@@ -86,7 +86,7 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
 
 
 def _write_params(text: str, origin: str, root: Path) -> bool:
-    """Validate, then write: params.yaml stays as it is where the text does not fit or is there already."""
+    """Validate, then write: params.yaml is left alone where the text is invalid or already in it."""
     parse_config(text, origin)
     path = root / PARAMS
     if path.is_file() and path.read_bytes() == text.encode():

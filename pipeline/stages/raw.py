@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def bundled_file(name: str) -> Path:
-    """Where the installed package keeps a file; ConfigurationError lists those there are, or what to install."""
+    """Where the installed package keeps a file; ConfigurationError lists the available ones, or what to install."""
     try:
         folder = Path(str(files("vega_datasets") / "_data"))
     except ModuleNotFoundError as error:

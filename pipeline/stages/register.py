@@ -9,6 +9,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import RegistryError
 from pipeline.evaluation.record import Record
 from pipeline.registry.champion import Rollback
+from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
@@ -35,9 +36,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     registration = register(
         open_store(root),
         config.register_.model,
-        bundle=bundle,
-        surrogate=surrogate,
-        example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
+        Candidate(bundle, surrogate, example=Harvest.load(base / "dataset" / "fit").conditions[0][:2]),
         decision=validated.decision,
         evidence=Evidence(
             params=config.model_dump(mode="json", by_alias=True),

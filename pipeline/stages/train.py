@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", value: str, root: Path = Path()) -> None:
     """Train the network of one λ and write data/NAME/networks/VALUE, with metrics.json of its training.
 
-    value: λ as DVC renders it, because that is the folder's name in dvc.yaml.
+    value: λ as DVC renders it, since that is the folder's name in dvc.yaml.
     """
     hyperparameter = config.sweep.value_of(value)
     data = Data.load(root / config.folder / "data")

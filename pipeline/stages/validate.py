@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: "Config", root: Path = Path()) -> None:
-    """Judge data/NAME/surrogate on data/NAME/dataset/score; write data/NAME/validation/.
+    """Evaluate data/NAME/surrogate on data/NAME/dataset/score; write data/NAME/validation/.
 
     Written are metrics.json, errors.csv and report/ (report.html, pictures/).
     """
@@ -46,7 +46,7 @@ def run(config: "Config", root: Path = Path()) -> None:
 
 
 def score_task(config: "Config", surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:
-    """What a family measures by `score` and by `features`; nothing where it has neither, or nothing was trained."""
+    """Tables of a family's `score` and `features`; none where it has neither, or nothing was trained."""
     family = None if config.network is None else make_family(config.network, config.train.family_settings)
     if not isinstance(family, ScoredFamily | FeaturedFamily):
         return ()

@@ -12,7 +12,7 @@ from pipeline.transport.networks import Condition
 from pipeline.transport.standardise import Standardiser
 
 BLOCK = 1024
-"""So many conditions are compared with all known ones at once."""
+"""Number of conditions that are compared with all known ones at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +39,9 @@ def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device
 def is_deterministic(harvest: Harvest) -> bool:
     """Whether one condition has one output: as the schema says, else judged from the samples.
 
-    Where nobody said: categorical conditions alone, and equal conditions with differing outputs at any anchor, mean
-    draws. Conditions that never repeat leave it open; a harvest that holds one output a condition, the same conditions
-    at every anchor, is then taken to be deterministic.
+    Where the schema does not say, purely categorical conditions, or equal conditions with different outputs at any
+    anchor, mean draws. Where conditions never repeat, a harvest with the same conditions at every anchor is taken to be
+    deterministic.
     """
     if harvest.schema.deterministic is not None:
         return harvest.schema.deterministic

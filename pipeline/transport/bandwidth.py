@@ -18,10 +18,10 @@ def choose_bandwidths(
     condition_bandwidth: float | None,
     generator: torch.Generator,
 ) -> tuple[float, float]:
-    """(h_y, h_x) that maximise Σ_i log p̂_{−i}(y_i | x_i) over a grid; a bandwidth that is given stays as it is.
+    """(h_y, h_x) that maximise Σ_i log p̂_{−i}(y_i | x_i) over a grid; a given bandwidth is kept.
 
     outputs (n, D) and n conditions, standardised. At most 512 samples are judged, each against all others. Samples of
-    another category do not count; without continuous conditions h_x is 1 and plays no part.
+    another category are excluded; without continuous conditions h_x is 1 and has no effect.
     """
     rows = torch.randperm(len(outputs), generator=generator)[:JUDGED].to(outputs.device)
     excluded = rows.unsqueeze(1) == torch.arange(len(outputs), device=outputs.device)

@@ -1,4 +1,4 @@
-"""Modules whose buffers have the shapes of what was fitted, which a file knows and a constructor does not."""
+"""Modules whose buffers' shapes depend on the fit: known when a state is loaded, not at construction."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class ResizableBuffers(nn.Module):
-    """Loading a state gives every buffer the shape that it has there."""
+    """Loading a state gives every buffer the shape that it has in the state."""
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any, **kwargs: Any) -> None:
         for name, buffer in list(self.named_buffers(recurse=False)):

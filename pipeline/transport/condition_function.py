@@ -1,4 +1,4 @@
-"""Smooth functions of the condition in closed form: affine, and where it pays a sum of Gaussian bumps."""
+"""Smooth functions of the condition in closed form: affine, plus Gaussian bumps where cross-validation favours them."""
 
 import math
 
@@ -14,7 +14,7 @@ from pipeline.transport.ridge import RIDGES, Array, Solution, clearly_better, ma
 
 MOST_CENTRES = 128
 FEW_COLUMNS = 2
-"""Of more, bumps are also tried along the few combinations that a linear fit finds."""
+"""With more columns, bumps are also tried along the few combinations that a linear fit finds."""
 LENGTHS = (0.4, 1.0, 2.5)
 """Widths of the bumps tried, in units of the median distance between conditions."""
 BUMP_RIDGES = RIDGES[2:]
@@ -49,7 +49,7 @@ class ConditionFunction(ResizableBuffers):
         self.register_buffer("weights", torch.zeros(0, outputs))
 
     def set(self, intercept: Array, linear: Array, bumps: "Bumps | None" = None, weights: Array | None = None) -> None:
-        """Take over what was fitted; weights (M, q) belong to `bumps`."""
+        """Set the fitted coefficients; weights (M, q) belong to `bumps`."""
         like = self.intercept
         self.intercept, self.linear = (torch.as_tensor(a, dtype=like.dtype) for a in (intercept, linear))
         if bumps is not None and weights is not None:
@@ -64,7 +64,7 @@ class ConditionFunction(ResizableBuffers):
 
     @property
     def constant(self) -> bool:
-        """Whether the condition is of no matter."""
+        """Whether the value does not depend on the condition."""
         return self.affine and not bool(self.linear.any())
 
     def forward(self, columns: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class Bumps:
 
     @classmethod
     def over(cls, columns: Array, projection: Array, length: float, seed: int = 0) -> "Bumps | None":
-        """Centres at up to MOST_CENTRES distinct rows; None where the projected rows are all alike."""
+        """Centres at up to MOST_CENTRES distinct rows; None where all projected rows are equal."""
         points = np.unique((columns @ projection).round(9), axis=0)
         if len(points) > MOST_CENTRES:
             points = points[np.random.default_rng(seed).permutation(len(points))[:MOST_CENTRES]]
@@ -128,7 +128,7 @@ def fit_condition_function(
     index: Array | None = None,
     caution: float = 1.0,
 ) -> tuple[ConditionFunction, Solution]:
-    """Regress target (n, q) on the conditions' columns (n, F); the simplest form that left-out groups do not refute.
+    """Regress target (n, q) on the conditions' columns (n, F); the simplest form not refuted by cross-validation.
 
     index: (F, r), projections along which bumps are tried too: a function of fifty columns may be one of few of their
     combinations.

@@ -5,8 +5,9 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.settings import Section, Widths
-from pipeline.transport.variant import Variant
+from pipeline.transport.variant import VariantName
 
+Variant = Literal["auto", VariantName]
 Solver = Literal["paired", "semidual"]
 Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
 Weight = Annotated[float, Field(ge=0)] | Literal["auto"]
@@ -17,7 +18,7 @@ class LagrangianConfig(Section):
 
     model_config = ConfigDict(allow_inf_nan=False)
 
-    # auto: the simplest that predicts left-out anchors as well as the best does; K_I where none can be left out.
+    # auto: the simplest that predicts left-out anchors as well as the best one; K_I where none can be left out.
     variant: Variant = "auto"
     # Weight of U (auto: in proportion to √D), KDE bandwidths (auto: by leave-one-out likelihood), eigenvalue budget of
     # G.
@@ -36,8 +37,8 @@ class LagrangianConfig(Section):
         smallest, largest = self.eigenvalues
         if not 0 < smallest <= largest:
             raise ValueError(
-                f"eigenvalues = {list(self.eigenvalues)}: the smallest comes first, and both are positive; "
-                "the metric is none otherwise"
+                f"eigenvalues = {list(self.eigenvalues)}: both must be positive, the smallest first, "
+                "for a positive definite metric"
             )
         return self
 

@@ -1,6 +1,6 @@
 """Couplings between the samples of two neighbouring anchors.
 
-Where both anchors hold the same conditions, transport decomposes: one small problem a condition, solved exactly.
+Where both anchors have the same conditions, transport decomposes into one small problem a condition, solved exactly.
 """
 
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ def conditional_coupling(
     counts1 = np.searchsorted(groups1[order1], names, side="right") - starts1
     if not counts1.all():
         missing = x0[groups0 == names[np.argmin(counts1)]][0]
-        raise DataError(f"condition {missing.tolist()} has samples at the one anchor only; both need it for a coupling")
+        raise DataError(f"condition {missing.tolist()} has samples at one anchor only; a coupling needs them at both")
     if len(names) == len(y0) == len(y1):  # one draw a condition leaves nothing to choose
         return Coupling(order0, order1, np.full(len(y0), 1.0 / len(y0)))
     parts = []

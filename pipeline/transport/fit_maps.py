@@ -24,7 +24,7 @@ from pipeline.transport.pairs import Interval, Pairs
 from pipeline.transport.ridge import Array, clearly_less, make_folds
 
 FEWEST_PAIRS = 40
-"""Of fewer draws no kernel is learnt."""
+"""With fewer pairs no kernel is learnt."""
 FEWEST_REPEATS = 4.0
 """Fewer draws of a condition, on average, are coupled by chance: a regression on such pairs moves every draw to the
 conditional mean."""
@@ -36,7 +36,7 @@ def fit_interval(
     """Fit the map of interval `number`; returns its mean squared error on the coupled pairs.
 
     known: the pairs are the network's own, one output a condition. straight: they were coupled by straight lines; then
-    the map follows from the anchors' draws alone, and pairs are for what is not location and scale.
+    the map follows from the anchors' draws alone, and pairs are used only for its residual.
     """
     moves = _moves(pairs, maps)
     left, right = (_draws(anchor, maps) for anchor in (interval.left, interval.right))
@@ -47,7 +47,7 @@ def fit_interval(
     category0, category1 = (maps.category(a.condition).cpu().numpy() for a in (interval.left, interval.right))
     for c in range(maps.categories):
         here = [np.flatnonzero(which == c) for which in (category0, category1, category)]
-        if any(not len(rows) for rows in here):  # known at one anchor only: the map of all others has to do
+        if any(not len(rows) for rows in here):  # missing at one end: use the map of all rows
             here = [np.arange(len(which)) for which in (category0, category1, category)]
         some = left.select(here[0]), right.select(here[1]), moves.select(here[2])
         errors.append(_fit_one(maps, number, c, *some, known, straight))
@@ -119,7 +119,7 @@ def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> Inte
 
 
 def _corrected(made: IntervalMap, moves: Moves) -> IntervalMap:
-    """The affine map with the ends' moments."""
+    """The affine map, corrected to the moments of the ends."""
     matrix, offset = correction(run(made, moves), moves)
     made.set_matrix(made.matrix.numpy() @ matrix)
     shift = made.shift

@@ -1,7 +1,7 @@
 """Frozen modules on NumPy arrays: the same methods, with arrays in place of the parameters.
 
 A method that is written with the operations that torch and NumPy share, and `transport.ops` for the rest, runs on both.
-So no formula is written twice; what a frozen module cannot do (training, gradients) it has no methods for.
+So no formula is written twice; a frozen module has no methods for training or gradients.
 """
 
 from typing import Any

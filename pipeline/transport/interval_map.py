@@ -1,4 +1,4 @@
-"""The transport map of one interval, T(y | x): location and scale in closed form, and a kernel for what they leave."""
+"""The transport map of one interval, T(y | x): location and scale in closed form, and a kernel for the residual."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from pipeline.transport.ridge import Array
 
 INVERSION_STEPS = 30
 INVERSION_TOLERANCE = 1e-4
-"""What `inverse` leaves of |T(y) − z| at most, in standardised units, where z is an image of T."""
+"""Largest |T(y) − z| that `inverse` accepts, in standardised units, where z is an image of T."""
 
 
 class Kernel(NamedTuple):
     """A residual β tanh((a + Σ_m exp(−½ |(y, x) l − c_m|²) w_m) / β), and the affine correction that follows it.
 
     inverse_lengths (D + F,), centres (M, D + F), weights (M, D), intercept a (D,), bound β (D,), correction (D, D),
-    correction_shift (D,). The bound keeps what is said far from the samples within reason.
+    correction_shift (D,). The bound limits extrapolation far from the samples.
     """
 
     inverse_lengths: Array
@@ -32,7 +32,7 @@ class Kernel(NamedTuple):
 
 
 class IntervalMap(ResizableBuffers):
-    """T(y | x) = (m(x) + Δ(x) + e^{δ(x)} ⊙ (y − m(x)) B + r(y, x)) P + p, without r, P and p where they do not pay."""
+    """T(y | x) = (m(x) + Δ(x) + e^{δ(x)} ⊙ (y − m(x)) B + r(y, x)) P + p, without r, P and p where they do not help."""
 
     matrix: Tensor
     inverse_matrix: Tensor
@@ -70,7 +70,7 @@ class IntervalMap(ResizableBuffers):
             setattr(self, name, torch.as_tensor(value, dtype=self.matrix.dtype))
 
     def fold(self) -> None:
-        """Merge what is affine in the condition, so that evaluation is one product."""
+        """Merge the parts that are affine in the condition, so that evaluation is one product."""
         if not (self.mean.affine and self.shift.affine and self.log_scale.constant):
             return
         scaled = self.matrix * self.log_scale.intercept.exp()
@@ -106,7 +106,7 @@ class IntervalMap(ResizableBuffers):
         return (moved + self.bound * ops.tanh(residual / self.bound)) @ self.correction + self.correction_shift
 
     def inverse(self, images: Tensor, columns: Tensor, start: Tensor | None = None) -> Tensor:
-        """Y with T(y | x) = z, for images z (B, D) → (B, D); the nearest found where there is none.
+        """Y with T(y | x) = z, for images z (B, D) → (B, D); the nearest point found where there is no solution.
 
         Exact where no kernel is in use. Else by damped Gauss–Newton steps from `start`, by default the inverse of
         location and scale.

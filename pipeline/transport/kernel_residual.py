@@ -1,4 +1,4 @@
-"""What location and scale leave of a map: a kernel regression on coupled pairs, kept where left-out rows profit."""
+"""The residual of a location-scale map: kernel regression on coupled pairs, where it lowers left-out errors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,17 +15,17 @@ from pipeline.transport.ridge import RIDGES, Array, clearly_less, make_folds, so
 
 MOST_CENTRES = 256
 MOST_ROWS = 4000
-"""So many pairs are regressed on at most."""
+"""Largest number of pairs in a regression."""
 KERNEL_RIDGES = RIDGES[2:]
-"""Flat kernels on smaller ones are polynomials of high degree, wild beyond the samples."""
+"""With smaller penalties flat kernels behave as polynomials of high degree, which diverge beyond the samples."""
 LENGTHS = (0.35, 0.7, 1.5, 3.0)
 """Widths of kernels tried, in units of the median distance between points."""
 SMOOTH_LENGTHS = (0.7, 1.5, 3.0)
 """Widths for noisy pairs of draws: narrow kernels follow the noise, and fold the map."""
 MOST_COLUMNS = (1, 2, 3, 5, 8)
-"""So many of the most telling columns are tried, where there are many."""
+"""Numbers of the most informative columns that are tried, where there are many."""
 JUDGED = 5
-"""Folds that a residual is judged by."""
+"""Number of folds that decide about a residual."""
 MOST_JUDGED = 400
 """Rows of a fold whose energy distance is computed."""
 
@@ -74,7 +74,7 @@ def affine_map(moves: Moves, dimension: int) -> IntervalMap:
 
 
 def kernel_of(base: IntervalMap, moves: Moves, inverse_lengths: Array, correct: bool) -> Kernel:
-    """Kernel regression of what `base` leaves of the pairs; `correct`: then moments are made those of the ends."""
+    """Kernel regression of the residual of `base`; `correct`: moments are corrected to those of the ends."""
     at_base = run(base.base, moves)
     points = moves.points * inverse_lengths
     centres = _centres(points)
@@ -109,7 +109,7 @@ def _within(values: Array, moves: Moves) -> Array:
 
 
 def candidates(base: IntervalMap, moves: Moves, widths: tuple[float, ...]) -> list[Array]:
-    """Inverse lengths (D + F,) of kernels to try: all columns, and the few that tell most of what `base` leaves."""
+    """Inverse lengths (D + F,) of kernels to try: all columns, and the few that explain most residual."""
     points = moves.points
     scale = points.std(0)
     unit = np.where(scale > 1e-6, 1 / np.maximum(scale, 1e-6), 0.0)
@@ -144,7 +144,7 @@ def best_lengths(base: IntervalMap, moves: Moves, widths: tuple[float, ...]) -> 
 
 
 def regression_map(moves: Moves, dimension: int) -> IntervalMap:
-    """The map of a deterministic network from known pairs: affine, with a kernel where left-out conditions profit."""
+    """The map of a deterministic network from known pairs: affine, with a kernel where it lowers left-out errors."""
     moves = moves.thinned(MOST_ROWS)
     base = affine_map(moves, dimension)
     found = best_lengths(base, moves, LENGTHS) if len(np.unique(moves.group)) >= 8 else None

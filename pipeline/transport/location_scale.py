@@ -1,8 +1,8 @@
-"""Transport between draws in closed form: conditional means, a Bures map of what scatters about them.
+"""Transport between draws in closed form: conditional means, and a Bures map of the residuals.
 
 T(y | x) = m(x) + Δ(x) + e^{δ(x)} ⊙ B (y − m(x)). Means are regressed anchor by anchor, so that the anchors need not
-share conditions, and no pairs enter: unlike a regression on coupled pairs, this does not attenuate. What few draws
-cannot tell is shrunk to the identity.
+share conditions, and no pairs enter: unlike a regression on coupled pairs, this does not attenuate. Estimates from few
+draws are shrunk to the identity.
 """
 
 from dataclasses import dataclass
@@ -90,9 +90,10 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
 
 
 def _shift(groups0: Groups, groups1: Groups, mean: ConditionFunction) -> tuple[ConditionFunction, Array]:
-    """Δ(x), and its predictions at the right anchor's conditions by the fits without their own folds (G1, D).
+    """Δ(x), and its out-of-fold predictions at the right anchor's conditions (G1, D).
 
-    Of the differences of means where conditions are shared; else of what m leaves of the right anchor's locations.
+    Fitted to differences of means where conditions are shared, else to the residuals of the right anchor's locations
+    from m.
     """
     index = mean.linear.numpy() if mean.affine else None
     if np.array_equal(groups0.names, groups1.names):
@@ -104,15 +105,15 @@ def _shift(groups0: Groups, groups1: Groups, mean: ConditionFunction) -> tuple[C
     return shift, solution.left_out
 
 
-def _residuals(draws: Draws, groups: Groups, foretold: Array) -> tuple[Array, float]:
-    """What scatters about the conditions' locations (N, D), and its degrees of freedom.
+def _residuals(draws: Draws, groups: Groups, predicted: Array) -> tuple[Array, float]:
+    """Residuals from the conditions' locations (N, D), and their degrees of freedom.
 
-    Where conditions hardly repeat: about what the other folds foretell (G, D).
+    Where conditions hardly repeat, residuals are from the out-of-fold predictions (G, D).
     """
     freedom = len(draws) - len(groups.names)
     if freedom >= max(2, len(draws) / 4):
         return draws.outputs - groups.locations[groups.number], float(freedom)
-    return draws.outputs - foretold[groups.number], float(max(len(draws) - 1, 1))
+    return draws.outputs - predicted[groups.number], float(max(len(draws) - 1, 1))
 
 
 def _scatter(residual: Array, freedom: float, heavy: bool) -> Array:
@@ -126,7 +127,7 @@ def _scatter(residual: Array, freedom: float, heavy: bool) -> Array:
 
 
 def shrunk_bures(scatter0: Array, scatter1: Array, freedom0: float, freedom1: float, excess: float = 1.0) -> Array:
-    """The Bures map B with B C0 B = C1, C1 shrunk towards C0 by what the degrees of freedom cannot tell (D, D).
+    """The Bures map B with B C0 B = C1, C1 shrunk towards C0 according to the degrees of freedom (D, D).
 
     In the logarithm of C0^(−½) C1 C0^(−½): its mean diagonal and the rest each by the positive part of James and Stein.
     excess: the variance of a sample variance over that of a Gaussian's.
@@ -175,7 +176,7 @@ def _logarithm(matrix: Array) -> Array:
 
 
 def _fit_log_scale(result: IntervalMap, moved: Array, residual: Array, groups0: Groups, groups1: Groups) -> None:
-    """δ(x), where left-out conditions say that the ratio of scales depends on the condition."""
+    """δ(x), where cross-validation shows that the ratio of scales depends on the condition."""
     if not len(groups0.columns[0]) or len(groups0.names) < 4 or len(groups1.names) < 4:
         return
     level0, weight0 = _log_deviations(moved, groups0)
@@ -197,7 +198,7 @@ def _fit_log_scale(result: IntervalMap, moved: Array, residual: Array, groups0: 
 
 
 def _log_deviations(residual: Array, groups: Groups) -> tuple[Array, Array]:
-    """Log of every condition's root mean square (G, D), and how much each tells (G,)."""
+    """Log of every condition's root mean square (G, D), and its weight (G,)."""
     squares = np.zeros((len(groups.names), residual.shape[1]))
     np.add.at(squares, groups.number, residual**2)
     # Half a typical row is added: the log of a single residual near zero would outweigh all others.
@@ -217,7 +218,7 @@ def _excess(residual0: Array, residual1: Array, heavy: bool) -> float:
 def heavy_tails(*anchors: Draws) -> bool:
     """Whether draws lie about their conditions' medians with tails far heavier than a Gaussian's.
 
-    By quantiles: far out beyond the bulk, and the far beyond the near. A second cloud is no tail, nor is an atom.
+    By quantiles of the bulk, the near and the far tail. Neither a second cluster nor an atom counts as a tail.
     """
     if any(len(draws) - len(np.unique(draws.group)) < 40 for draws in anchors):
         return False

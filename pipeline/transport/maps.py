@@ -15,11 +15,11 @@ from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.networks import Condition, ConditionShape
 
 MOST_CATEGORIES = 256
-"""So many categories have a map each; of more, one map takes the codes as columns."""
+"""Up to this number, categories have a map each; with more, one map takes the codes as columns."""
 
 
 class TransportMaps(nn.Module):
-    """T_k for every interval k: location, scale and, where it pays, a kernel's residual.
+    """T_k for every interval k: location, scale and, where it improves the fit, a kernel for the residual.
 
     Where conditions are categories alone, every one has a map of its own.
     """
@@ -39,9 +39,9 @@ class TransportMaps(nn.Module):
         self.register_buffer("refitted", torch.zeros(total, dtype=torch.bool))
 
     def set(self, interval: int, category: int, forward: IntervalMap, backward: IntervalMap | None = None) -> None:
-        """Take over the map of an interval and category (0 where these have none of their own).
+        """Set the map of an interval and category (0 where categories share one map).
 
-        backward: where to start looking for the inverse.
+        backward: a starting point for the inverse.
         """
         member, device = interval * self.categories + category, self.refitted.device
         self.forwards[member] = forward.float().to(device)

@@ -62,7 +62,8 @@ class GivensMetric(nn.Module):
     """G = R E Rᵀ with angles atan2 of two network outputs each, and eigenvalues within a budget (METHOD: K_θ).
 
     e_i = e_min + (e_max − e_min) softmax_i: the sum is fixed, so that no direction becomes cheap unless another becomes
-    dear. With learn_eigenvalues False they are (e_max, e_min, …, e_min), the older fixed metric (NLOT). D = 1: G = 1.
+    expensive. With learn_eigenvalues False they are (e_max, e_min, …, e_min), the older fixed metric (NLOT).
+    D = 1: G = 1.
     """
 
     orders: Tensor
@@ -113,7 +114,7 @@ class GivensMetric(nn.Module):
         return self._reorder(vectors, len(self.rounds))
 
     def _reorder(self, vectors: Tensor, k: int) -> Tensor:
-        # In the plane nothing has to move.
+        # In two dimensions no reordering is needed.
         return vectors if self.dimension == 2 else vectors.index_select(-1, self.orders[k])
 
     def kinetic(self, points: Tensor, velocities: Tensor, condition: Condition) -> Tensor:

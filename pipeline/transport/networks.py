@@ -14,7 +14,7 @@ ALL = slice(None)
 
 
 def bounded(values: Tensor, bound: float) -> Tensor:
-    """Values within ±bound, unchanged while small: what a network says where it was not trained stays within reason."""
+    """Values within ±bound, nearly unchanged while small: a limit on extrapolation beyond the training data."""
     within: Tensor = bound * ops.tanh(values / bound)
     return within
 

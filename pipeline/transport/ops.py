@@ -2,7 +2,7 @@
 
 Training and large batches run in torch. For a few rows at a time its dispatch costs more than the arithmetic, and the
 frozen formulas run on NumPy arrays instead: see `transport.frozen`. Every function takes tensors or NumPy arrays, and
-gives back what it was given; the annotations say Tensor for both, as those of the formulas do.
+returns the same type; the annotations say Tensor for both, as those of the formulas do.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SMALL = 1024
-"""So many values are few."""
+"""Fewer values than this take the simpler formula."""
 
 
 def silu(values: Tensor) -> Tensor:
@@ -131,7 +131,7 @@ def first_at_least(ascending: Tensor, wanted: Tensor) -> Tensor:
 
 
 def contiguous(values: Tensor) -> Tensor:
-    """The same values laid out in order."""
+    """The same values, contiguous in memory."""
     if isinstance(values, Tensor):
         return values.contiguous()
     return np.ascontiguousarray(values)

@@ -49,7 +49,7 @@ class Pairs:
         return Pairs(self.start[rows], self.end[rows], self.condition[rows], self.weight[rows])
 
 
-# So many costs are computed at once: few enough for a core's cache, many enough for a GPU.
+# Number of costs computed at once: few enough for a core's cache, many enough for a GPU.
 CHUNK = 256
 CHUNK_ON_CUDA = 16_384
 
@@ -67,7 +67,7 @@ class Interval:
     """Two neighbouring anchors, and which of their rows may be coupled.
 
     Where both hold the same set of conditions (shared), rows are coupled within a condition; else across all rows, with
-    a price on the difference of conditions.
+    a penalty on the difference of conditions.
     """
 
     def __init__(self, left: AnchorSamples, right: AnchorSamples) -> None:
@@ -161,7 +161,7 @@ class Interval:
             results.append(block.cpu())
         costs = torch.cat(results).double().numpy()
         if not np.isfinite(costs).all():
-            raise FitError("costs of moves are not finite; lower the learning rates, or look at the harvest's outliers")
+            raise FitError("costs of moves are not finite; lower the learning rates, or check the harvest for outliers")
         return costs
 
 

@@ -9,7 +9,7 @@ from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
 
 LARGEST_BEND = 3.0
-"""How far a coefficient may lead off the straight line, in units of the distance between a path's ends."""
+"""How far a coefficient may deviate from the straight line, in units of the distance between a path's ends."""
 LENGTH_PIECES = 16
 """Pieces in which a path's length is measured, each by Simpson's rule."""
 STEEPEST = 3.0
@@ -63,8 +63,8 @@ def _bernstein(u: Tensor, local: Tensor) -> Tensor:
 class PathNetwork(nn.Module):
     """S(y0, y1, x): q(t) = (1 − t) y0 + t y1 + |y1 − y0| Σ_j c_j(y0, y1, x) φ_j(t).
 
-    The distance in front makes a path scale with its ends, and stay where it is when they agree. The network starts at
-    c = 0, the straight line.
+    The factor |y1 − y0| makes a path scale with its ends, and constant where they agree. The network starts at c = 0,
+    the straight line.
     """
 
     length_slopes: Tensor

@@ -17,16 +17,16 @@ LOG_EPSILON = math.log(1e-8)
 LOG2_E = 1.0 / math.log(2.0)
 
 BLOCK = 2**18
-"""So many exponentials at once stay in the cache of one core, which makes them up to three times faster."""
+"""This many exponentials at once fit the cache of one core, which makes them up to three times faster."""
 BLOCK_ON_CUDA = 2**25
 ROWS = 1024
-"""So many rows with conditions of their own are weighed against all samples at once: memory is bounded."""
+"""Number of rows with different conditions that are weighted against all samples at once, to bound memory."""
 
 
 class _LogMixture(torch.autograd.Function):
     """log Σ_i exp(w_i − |q − y_i|² / 2h²), with its gradient in q in closed form.
 
-    The gradient Σ_i softmax_i (y_i − q) / h² falls out of the same exponentials, so nothing of size (B, T, n) is kept:
+    The gradient Σ_i softmax_i (y_i − q) / h² follows from the same exponentials, so nothing of size (B, T, n) is kept:
     they are computed in blocks that stay in a core's cache. Powers of 2, because exp2 is three times faster than exp.
     """
 
@@ -76,8 +76,8 @@ class Density(nn.Module):
     """
 
     neighbours: ClassVar[int] = 512
-    """Where conditions are continuous, so many samples of the nearest conditions stand for all of them; what is left
-    out has the smallest weights. Over the published anchors this changes log p̂ by less than 0.07 in the mean."""
+    """Where conditions are continuous, this many samples of the nearest conditions stand for all of them; those left
+    out have the smallest weights. Over the published anchors this changes log p̂ by less than 0.07 in the mean."""
 
     support: Tensor
     log_counts: Tensor

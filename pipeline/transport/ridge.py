@@ -1,4 +1,4 @@
-"""Ridge regression whose penalty is chosen by left-out groups of rows: every part of a transport map in closed form."""
+"""Ridge regression with its penalty chosen by cross-validation over groups: the closed-form parts of maps."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ MOST_FOLDS = 10
 class Solution:
     """phi @ weights + intercept, with errors of the folds it was chosen by.
 
-    weights: (p, q), intercept: (q,). errors: (F, q), mean squared errors by fold, shares: (F,), what folds weigh.
+    weights: (p, q), intercept: (q,). errors: (F, q), mean squared errors by fold, shares: (F,), weights of the folds.
     left_out: (n, q), what was predicted for every row by the fit without its fold.
     """
 
@@ -33,7 +33,7 @@ class Solution:
 
 
 def make_folds(groups: NDArray[np.intp], seed: int = 0, most: int = MOST_FOLDS) -> NDArray[np.intp]:
-    """The fold of every row (n,): groups are left out whole; where there are fewer than three, rows are."""
+    """The fold of every row (n,): whole groups are left out; where there are fewer than three, rows are."""
     _, number = np.unique(groups, return_inverse=True)
     if number.max(initial=0) < 2:
         number = np.arange(len(groups))
@@ -85,7 +85,7 @@ def _choose(errors: Array, shares: Array, caution: float) -> NDArray[np.intp]:
     gap = errors - errors[least, :, np.arange(errors.shape[2])].T
     mean = np.einsum("f,rfq->rq", shares, gap)
     scatter = np.sqrt(np.einsum("f,rfq->rq", shares, (gap - mean[:, None]) ** 2) / max(len(shares) - 1, 1))
-    # Ties go to the larger penalty: where nothing can be told, nothing is claimed.
+    # Ties go to the larger penalty, the simpler fit.
     level = errors[least, :, np.arange(errors.shape[2])] @ shares
     near = mean <= caution * scatter + 1e-9 * level
     return np.asarray(len(errors) - 1 - near[::-1].argmax(0), np.intp)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 Map = Callable[[Tensor], Tensor]
-"""A map of points (B, D), each row for itself, → (B, D)."""
+"""A map of points (B, D), each row independently, → (B, D)."""
 
 HALVINGS = 5
 RIDGE = 1e-7
@@ -23,11 +23,11 @@ class Root:
 
 
 def invert(function: Map, target: Tensor, guess: Tensor, tolerance: float = 1e-6, iterations: int = 20) -> Root:
-    """Solve f(y) = target (B, D) from a guess (B, D), each row for itself.
+    """Solve f(y) = target (B, D) from a guess (B, D), each row independently.
 
-    A step is halved until it comes nearer. A row stops where |f(y) − target| ≤ tolerance · (1 + |target|), or where no
-    step helps; it then stays as it is, so that the answer for a row does not depend on the others. The caller judges
-    `residual`. Everything is detached.
+    A step is halved until it lowers the error. A row stops where |f(y) − target| ≤ tolerance · (1 + |target|), or where
+    no step helps; it then does not change any more, so that the answer for a row does not depend on the others. The
+    caller judges `residual`. Everything is detached.
     """
     point = guess.detach()
     missed = target - _value(function, point)

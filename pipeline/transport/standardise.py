@@ -20,11 +20,11 @@ TAIL = 4.0
 ROUNDING = {np.dtype(np.float32): 1e-6, np.dtype(np.float64): 1e-12}
 """Relative to a column's size, spreads below this are rounding."""
 MARGIN = 0.5
-"""How far outside the harvest's range, in standard deviations, conditions are followed."""
+"""How far outside the harvest's range, in standard deviations, conditions are used as they are."""
 
 
 class Standardiser(nn.Module):
-    """Maps outputs and conditions to the surrogate's own units and back.
+    """Maps outputs and conditions to standardised units and back.
 
     Outputs of one unit share one scale, because distances between their columns mean something (a circle stays a
     circle); columns of different units, or whose spreads differ by more than ten times, have a scale each. Continuous
@@ -46,7 +46,7 @@ class Standardiser(nn.Module):
         self.categorical = [i for i, c in enumerate(schema.conditions) if c.kind == "categorical"]
         self.continuous = [i for i, c in enumerate(schema.conditions) if c.kind == "continuous"]
         self.codes = [list(column) for column in codes]
-        exact = torch.float64  # offsets of 10⁸ leave nothing of a spread of 1 in float32
+        exact = torch.float64  # float32 cannot resolve a spread of 1 at offsets of 10⁸
         self.register_buffer("output_mean", torch.zeros(len(schema.outputs), dtype=exact))
         self.register_buffer("output_scale", torch.ones(len(schema.outputs), dtype=exact))
         self.register_buffer("condition_mean", torch.zeros(len(self.continuous), dtype=exact))
@@ -85,8 +85,8 @@ class Standardiser(nn.Module):
     def condition(self, conditions: Tensor) -> Condition:
         """Encode conditions (N, C); DataError for a code that the harvest does not hold.
 
-        Continuous columns beyond the harvest's range by more than MARGIN standard deviations are taken as that far, and
-        a UserWarning says so: nothing was learnt out there.
+        Continuous columns beyond the harvest's range by more than MARGIN standard deviations are clipped to that
+        distance, with a UserWarning: there are no samples out there.
         """
         values = (conditions[:, _columns(self.continuous)] - self.condition_mean) / self.condition_scale
         nearer = values.clip(self.condition_lower, self.condition_upper)
@@ -95,7 +95,7 @@ class Standardiser(nn.Module):
             names = [self.schema.conditions[i].name for i, flag in zip(self.continuous, flags, strict=True) if flag]
             warnings.warn(
                 f"conditions: columns {names} lie more than {MARGIN:g} standard deviations outside the harvest's range "
-                "in some rows; they are taken as that far outside",
+                "in some rows; they are clipped to that distance",
                 UserWarning,
                 stacklevel=2,
             )
@@ -134,7 +134,7 @@ def _columns(indices: list[int]) -> list[int] | slice:
 
 
 def _deviation(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The standard deviation of each column; of a heavy tail that of what lies within TAIL robust deviations."""
+    """The standard deviation of each column; for a heavy tail, that of values clipped to TAIL robust deviations."""
     plain = values.std(0)
     middle = np.median(values, axis=0)
     robust = np.subtract(*np.quantile(values, [0.75, 0.25], axis=0)) / 1.349
@@ -153,7 +153,7 @@ def _varies(scale: NDArray[np.float64], rounding: NDArray[np.float64]) -> NDArra
 
 
 def _bounds(bounds: list[float | None], none: float) -> Tensor:
-    """Bounds that float32 holds, never outside what they are in float64."""
+    """Bounds representable in float32, never outside the float64 ones."""
     exact = np.array([none if bound is None else bound for bound in bounds], np.float64)
     rounded = exact.astype(np.float32)
     outside = rounded > exact if none > 0 else rounded < exact

@@ -13,14 +13,14 @@ from pipeline.transport.networks import Condition
 from pipeline.transport.path import PathNetwork, evaluate_at_nodes
 
 COST_POINTS = 8
-"""Points of quadrature that tell the costs of moves apart; training needs more, or paths learn to dodge them."""
+"""Quadrature points that suffice to compare the costs of moves; training needs more, or paths adapt to them."""
 
 History = dict[str, list[float]]
 """Training curves by name."""
 
 
 def one_cycle(optimiser: torch.optim.Optimizer, total_steps: int) -> torch.optim.lr_scheduler.LRScheduler:
-    """Learning rates that rise over the first tenth of the steps, and then fall to nothing along a cosine."""
+    """Learning rates that rise over the first tenth of the steps, and then fall to zero along a cosine."""
     return torch.optim.lr_scheduler.OneCycleLR(
         optimiser,
         [group["lr"] for group in optimiser.param_groups],
@@ -50,7 +50,7 @@ class PathTrainer:
 
     @property
     def curved(self) -> bool:
-        """Whether anything bends the paths: a learnt metric or a potential."""
+        """Whether paths can bend: there is a learnt metric or a potential."""
         return bool(self.metric_parameters) or self.lagrangian.potential is not None
 
     def action(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
@@ -58,7 +58,7 @@ class PathTrainer:
         return self.lagrangian.action(*self._curves(start, end, condition), condition)
 
     def cost(self, start: Tensor, end: Tensor, condition: Condition) -> Tensor:
-        """As `action`, by a coarser quadrature: what couplings are found under."""
+        """As `action`, by a coarser quadrature: the cost that couplings minimise."""
         coefficients = self.paths.coefficients(start, end, condition)
         curves = evaluate_at_nodes(start, end, coefficients, self.coarse.nodes, *self.coarse_basis)
         return self.coarse.action(*curves, condition)

@@ -1,19 +1,17 @@
-"""What a variant's name stands for: a metric, and whether there is a potential. Names are read here alone."""
+"""What a variant's name stands for: a metric, and whether there is a potential. Names are parsed only here."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.errors import ConfigurationError
 
-Variant = Literal["auto", "K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
-"""What the setting takes; `auto` is decided by the harvest."""
 MetricKind = Literal["euclidean", "givens", "fixed"]
 """G = I; G learnt within its eigenvalue budget; G with learnt rotations and fixed eigenvalues (NLOT)."""
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of L = K − U: the kind of K's metric, and whether U is there."""
+    """The terms of L = K − U: the kind of K's metric, and whether there is a U."""
 
     metric: MetricKind
     potential: bool
@@ -24,7 +22,8 @@ class Terms:
         return self.metric == "euclidean" and not self.potential
 
 
-VARIANTS: dict[str, Terms] = {
+VariantName = Literal["K_I", "K_I-U", "K_theta", "K_theta-U", "NLOT", "NLOT-U"]
+VARIANTS: dict[VariantName, Terms] = {
     "K_I": Terms("euclidean", False),
     "K_I-U": Terms("euclidean", True),
     "K_theta": Terms("givens", False),

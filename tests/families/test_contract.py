@@ -1,5 +1,8 @@
 """What holds for every built-in family: one test a promise, run over networks that were trained for a moment."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -15,9 +18,11 @@ from safetensors.torch import save_file
 from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import check_samples
 from pipeline.data.schema import Schema
-from pipeline.errors import DataError
-from pipeline.families.catalog import BUILT_IN, load_network, make_family, save_network
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily
+from pipeline.errors import BundleError, DataError, HyperparameterError
+from pipeline.families.catalog import BUILT_IN, family_class, load_network, make_family, save_network
+from pipeline.families.protocol import Data, FeaturedFamily, IngestSection, NetworkFamily, ScoredFamily
+from pipeline.families.torch_family import ModuleNetwork
+from tests.paths import CHECKOUT
 
 POLICY = {"hidden": [8], "steps": 32, "environments": 2, "rollout": 32, "batch_size": 16, "reference_episodes": 2}
 
@@ -42,15 +47,16 @@ def lines(folder: Path) -> str:
 
 @dataclass(frozen=True)
 class Case:
-    """Settings of a family for a moment's training at two λ, and what writes its source."""
+    """Settings of a family for a moment's training at two λ, a λ that it refuses, and what writes its source."""
 
     settings: dict[str, Any] = field(default_factory=dict)
     values: tuple[float, float] = (0.2, 0.8)
+    refused: float = -1.0
     source: Callable[[Path], str] = touch
 
 
 CHECKPOINTS = {
-    "checkpoints": "{value}.safetensors",
+    "checkpoints": {0.2: "0.2.safetensors", 0.8: "0.8.safetensors"},
     "columns": {
         "hyperparameter": {"name": "slope"},
         "outputs": [{"name": "y"}],
@@ -72,6 +78,15 @@ CASES = {
 }
 
 
+SAVED = {
+    "digits_vae": "beta",
+    "quantile_forecaster": "quantile",
+    "robust_classifier": "strength",
+    "two_moons_diffusion": "dropout_rate",
+}
+"""What network.json calls λ, by family."""
+
+
 def line(hyperparameter: float) -> torch.nn.Module:
     """What the checkpoints are loaded into."""
     return torch.nn.Linear(1, 1, device="meta").to_empty(device="cpu")  # draws nothing
@@ -81,6 +96,7 @@ def line(hyperparameter: float) -> torch.nn.Module:
 class Trained:
     """A family with its data, and its networks of two λ."""
 
+    name: str
     family: NetworkFamily
     data: Data
     networks: tuple[Network, Network]
@@ -112,7 +128,7 @@ def trained(tmp_path_factory):
             section = IngestSection(source=case.source(folder), column="value")
             data = family.ingest(folder / section.source, section)
             low, high = (family.train(data, value, 0)[0] for value in case.values)
-        return Trained(family, data, (low, high))
+        return Trained(name, family, data, (low, high))
 
     return of
 
@@ -149,10 +165,61 @@ def test_same_seed_gives_the_same_draws(one):
         assert np.ptp(first, axis=1).any()
 
 
-def test_training_repeats_by_seed_and_leaves_global_generators_alone(one, request):
-    name = request.node.callspec.params["one"]
+def test_families_and_networks_fulfil_their_protocols(one):
+    assert isinstance(one.family, NetworkFamily)
+    assert all(isinstance(network, Network) for network in one.networks)
+
+
+def test_families_with_a_score_or_features_of_their_own(trained):
+    families = {name: trained(name).family for name in CASES}
+    scored = {name for name, family in families.items() if isinstance(family, ScoredFamily)}
+    assert scored == {"cancer_therapy", "reacher", "robust_classifier"}
+    featured = {name for name, family in families.items() if isinstance(family, FeaturedFamily)}
+    assert featured == {"digits_vae", "robust_classifier"}
+
+
+def test_missing_source_is_refused(one, tmp_path):
+    with pytest.raises(DataError, match=r"ingest.source = .*absent.py does not exist; set"):
+        one.family.ingest(tmp_path / "absent.py", IngestSection(source="absent.py", column="value"))
+
+
+def test_value_outside_the_range_is_refused(one):
+    with pytest.raises(HyperparameterError, match=str(CASES[one.name].refused)):
+        one.family.train(one.data, CASES[one.name].refused, 0)
+
+
+@pytest.mark.parametrize("split", ["fit", "score"])
+def test_conditions_repeat_by_seed_and_are_no_more_than_asked_for(one, split):
+    every, few, again = (one.family.conditions(one.data, split, count, 3) for count in (10_000, 2, 2))
+    assert len(few) == min(2, len(every))
+    np.testing.assert_array_equal(few, again)
+    assert {row.tobytes() for row in few} <= {row.tobytes() for row in every}
+
+
+def test_conditions_of_any_float_type_give_the_same_outputs(one):
+    x = one.conditions
+    np.testing.assert_array_equal(one.network.outputs(x.astype(np.float64), 2, 0), one.network.outputs(x, 2, 0))
+
+
+def test_conditions_of_another_width_are_refused(one):
+    if one.name == "checkpoints":
+        pytest.skip("the user's module decides")
+    x = np.repeat(one.conditions[:, :1], one.conditions.shape[1] + 1, axis=1)
+    with pytest.raises(DataError, match=rf"conditions have shape .*{x.shape[1]}\); \(N, {x.shape[1] - 1}\) is needed"):
+        one.network.outputs(x, 1, 0)
+
+
+def test_seed_decides_the_training(one):
+    if one.name in ("checkpoints", "semicircles"):
+        pytest.skip("nothing is trained")
+    other, _ = one.family.train(one.data, CASES[one.name].values[0], 1)
+    assert not np.allclose(other.outputs(one.conditions, 2, 0), one.network.outputs(one.conditions, 2, 0))
+
+
+def test_training_repeats_from_saved_data_and_leaves_global_generators_alone(one, tmp_path):
+    one.data.save(tmp_path)
     before = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
-    again, _ = one.family.train(one.data, CASES[name].values[0], 0)
+    again, _ = one.family.train(Data.load(tmp_path), CASES[one.name].values[0], 0)
     assert torch.equal(torch.get_rng_state(), before[0])
     np.testing.assert_array_equal(np.random.get_state()[1], before[1])  # noqa: NPY002
     np.testing.assert_array_equal(again.outputs(one.conditions, 2, 0), one.network.outputs(one.conditions, 2, 0))
@@ -164,6 +231,81 @@ def test_saved_network_answers_bit_for_bit(one, tmp_path):
         again = load_network(tmp_path / str(k))
         assert again.family == network.family
         np.testing.assert_array_equal(again.outputs(one.conditions, 3, 7), network.outputs(one.conditions, 3, 7))
+
+
+def test_saved_networks_are_known_by_their_names_and_hold_no_pickle(one, tmp_path):
+    save_network(one.network, tmp_path)
+    assert {file.suffix for file in tmp_path.iterdir()} <= {".json", ".safetensors"}
+    assert family_class(one.network.family) is type(one.family)
+
+
+def test_cut_or_missing_file_is_refused(one, tmp_path):
+    save_network(one.network, tmp_path)
+    for file in sorted(tmp_path.iterdir()):
+        content = file.read_bytes()
+        file.write_bytes(content[:-20])
+        with pytest.raises(BundleError, match=f"{file.name} is corrupted"):
+            load_network(tmp_path)
+        file.unlink()
+        with pytest.raises(BundleError, match=f"{file.name} is missing"):
+            load_network(tmp_path)
+        file.write_bytes(content)
+
+
+def test_description_that_does_not_fit_is_refused(one, tmp_path):
+    if not isinstance(one.network, ModuleNetwork):
+        pytest.skip("it has no settings and no weights")
+    save_network(one.network, tmp_path)
+    path, key = tmp_path / "network.json", type(one.family).saved_key
+    document = json.loads(path.read_text())
+    assert document[key] == CASES[one.name].values[0]
+    for change, message in (
+        ({key: CASES[one.name].refused}, rf"holds no network of {type(one.family).__name__}: "),
+        ({"settings": document["settings"] | {"widths": 3}}, r"settings\.widths: unknown key"),
+        ({"settings": None}, r"network.json"),
+    ):
+        path.write_text(json.dumps(document | change))
+        with pytest.raises(BundleError, match=message):
+            load_network(tmp_path)
+
+
+@pytest.mark.parametrize(("name", "key"), SAVED.items())
+def test_names_in_saved_networks_stay_as_they_are(trained, tmp_path, name, key):
+    # Networks, harvests and registered models on disk are read by these two names.
+    save_network(trained(name).network, tmp_path)
+    assert json.loads((tmp_path / "family.json").read_text()) == {"family": name}
+    assert set(json.loads((tmp_path / "network.json").read_text())) == {key, "settings"}
+
+
+@pytest.mark.parametrize("name", BUILT_IN)
+def test_family_modules_import_nothing_heavy(name):
+    heavy = "{'torch', 'sklearn', 'scipy', 'pandas', 'stable_baselines3', 'gymnasium', 'mujoco', 'mlflow'}"
+    script = f"import sys, pipeline.families.{name}.family; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_networks_load_where_only_the_serving_packages_are(trained, tmp_path):
+    # A served model's process has NumPy, torch, safetensors and Pydantic; anything else must not be imported.
+    own = [name for name in CASES if name != "checkpoints"]  # whose modules are the user's
+    for name in own:
+        save_network(trained(name).network, tmp_path / name)
+        np.save(tmp_path / name / "x.npy", trained(name).conditions)
+    script = f"""
+import sys
+tools = ("typer", "mlflow", "prefect", "dvc", "matplotlib", "onnxruntime", "gymnasium", "stable_baselines3")
+for name in ("pandas", "pyarrow", "scipy", "sklearn", "ot", "yaml", *tools):
+    sys.modules[name] = None
+from pathlib import Path
+import numpy as np
+from pipeline.families.catalog import family_class, load_network
+for name in {own}:
+    folder = Path({str(tmp_path)!r}) / name
+    load_network(folder).outputs(np.load(folder / "x.npy"), 2, 0)
+family_class("checkpoints")
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_networks_of_two_values_differ(one):

@@ -28,9 +28,9 @@ def test_object_of_a_package_below_a_package(package):
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("own_code", r"train.build = 'own_code' is no import path; write package.module:name"),
-        ("own_code.deep:", "is no import path"),
-        (".deep:build", "is no import path"),
+        ("own_code", r"train.build = 'own_code' is not an import path; write package.module:name"),
+        ("own_code.deep:", "is not an import path"),
+        (".deep:build", "is not an import path"),
         (
             "own_code.gone:build",
             r"own_code.gone cannot be imported \(No module named 'own_code.gone'\); it has to be imp",

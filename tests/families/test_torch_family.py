@@ -208,7 +208,7 @@ def test_family_outside_the_checkout_is_found_by_the_import_path(root, tmp_path_
 def test_message_names_the_missing_method(root, method):
     text = (root / "controller.py").read_text().replace(f"def {method}(", f"def no_{method}(")
     (root / "controller.py").write_text(text)
-    with pytest.raises(ConfigurationError, match=rf"'controller:Controller': Controller lacks {method}\(\); write"):
+    with pytest.raises(ConfigurationError, match=rf"'controller:Controller': Controller lacks {method}\(\); implement"):
         check(preset("controller"), root)
 
 

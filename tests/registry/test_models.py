@@ -107,7 +107,7 @@ def test_onnx_flavour_without_its_file_is_refused(tmp_path, place):
     write(tmp_path / "a.onnx")
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "MLmodel").write_text(f"flavors: {{onnx: {{data: {place}}}}}")
-    with pytest.raises(BundleError, match=rf"names the ONNX model '{place}', which is no file in"):
+    with pytest.raises(BundleError, match=rf"names the ONNX model '{place}', which is not a file in"):
         onnx_file(tmp_path / "model")
 
 

@@ -10,6 +10,7 @@ from mlflow.types import DataType
 from pipeline.errors import RegistryError
 from pipeline.registry.package import (
     PACKAGE,
+    Candidate,
     describe,
     foreign_modules,
     input_example,
@@ -24,7 +25,7 @@ from pipeline.registry.package import (
 def model_folder(fitted_surrogate, small_harvest, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     fitted_surrogate.save(folder / "surrogate")
-    save_model(folder / "model", folder / "surrogate", fitted_surrogate, small_harvest.conditions[0][:2])
+    save_model(folder / "model", Candidate(folder / "surrogate", fitted_surrogate, small_harvest.conditions[0][:2]))
     return folder / "model"
 
 

@@ -148,13 +148,15 @@ REGISTER = """
 import sys
 from pathlib import Path
 import numpy as np
+from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
 from pipeline.registry.tracking import Evidence, open_store
 from pipeline.surrogate import Surrogate
 from pipeline.evaluation.decision import Decision
 root, bundle = Path(sys.argv[1]), Path(sys.argv[2])
-arguments = bundle, Surrogate.load(bundle), np.zeros((1, 1)), Decision(True, "better"), Evidence({}, {}, {})
-print(register(open_store(root), "semicircles", *arguments).version)
+candidate = Candidate(bundle, Surrogate.load(bundle), np.zeros((1, 1)))
+evidence = Evidence({}, {}, {})
+print(register(open_store(root), "semicircles", candidate, Decision(True, "better"), evidence).version)
 """
 
 

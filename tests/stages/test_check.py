@@ -44,7 +44,12 @@ def test_bundled_file_need_not_be_there_yet(tmp_path):
 @pytest.mark.parametrize(
     ("kind", "sections", "error", "message"),
     [
-        ("quantile_forecaster", {"network": "forecaster"}, ConfigurationError, "network = 'forecaster' is no family"),
+        (
+            "quantile_forecaster",
+            {"network": "forecaster"},
+            ConfigurationError,
+            "network = 'forecaster' is not a family",
+        ),
         ("quantile_forecaster", {"train": {"depth": 3}}, ConfigurationError, "train.depth: unknown key"),
         ("semicircles", {"train": {"seed": 0, "depth": 3}}, ConfigurationError, "train.depth: unknown key"),
         ("harvest", {"train": {"depth": 3}}, ConfigurationError, r"train: \['depth'\] with network = null"),

@@ -33,7 +33,7 @@ def test_networks_belong_to_their_values(swept):
     config, root = swept
     score = load(config, root, "score")
     for value, network in zip(score.hyperparameter, score.networks, strict=True):
-        assert getattr(network, "quantile" if config.network == "quantile_forecaster" else "s") == value
+        assert getattr(network, "hyperparameter" if config.network == "quantile_forecaster" else "s") == value
 
 
 def test_folders_of_a_former_sweep_are_passed_over(swept, tmp_path):

@@ -181,7 +181,7 @@ def test_seed_decides_no_clock(skewed):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"eigenvalues": (1.0, 0.1)}, r"eigenvalues = \[1.0, 0.1\]: the smallest comes first, and both are positive"),
+        ({"eigenvalues": (1.0, 0.1)}, r"eigenvalues = \[1.0, 0.1\]: both must be positive, the smallest first"),
         ({"eigenvalues": (0.0, 1.0)}, "eigenvalues"),
         ({"output_bandwidth": 0.0}, "output_bandwidth"),
         ({"condition_bandwidth": -1.0}, "condition_bandwidth"),

@@ -91,5 +91,5 @@ def test_order_of_rows_pairs_nothing():
 
 def test_condition_of_one_anchor_alone_is_named():
     y = np.zeros((2, 1))
-    with pytest.raises(DataError, match=r"condition \[3\.0\] has samples at the one anchor only"):
+    with pytest.raises(DataError, match=r"condition \[3\.0\] has samples at one anchor only"):
         conditional_coupling(y, np.array([[1.0], [3.0]]), y, np.array([[1.0], [2.0]]))

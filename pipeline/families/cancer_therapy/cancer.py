@@ -2,7 +2,7 @@
 
 One step is a day, an episode has at most 200. Every patient has a generator of its own, so that patient i of a batch is
 the same as one alone with the same seed. Noise, bounds and rewards are those of DTR-Gym's GhaffariCancerEnv, in its
-default setting; λ weighs a penalty on the deviation of NK cells from where they were.
+default setting; λ weighs a penalty on the deviation of NK cells from their initial level.
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ END_REWARD = 100.0
 MARGIN = 0.1
 """Deviation that the hinge penalty allows."""
 RELATIVE, ABSOLUTE = 1e-3, 1e-3
-"""Tolerances of the solver: of a cell's share, and in cells; observations cannot tell less than one cell from one."""
+"""Tolerances of the solver: of a cell's share, and in cells; observations do not go below one cell."""
 FIRST_STEP = 1e-4
 
 
@@ -55,7 +55,7 @@ class Day:
 
 
 class Patients:
-    """N patients under treatment. `admit` starts episodes, `treat` makes one step of all."""
+    """N patients under treatment. `admit` starts episodes, `treat` advances all patients by a day."""
 
     def __init__(self, weight: float, penalty: Penalty, generators: Sequence[np.random.Generator]) -> None:
         self.weight, self.penalty = weight, penalty

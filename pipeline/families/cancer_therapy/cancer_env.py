@@ -51,7 +51,7 @@ class CancerEnv(gymnasium.Env[Any, Any]):
 
 
 class CancerVecEnv(VecEnv):
-    """`count` patients who are stepped in one call; who is done makes room for a new one at once."""
+    """`count` patients who are stepped in one call; one whose episode has ended is replaced at once."""
 
     render_mode: str | None = None
 
@@ -70,11 +70,11 @@ class CancerVecEnv(VecEnv):
         return self._patients.admit(range(self.num_envs))
 
     def step_async(self, actions: NDArray[Any]) -> None:
-        """Keep the actions (count, 2) for `step_wait`."""
+        """Store the actions (count, 2) for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """One day of all patients: observations, rewards, whether they are done, and what SB3 asks to know then."""
+        """One day of all patients: observations, rewards, whether they are done, and SB3's info."""
         day = self._patients.treat(self._actions)
         done = day.terminated | day.truncated
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]

@@ -34,7 +34,7 @@ class CancerSettings(PolicySettings):
 
 
 class CancerTherapy(PolicyFamily):
-    """The family; ingest.source is this module itself, the patients are drawn."""
+    """The family; ingest.source is this module itself, and the patients are simulated."""
 
     Settings = CancerSettings
     settings: CancerSettings

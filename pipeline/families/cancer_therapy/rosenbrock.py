@@ -3,8 +3,8 @@
 Rodas3: Sandu, Verwer, Blom, Spee, Potra and Carmichael, "Benchmarking stiff ODE solvers for atmospheric chemistry
 problems II: Rosenbrock solvers", Atmospheric Environment 31, 1997. Four stages of order 3 with an embedded solution of
 order 2, both L-stable. A stage solves (I/(γh) − J) k_i = f(y_i) + Σ_j c_ij k_j / h with γ = ½; one inverse serves them
-all. Every system has its own step, so that one that is stiff for a while does not slow down the accuracy of the others,
-and what comes out does not depend on who else is in the batch.
+all. Every system has its own step, so that a system that is stiff for a while does not slow down the others, and
+results do not depend on the other systems of the batch.
 """
 
 from typing import Protocol
@@ -37,7 +37,7 @@ class System(Protocol):
 def integrate(
     system: System, y: Array, duration: float, step: Array, *, relative: float, absolute: Array | float
 ) -> tuple[Array, Array]:
-    """Advance states y (n, N) by `duration`; returns them, and the steps (N,) that the method would go on with.
+    """Advance states y (n, N) by `duration`; returns them, and the steps (N,) that the method would continue with.
 
     step: first steps (N,) to try. relative, absolute ((n, 1) or one for all): tolerances of an entry's error in one
     step. Negative entries are set to 0 after every step: these systems hold amounts. Raises FitError where steps become
@@ -58,20 +58,20 @@ def integrate(
             size[~np.isfinite(size)] = np.inf
             factor = np.clip(SAFETY * np.maximum(size, 1e-10) ** (-1 / 3), SMALLEST, LARGEST)
             good = running & (size <= 1)
-            # A step that the end has cut short says nothing against the longer one that was planned.
+            # A step that was shortened to end on time does not replace the longer one that was planned.
             step = np.where(running, np.where(good & (h < step), np.maximum(step, h * factor), h * factor), step)
             y = np.where(good, np.maximum(tried, 0), y)
             left = np.where(good, np.where(h >= left, 0.0, left - h), left)
             rates, jacobian = system.rates(y), system.jacobian(y)
     stuck = int(np.argmax(left))
     raise FitError(
-        f"system {stuck} asks for more than {MOST_STEPS} steps in {duration}; its state is {y[:, stuck].tolist()}: "
-        "start from amounts that can occur"
+        f"system {stuck} needs more than {MOST_STEPS} steps in {duration}; its state is {y[:, stuck].tolist()}: "
+        "start from amounts that are physically possible"
     )
 
 
 def one_step(system: System, y: Array, h: Array, rates: Array, jacobian: Array) -> tuple[Array, Array]:
-    """One step h (N,) from y (n, N), whose rates and Jacobian are known: where it leads to, and its estimated error."""
+    """One step h (N,) from y (n, N), whose rates and Jacobian are known: the next state, and its error."""
     matrix = -jacobian
     diagonal = np.arange(len(y))
     matrix[:, diagonal, diagonal] += (1 / (GAMMA * h))[:, None]

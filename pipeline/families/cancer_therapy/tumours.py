@@ -65,7 +65,7 @@ NOMINAL = np.array([*(value for pair in SITES.values() for value in pair), *SHAR
 
 
 class Tumours:
-    """The equations of N patients. What the attributes hold may be changed between two integrations.
+    """The equations of N patients. The attributes may be changed between two integrations.
 
     table: constants (len(NOMINAL), N), to be written in place. delay: τ (N,), days until metastasis. dose: (2, N),
     radiation D and drug w a day. metastasis: (N,) booleans, whether t > τ: days are whole, so that it does not change

@@ -14,13 +14,13 @@ from pipeline.errors import DataError
 from pipeline.families.protocol import Split
 
 SCORE_SHARE = 0.25
-"""The part of the conditions that is held back to score on."""
+"""The fraction of the conditions that is held back for scoring."""
 
 
 def read_contexts(path: Path, columns: Sequence[Column]) -> NDArray[np.float64]:
     """Conditions (N, C) from a Parquet, CSV or npz file, whose columns (npz: arrays (N,)) have the schema's names.
 
-    Raises DataError where the file cannot be read, lacks a column, or holds what the schema does not allow.
+    Raises DataError where the file cannot be read, lacks a column, or holds values that the schema does not allow.
     """
     from pipeline.data.samples import check_columns, matrix
 
@@ -31,8 +31,8 @@ def read_contexts(path: Path, columns: Sequence[Column]) -> NDArray[np.float64]:
         contexts = matrix(np.stack([np.asarray(table[c.name], np.float64) for c in columns], axis=1), str(path))
     except (TypeError, ValueError) as error:
         raise DataError(
-            f"{path}: columns {[c.name for c in columns]} are no conditions ({error}); "
-            "finite numbers are needed, as many in every column"
+            f"{path}: columns {[c.name for c in columns]} are not valid conditions ({error}); "
+            "finite numbers are needed, equally many in every column"
         ) from error
     check_columns(contexts, columns, str(path))
     return np.asarray(contexts, np.float64)
@@ -43,9 +43,9 @@ def divide(
 ) -> NDArray[np.float32]:
     """At most `count` distinct contexts (n, C) of a split, the same ones for the same seed, in ascending order.
 
-    A share of every combination of categories is held back to score on; where a combination has one context alone (all
-    columns are categorical), that is in both splits, which then share their contexts but never their draws. Where
-    `count` leaves some out, every combination keeps its share, and at least one context where `count` allows.
+    A share of every combination of categories is held back to score on; a combination with a single context (all
+    columns are categorical) is in both splits, which then share contexts but never draws. Where `count` leaves some
+    out, every combination keeps its share, and at least one context where `count` allows.
     """
     if not contexts.shape[1]:
         return np.zeros((1, 0), np.float32)
@@ -67,7 +67,7 @@ def divide(
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """The columns of a file by their names; DataError where it is none of the known kinds, or broken."""
+    """The columns of a file by their names; DataError where its format is unknown or it is corrupted."""
     import pandas as pd
 
     if not path.is_file():
@@ -81,5 +81,5 @@ def _read(path: Path) -> dict[str, Any]:
         if path.suffix == ".csv":
             return dict(pd.read_csv(path))
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}; write it anew") from error
-    raise DataError(f"{path} has the ending {path.suffix!r}; conditions are read from .parquet, .csv and .npz")
+        raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}; write it again") from error
+    raise DataError(f"{path} has the suffix {path.suffix!r}; conditions are read from .parquet, .csv and .npz")

@@ -36,7 +36,7 @@ Place = Annotated[str, Field(min_length=1)]
 
 
 class CheckpointSettings(BaseModel):
-    """Where the checkpoints are, and what they take and give.
+    """Where the checkpoints are, and the columns of their inputs and outputs.
 
     checkpoints: a place for every λ, or one pattern for all, with {value} for λ ("policy-{value:g}.pt"). A place is a
     file or folder in ingest.source, or a fixed MLflow URI (runs:/ID/path, models:/name/version). columns: the schema.
@@ -68,8 +68,8 @@ class CheckpointSettings(BaseModel):
         for place in [given] if isinstance(given, str) else given.values():
             if URI.match(place) and not FIXED_URI.fullmatch(place):
                 raise ValueError(
-                    f"{place} is no fixed MLflow URI: an alias or a stage may move unseen; write runs:/ID/PATH or "
-                    "models:/NAME/VERSION"
+                    f"{place} is not a fixed MLflow URI: an alias or a stage may change unnoticed; use "
+                    "runs:/ID/PATH or models:/NAME/VERSION"
                 )
         return given
 
@@ -82,7 +82,7 @@ class Checkpoints(Family):
 
     @property
     def code(self) -> tuple[str, ...]:
-        """What builds the modules."""
+        """The function that builds the modules."""
         return (self.settings.build,) if self.settings.build else ()
 
     def check_hyperparameter(self, value: float) -> None:
@@ -92,8 +92,8 @@ class Checkpoints(Family):
     def ingest(self, source: Path, settings: IngestSection) -> Data:
         """Read the conditions (N, C) float64, and note the checksums of all of ingest.source.
 
-        Raises DataError where a file that is named is missing or no conditions, ConfigurationError where it lies
-        outside ingest.source, or the code of `build` does: DVC would not notice a change to them.
+        Raises DataError where a named file is missing or does not hold conditions, ConfigurationError where such a file
+        or the code of `build` lies outside ingest.source: DVC would not notice a change to it.
         """
         if not source.exists():
             raise DataError(f"ingest.source = {source} does not exist; set the folder that holds the checkpoints")
@@ -111,11 +111,11 @@ class Checkpoints(Family):
         return Data({"contexts": contexts}, {"source": str(source), "sha256": json.dumps(checksums(source))})
 
     def schema(self, data: Data) -> Schema:
-        """As the settings have it."""
+        """The schema of the settings."""
         return self.settings.columns
 
     def build(self, hyperparameter: float) -> "nn.Module":
-        """The module that `build` makes for this λ; ConfigurationError where it makes none."""
+        """The module that `build` returns for this λ; ConfigurationError where it returns none."""
         from torch import nn
 
         module = import_object(self.settings.build, "train.build")(hyperparameter)
@@ -129,7 +129,7 @@ class Checkpoints(Family):
     def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Fetch the checkpoint of one λ; there are no metrics.
 
-        Raises BundleError where it is missing, broken, pickled, or does not fit the module that `build` makes.
+        Raises BundleError where it is missing, broken, pickled, or does not fit the module that `build` returns.
         """
         place, source = self._place(hyperparameter), Path(data.attributes["source"])
         try:
@@ -149,7 +149,7 @@ class Checkpoints(Family):
         return network, {}
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
-        """Contexts (n, C) of a split, as `pipeline.families.checkpoints.contexts.divide` has it."""
+        """Contexts (n, C) of a split, as `pipeline.families.checkpoints.contexts.divide` selects them."""
         return divide(data.arrays["contexts"], self.settings.columns.conditions, split, count, seed)
 
     @classmethod
@@ -180,12 +180,12 @@ class Checkpoints(Family):
             return OnnxNetwork.read(path, columns)
         if path.suffix not in (SAFETENSORS, *TORCH):
             raise BundleError(
-                f"{path} is no kind of checkpoint that is read without unpickling ({SAFETENSORS}, {', '.join(TORCH)}, "
+                f"{path} is not a checkpoint that can be read without unpickling ({SAFETENSORS}, {', '.join(TORCH)}, "
                 f"{ONNX}, an MLflow model's folder); {REMEDY}"
             )
         if not self.settings.build:
             raise ConfigurationError(
-                f"train.build is empty, and {path} holds weights alone; name what makes the module"
+                f"train.build is empty, and {path} holds weights only; name the function that builds the module"
             )
         state = read_state(path, self.settings.key)
         module = self.build(hyperparameter)
@@ -200,7 +200,7 @@ class Checkpoints(Family):
 
 
 def _inside(source: Path, name: str, field: str) -> Path:
-    """A file or folder of ingest.source by its name; "" is a source that is a file."""
+    """A file or folder of ingest.source by its name; "" stands for ingest.source itself, where that is a file."""
     path = (source if source.is_dir() else source.parent) / name if name else source
     if not path.exists():
         raise DataError(f"{field} = {name!r}: {path} does not exist; paths are relative to ingest.source = {source}")

@@ -1,4 +1,4 @@
-"""An MLflow model from code as a network; it is run by MLflow's pyfunc interface, and copied along as it is."""
+"""An MLflow model from code as a network; it is run by MLflow's pyfunc interface, and saved unchanged."""
 
 import shutil
 from functools import cached_property
@@ -18,7 +18,7 @@ from pipeline.storage.files import read_json
 MLFLOW_FILE = "columns.json"
 FOLDER = "model"
 LOADERS = ("mlflow.pyfunc.loaders.code_model", "mlflow.pyfunc.model")
-"""What runs a model from code. The loaders of other flavours unpickle, whatever else their description holds."""
+"""Loaders of models from code. Those of other flavours unpickle."""
 DESCRIPTION = "MLmodel"
 
 
@@ -37,7 +37,7 @@ class MlflowNetwork:
 
     @classmethod
     def read(cls, folder: Path, columns: Schema) -> "MlflowNetwork":
-        """Take a model's folder; BundleError where it is none, or would have to be unpickled."""
+        """Use a model's folder; BundleError where it is not a model, or would have to be unpickled."""
         flavors = _flavors(folder)
         pyfunc = flavors.get("python_function", {})
         code = folder / Path(str(pyfunc.get("model_code_path"))).name
@@ -67,7 +67,7 @@ class MlflowNetwork:
         return by_condition(values, len(conditions), draws, str(self.folder))
 
     def save(self, folder: Path) -> None:
-        """Copy the model's folder, and write the schema that says how it is asked."""
+        """Copy the model's folder, and write the schema of its inputs and outputs."""
         shutil.copytree(self.folder, folder / FOLDER, ignore=shutil.ignore_patterns("__pycache__"))
         write_json(folder / MLFLOW_FILE, self.columns.model_dump())
 
@@ -85,7 +85,7 @@ def onnx_file(folder: Path) -> Path | None:
         return None
     path = folder / str(name)
     if not path.is_file() or not path.resolve().is_relative_to(folder.resolve()):
-        raise BundleError(f"{folder / DESCRIPTION} names the ONNX model {name!r}, which is no file in {folder}")
+        raise BundleError(f"{folder / DESCRIPTION} names the ONNX model {name!r}, which is not a file in {folder}")
     return path
 
 
@@ -94,7 +94,7 @@ def _flavors(folder: Path) -> dict[str, Any]:
 
     path = folder / DESCRIPTION
     if not path.is_file():
-        raise BundleError(f"{folder} holds no {DESCRIPTION}: it is no MLflow model; name a file in it, or a model")
+        raise BundleError(f"{folder} holds no {DESCRIPTION}: it is not an MLflow model; name a file in it, or a model")
     try:
         return dict(yaml.safe_load(path.read_text(encoding="utf-8"))["flavors"])
     except (yaml.YAMLError, TypeError, KeyError, ValueError) as error:

@@ -33,7 +33,7 @@ class OnnxNetwork:
         if not 1 <= len(self._inputs) <= 2:
             raise BundleError(
                 f"{origin} has {len(self._inputs)} inputs {[name for name, *_ in self._inputs]}; one for conditions, "
-                "and for a stochastic network one for noise, are needed: export it anew"
+                "and for a stochastic network one for noise, are needed: export it again"
             )
 
     @classmethod
@@ -63,12 +63,12 @@ class OnnxNetwork:
         return by_condition(self._session.run(None, feed)[0], len(conditions), draws, self._origin)
 
     def save(self, folder: Path) -> None:
-        """Write the model: the file as it came, but for weights that lay beside it, which it then holds itself."""
+        """Write the model: the original file, with weights that were in files beside it included."""
         (folder / MODEL_FILE).write_bytes(self._content)
 
 
 def _in_one_file(path: Path) -> bytes:
-    """The model with the weights that it keeps in files beside it, as exporters do with large ones."""
+    """The model with the weights that exporters of large models keep in files beside it."""
     try:
         import onnx
     except ImportError as error:
@@ -81,7 +81,7 @@ def _in_one_file(path: Path) -> bytes:
         whole: bytes = model.SerializeToString()
         return content if whole == alone else whole
     except Exception as error:  # protobuf's and onnx's own share no other base
-        raise BundleError(f"{path} is no ONNX model, lacks files beside it, or is too large: {error}") from error
+        raise BundleError(f"{path} is not an ONNX model, lacks files beside it, or is too large: {error}") from error
 
 
 def _session(content: bytes, origin: Path) -> Any:
@@ -94,7 +94,7 @@ def _session(content: bytes, origin: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own share no other base
-        raise BundleError(f"{origin} is no ONNX model that onnxruntime can run: {error}") from error
+        raise BundleError(f"{origin} is not an ONNX model that onnxruntime can run: {error}") from error
 
 
 def _input(given: Any, origin: Path) -> tuple[str, Any, int | None]:

@@ -43,7 +43,7 @@ def _read_safetensors(path: Path) -> Any:
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
-        raise BundleError(f"{path} is corrupted (no safetensors): {error}") from error
+        raise BundleError(f"{path} is corrupted (not a safetensors file): {error}") from error
 
 
 def _read_torch(path: Path) -> Any:
@@ -51,13 +51,13 @@ def _read_torch(path: Path) -> Any:
     from torch.serialization import get_unsafe_globals_in_checkpoint
 
     if not zipfile.is_zipfile(path):
-        raise BundleError(f"{path} is no file of today's torch.save: a pickle, or broken; {REMEDY}")
+        raise BundleError(f"{path} is not in the current format of torch.save: a pickle, or corrupted; {REMEDY}")
     try:
-        # Asked first, because it names what is in the file; weights_only=True refuses the same.
+        # Checked first, because it names the classes in the file; weights_only=True refuses the same ones.
         foreign = get_unsafe_globals_in_checkpoint(path)
         state = None if foreign else torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # the unpickler's own exceptions derive from no narrower class that can be named here
-        raise BundleError(f"{path} is corrupted, or no file of torch.save ({error}); {REMEDY}") from error
+        raise BundleError(f"{path} is corrupted, or not a file of torch.save ({error}); {REMEDY}") from error
     if foreign:
         raise BundleError(f"{path} is pickled: it holds {sorted(foreign)}, and unpickling runs code; {REMEDY}")
     return state

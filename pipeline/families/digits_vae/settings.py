@@ -1,17 +1,15 @@
-"""Settings of a β-VAE on digits: what the family and its networks both know."""
+"""Settings of a β-VAE on digits."""
 
 from pydantic import BaseModel, ConfigDict, Field
-
-FAMILY = "digits_vae"
 
 
 class VAESettings(BaseModel):
     """Sizes and training of one variational autoencoder.
 
     latent: dimensions of the code z. width: units of both hidden layers, in the encoder and in the decoder. faint:
-    pixels whose deviation over all images is below this part of the largest one are drawn at their mean, not learnt;
-    blank margins that flicker would keep the surrogate from measuring all pixels by one scale. iterations: batches that
-    a network is trained on.
+    pixels whose deviation over all images is below this fraction of the largest one are set to their mean instead of
+    being learnt: noise in blank margins would keep the surrogate from measuring all pixels on one scale. iterations:
+    number of batches that a network is trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

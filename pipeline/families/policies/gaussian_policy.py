@@ -1,17 +1,18 @@
 """A Gaussian policy: normal actions around an MLP of the observation, clipped to their box."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
+
+from pipeline.families.layers import linear_layers
 
 
 class GaussianPolicy(nn.Module):
     """Tanh MLP from observations (N, C) to the mean (N, D); the deviation is one for all observations.
 
     centre, scale (C,): what observations are standardised by; 0 and 1 where they are not. lower, upper: the box of the
-    actions, (D,) each. Weights are those of a policy that was trained elsewhere: this class only answers.
+    actions, (D,) each. Its weights come from training in `pipeline.families.policies.ppo`; this class only evaluates.
     """
 
     centre: Tensor
@@ -23,9 +24,7 @@ class GaussianPolicy(nn.Module):
         self, observations: int, hidden: Sequence[int], lower: Sequence[float], upper: Sequence[float]
     ) -> None:
         super().__init__()
-        # By way of "meta": nothing is drawn from torch's global generator.
-        widths = [observations, *hidden, len(lower)]
-        self.layers = nn.ModuleList(nn.Linear(i, o, device="meta").to_empty(device="cpu") for i, o in pairwise(widths))
+        self.layers = linear_layers([observations, *hidden, len(lower)])
         self.log_deviation = nn.Parameter(torch.zeros(len(lower)))
         self.register_buffer("centre", torch.zeros(observations))
         self.register_buffer("scale", torch.ones(observations))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, HyperparameterError
 from pipeline.families.policies.settings import PolicySettings
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.protocol import Data, IngestSection, Split, check_width, drawn_conditions
 from pipeline.families.torch_family import ReparameterisedFamily
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
 DATA_SEED = 0
-"""Seed of the reference behaviour: train.seed changes the policies, never the states that they are asked about."""
+"""Seed of the reference behaviour: train.seed changes the policies, never the states at which they are evaluated."""
 SCORE = "mean episode reward"
 
 
 def require_simulators() -> None:
-    """Raise ConfigurationError where the packages are missing that policies are trained and scored with."""
+    """Raise ConfigurationError where packages that train and score policies are missing."""
     try:
         import gymnasium  # noqa: F401
         import stable_baselines3  # noqa: F401
@@ -41,12 +41,14 @@ def require_simulators() -> None:
 
 
 def score_seed(seed: int) -> int:
-    """Seed of the environments that a score is taken in: never that of a training, whatever both sections hold."""
+    """Seed of the environments of a score: never that of a training, even if both sections of params.yaml agree."""
     return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0] % 2**31)
 
 
 class PolicyFamily(ReparameterisedFamily):
-    """What families of policies share. observed, actions: columns; actions have both bounds. weight: that of λ.
+    """The common part of families of policies; weight is the column of λ.
+
+    observed, actions: columns; those of the actions have both bounds.
 
     Equal noise couples two policies at a state: optimally, as far as their deviations are diagonal and not clipped.
     """
@@ -73,14 +75,14 @@ class PolicyFamily(ReparameterisedFamily):
             raise HyperparameterError(f"{self.weight.name} {value}: a weight is at least 0, and finite")
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
-        """States (n, C) that the reference behaviour visits, and at which steps; splits have episodes of their own."""
+        """States (n, C) that the reference behaviour visits, and their steps; each split has its own episodes."""
         super().ingest(source, settings)
         require_simulators()
         fit, score = self._visited(0), self._visited(1)
         return Data({"fit": fit[0], "fit_step": fit[1], "score": score[0], "score_step": score[1]})
 
     def _visited(self, split: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """States (n, C) and the step (n,) of its episode that each was met at."""
+        """States (n, C), and the step (n,) of its episode at which each was visited."""
         count = self.settings.reference_episodes
         generator = np.random.default_rng([DATA_SEED, split])
         seed = int(generator.integers(2**31))
@@ -104,16 +106,14 @@ class PolicyFamily(ReparameterisedFamily):
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
         """States (n, C) of the reference behaviour, drawn without repetition: of step t in proportion to 1 / (1 + t).
 
-        All episodes pass through the first steps, and what is done there decides the rest: drawn evenly, two states in
+        All episodes pass through the first steps, and the actions there decide the rest: drawn uniformly, two states in
         a hundred would be of the first day, and a surrogate that is wrong there loses patients (docs/results.md).
         """
         pool, weight = data.arrays[split], 1 / (1 + data.arrays[f"{split}_step"])
-        generator = np.random.default_rng(seed)
-        keep = generator.choice(len(pool), size=min(count, len(pool)), replace=False, p=weight / weight.sum())
-        return np.asarray(pool[np.sort(keep)], np.float32)
+        return drawn_conditions(pool, count, seed, weight)
 
     def build(self, hyperparameter: float) -> "GaussianPolicy":
-        """A policy without weights worth the name."""
+        """An untrained policy."""
         from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
         lower, upper = zip(*((column.lower, column.upper) for column in self.actions), strict=True)
@@ -138,18 +138,15 @@ class PolicyFamily(ReparameterisedFamily):
 
     def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
         """Actions (N, draws, D) in their box at states (N, C); DataError for another shape."""
-        if conditions.ndim != 2 or conditions.shape[1] != len(self.observed):
-            names = [column.name for column in self.observed]
-            raise DataError(f"conditions have shape {conditions.shape}; (N, {len(names)}) is needed: {names}")
         import torch
 
         from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
         assert isinstance(module, GaussianPolicy)
-        return module.draw(torch.from_numpy(np.ascontiguousarray(conditions)), noise)
+        return module.draw(torch.from_numpy(check_width(conditions, len(self.observed))), noise)
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
-        """The mean reward of episodes that the policy drives, one draw a step, under the reward of this λ."""
+        """The mean episode reward of the policy, one draw a step, under the reward of this λ."""
         require_simulators()
         from pipeline.families.policies.ppo import episode_rewards
 

@@ -1,7 +1,7 @@
 """Training a Gaussian policy by stable-baselines3's PPO, and rolling any policy out.
 
-Proximal policy optimisation: Schulman, Wolski, Dhariwal, Radford and Klimov, 2017, arXiv 1707.06347. What is kept of it
-is the actor's state_dict alone: no archive of stable-baselines3, which would have to be unpickled, is written or read.
+Proximal policy optimisation: Schulman, Wolski, Dhariwal, Radford and Klimov, 2017, arXiv 1707.06347. Only the actor's
+state_dict is kept: no archive of stable-baselines3, which would have to be unpickled, is written or read.
 """
 
 import random
@@ -24,7 +24,7 @@ from pipeline.families.threads import single_thread
 
 
 def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings, seed: int) -> dict[str, float]:
-    """Train on the environments, and write the actor's weights into the module, whose own do not matter.
+    """Train on the environments, and write the actor's weights into the module, whose initial weights have no effect.
 
     Returns the steps, and where episodes ended the mean reward and length of the last hundred. Raises FitError where a
     weight is not finite.
@@ -47,7 +47,7 @@ def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings,
             device="cpu",
             seed=seed,
         )
-        ppo.set_logger(Logger(folder=None, output_formats=[]))  # its own makes a folder among the temporary ones
+        ppo.set_logger(Logger(folder=None, output_formats=[]))  # the default logger creates a temporary folder
         ppo.learn(settings.steps)
     state = actor_state(ppo)
     if isinstance(observed, VecNormalize):
@@ -74,7 +74,7 @@ def actor_state(ppo: PPO) -> dict[str, Tensor]:
 def episode_rewards(policy: Policy, environment: VecEnv, seed: int) -> NDArray[np.float64]:
     """The sum of rewards of the first episode of every environment, (N,), under one draw of the policy a step.
 
-    The policy is asked about those environments alone whose episode goes on. seed: of its draws.
+    The policy is evaluated only in environments whose episode goes on. seed: of its draws.
     """
     observation = np.asarray(environment.reset())
     going = np.ones(environment.num_envs, bool)
@@ -96,7 +96,7 @@ def episode_rewards(policy: Policy, environment: VecEnv, seed: int) -> NDArray[n
 
 @contextmanager
 def _seeds_kept() -> Iterator[None]:
-    """Every global generator as it was afterwards: stable-baselines3 seeds, and draws from, those of the process."""
+    """Restore all global generators afterwards: stable-baselines3 seeds those of the process, and draws from them."""
     python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
     with torch.random.fork_rng(devices=[]):
         try:

@@ -1,4 +1,4 @@
-"""Settings of a policy that is trained by proximal policy optimisation: what all families of policies share."""
+"""Settings of a policy that is trained by proximal policy optimisation: common to all families of policies."""
 
 from typing import Self
 
@@ -8,13 +8,13 @@ from pipeline.settings import Widths
 
 
 class PolicySettings(BaseModel):
-    """Sizes, training and scoring of one Gaussian policy. What is left out is stable-baselines3's default.
+    """Sizes, training and scoring of one Gaussian policy. Everything else is stable-baselines3's default.
 
     hidden: units of the hidden layers, of the policy and of the value network alike. steps: of the environments in all;
     rounded up to whole rollouts. environments: how many are stepped at once. rollout: steps of all environments between
     two updates. trace: λ of generalised advantage estimation, not the sweep's. normalise: observations and rewards are
-    standardised by their running statistics. episodes: how many the score is the mean of. reference_episodes: how many
-    the reference behaviour has in either split; the conditions are states of these.
+    standardised by their running statistics. episodes: number that the score averages over. reference_episodes: number
+    of the reference behaviour in each split; the conditions are their states.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,7 +36,7 @@ class PolicySettings(BaseModel):
     def _rollouts_are_whole(self) -> Self:
         if self.rollout % self.environments or self.rollout % self.batch_size:
             raise ValueError(
-                f"train.rollout = {self.rollout} is no multiple of both environments = {self.environments} and "
+                f"train.rollout = {self.rollout} is not a multiple of both environments = {self.environments} and "
                 f"batch_size = {self.batch_size}; a rollout has whole steps of all environments, and whole batches"
             )
         return self

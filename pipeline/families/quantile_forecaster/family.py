@@ -9,33 +9,40 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.network import Network
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
 from pipeline.families.quantile_forecaster.settings import ForecasterSettings
+from pipeline.families.torch_family import DeterministicFamily
 
 if TYPE_CHECKING:
-    from pipeline.families.quantile_forecaster.pinball import ForecastNetwork
+    from pipeline.families.quantile_forecaster.pinball import ForecastModule
 
 TRAIN_END, VALIDATION_END = 0.70, 0.85
 """Ends of the train and validation splits, as fractions of the series."""
 
 BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
-"""What pandas raises for a file that is no table: its own errors (ValueErrors), and those of the compressions."""
+"""What pandas raises for a file that is not a table: its own errors (ValueErrors), and those of the compressions."""
 
 
-class QuantileForecaster:
-    """The family: any CSV with a value column, one row a time step, in the order of time."""
+class QuantileForecaster(DeterministicFamily):
+    """The family; ingest.source is any CSV with a value column, one row a time step, in the order of time."""
 
     Settings = ForecasterSettings
+    settings: ForecasterSettings
+    saved_name: ClassVar[str] = "quantile_forecaster"
+    saved_key: ClassVar[str] = "quantile"
 
-    def __init__(self, settings: ForecasterSettings) -> None:
-        self.settings = settings
+    @property
+    def width(self) -> int:
+        """Hours of the history."""
+        return self.settings.history
 
     def check_hyperparameter(self, value: float) -> None:
         """Raise HyperparameterError where the quantile is not inside (0, 1)."""
@@ -50,7 +57,7 @@ class QuantileForecaster:
                 f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
                 f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
             )
-        if not np.ptp(_splits(values)["train"]) > 0:  # the deviation of equal numbers is not always 0
+        if not np.ptp(_splits(values)["train"]) > 0:  # the computed deviation of equal numbers may differ from 0
             raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
         return Data({"values": values}, {"column": settings.column, "units": settings.units})
 
@@ -68,18 +75,24 @@ class QuantileForecaster:
             monotone="increasing",
         )
 
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["ForecastNetwork", dict[str, float]]:
+    def build(self, hyperparameter: float) -> "ForecastModule":
+        """An untrained forecaster; the quantile is part of its loss alone."""
+        from pipeline.families.quantile_forecaster.pinball import ForecastModule
+
+        return ForecastModule(self.settings)
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the forecaster of one quantile; metrics are losses in the data's units, and epochs.
 
-        Every quantile starts from the same weights and sees the same batches, so that the sweep changes λ alone.
+        Every quantile starts from the same weights and sees the same batches: only λ differs within a sweep.
         """
         from pipeline.families.quantile_forecaster.pinball import train
 
         self.check_hyperparameter(hyperparameter)
         splits = _splits(data.arrays["values"])
-        return train(
-            self._windows(splits["train"]), self._windows(splits["validation"]), hyperparameter, self.settings, seed
-        )
+        known, watched = self._windows(splits["train"]), self._windows(splits["validation"])
+        module, metrics = train(known, watched, hyperparameter, self.settings, seed)
+        return self.network(module, hyperparameter), metrics
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
         """Distinct contexts (n, history), drawn at random, in the order of time; none of score occurs in fit."""
@@ -87,15 +100,7 @@ class QuantileForecaster:
         fit = np.concatenate([self._windows(splits[s])[:, : self.settings.history] for s in ("train", "validation")])
         score = self._windows(splits["test"])[:, : self.settings.history]
         pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
-        keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
-        return np.asarray(pool[np.sort(keep)], np.float32)
-
-    @classmethod
-    def load(cls, folder: Path) -> "ForecastNetwork":
-        """Read a forecaster back; BundleError where files are missing or corrupted."""
-        from pipeline.families.quantile_forecaster.pinball import load
-
-        return load(folder)
+        return drawn_conditions(pool, count, seed)
 
     def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
@@ -107,7 +112,7 @@ def _splits(values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
 
 
 def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """First occurrences of rows, in their order, without those that `known` holds too."""
+    """First occurrences of rows, in their order, without those that also occur in `known`."""
     seen = set() if known is None else {row.tobytes() for row in known}
     keep = []
     for i, row in enumerate(contexts):
@@ -129,7 +134,7 @@ def _read_table(source: Path) -> Any:
     except pd.errors.EmptyDataError as error:
         raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
     except BROKEN as error:
-        raise DataError(f"ingest.source = {source} is no CSV file: {error}") from error
+        raise DataError(f"ingest.source = {source} is not a CSV file: {error}") from error
     except ImportError as error:
         raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
 
@@ -142,7 +147,7 @@ def _read_column(source: Path, column: str) -> NDArray[np.float32]:
         raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
     if column not in table.columns:
         raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
-    with np.errstate(over="ignore"):  # beyond float32 is as bad as no number
+    with np.errstate(over="ignore"):  # values beyond float32 are treated as missing
         values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
     if (bad := np.flatnonzero(~np.isfinite(values))).size:
         first = table[column].iloc[bad[0]]

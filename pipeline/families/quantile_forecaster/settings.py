@@ -1,10 +1,8 @@
-"""Settings of a quantile forecaster: what the family and its networks both know."""
+"""Settings of a quantile forecaster."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-FAMILY = "quantile_forecaster"
 
 
 class ForecasterSettings(BaseModel):

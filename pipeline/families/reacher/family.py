@@ -23,7 +23,7 @@ PULL, DAMPING, NOISE = 20.0, 0.1, 0.05
 
 
 class Reacher(PolicyFamily):
-    """The family; ingest.source is this module itself, targets are drawn. Torques are parts of the motors' highest."""
+    """The family; ingest.source is this module itself, targets are drawn. Torques are fractions of the highest one."""
 
     weight = Column(name="control_cost", lower=0.0)
     observed: ClassVar[tuple[Column, ...]] = (

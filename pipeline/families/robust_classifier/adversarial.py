@@ -1,4 +1,4 @@
-"""The classifier's network, the attack on its images, and training on what the attack leaves of them.
+"""The classifier's network, the attack on its images, and training on attacked images.
 
 min_θ E max_{|δ|_∞ ≤ ε} loss(y + δ): Madry, Makelov, Schmidt, Tsipras and Vladu, ICLR 2018, arXiv 1706.06083. The inner
 maximum is sought by projected gradient steps of 2ε / steps along the gradient's sign, from the image itself; a single
@@ -7,27 +7,18 @@ units are smooth, because the attack follows gradients, which jump where ReLUs b
 networks of neighbouring ε resemble each other more.
 """
 
-from itertools import pairwise
-from pathlib import Path
-from typing import ClassVar
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import ValidationError
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.errors import BundleError, FitError
-from pipeline.families.digits import CLASSES, PIXELS, check_images
-from pipeline.families.robust_classifier.settings import FAMILY, RobustSettings
+from pipeline.families.digits import CLASSES, PIXELS
+from pipeline.families.layers import initialise, linear_layers
+from pipeline.families.robust_classifier.settings import RobustSettings
 from pipeline.families.threads import single_thread
-from pipeline.settings import explain
-from pipeline.storage.atomic import write_json
-from pipeline.storage.files import read_arrays, read_json
+from pipeline.families.torch_family import final_losses
 
-NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
 ATTACKED_AT = 0.1
 """The strength of the attack that every network's accuracy is reported under, whatever it was trained at."""
 
@@ -35,25 +26,13 @@ ATTACKED_AT = 0.1
 class Classifier(nn.Module):
     """MLP of SiLUs from images (N, 64) to logits (N, 10) that sum to 0.
 
-    The softmax does not see a constant that is added to all ten: without it, two networks that classify alike have
+    The softmax is invariant to a constant added to all ten; without that constant, networks that classify alike have
     equal logits.
     """
 
     def __init__(self, settings: RobustSettings) -> None:
         super().__init__()
-        # By way of "meta": weights come from a generator of our own, and torch's global one is left alone.
-        self.layers = nn.ModuleList(
-            nn.Linear(i, o, device="meta").to_empty(device="cpu")
-            for i, o in pairwise([PIXELS, *settings.hidden, CLASSES])
-        )
-
-    def initialise(self, generator: torch.Generator) -> None:
-        """Draw weights and biases uniformly in ±1/sqrt(fan in), torch's own default for linear layers."""
-        for layer in self.layers:
-            assert isinstance(layer, nn.Linear)
-            bound = layer.in_features**-0.5
-            nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        self.layers = linear_layers([PIXELS, *settings.hidden, CLASSES])
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (N, 10) of images (N, 64)."""
@@ -77,67 +56,25 @@ def attack(module: nn.Module, images: Tensor, digit: Tensor, strength: float, st
     return attacked
 
 
-class RobustNetwork:
-    """A trained classifier of one strength of attack."""
-
-    family: ClassVar[str] = FAMILY
-
-    def __init__(self, module: Classifier, settings: RobustSettings, strength: float) -> None:
-        self.module = module.requires_grad_(False)
-        self.settings = settings
-        self.strength = strength
-
-    def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
-        """Logits (N, draws, 10) of images (N, 64); the seed has no part in them, and draws are equal."""
-        images = np.asarray(conditions, np.float32)
-        check_images(images)
-        with single_thread():
-            logits = self.module(torch.from_numpy(np.ascontiguousarray(images))).numpy()
-        return np.repeat(logits[:, None, :], draws, axis=1)
-
-    def save(self, folder: Path) -> None:
-        """Write the weights as safetensors; the strength and the settings as JSON."""
-        save_file(self.module.state_dict(), folder / WEIGHTS_FILE)
-        write_json(folder / NETWORK_FILE, {"strength": self.strength, "settings": self.settings.model_dump()})
-
-
-def load(folder: Path) -> RobustNetwork:
-    """Read what `RobustNetwork.save` wrote; BundleError where files are missing or corrupted."""
-    document = read_json(folder / NETWORK_FILE, "classifier")
-    arrays, _ = read_arrays(folder / WEIGHTS_FILE, "classifier")
-    try:
-        settings = RobustSettings.model_validate(document["settings"])
-        module = Classifier(settings)
-        module.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
-        if not 0 <= (strength := float(document["strength"])) <= 1:
-            raise ValueError(f"strength = {strength} is none of an attack")
-        return RobustNetwork(module, settings, strength)
-    except ValidationError as error:
-        raise BundleError(explain(error, str(folder / NETWORK_FILE), "settings.")) from error
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise BundleError(f"{folder} holds no classifier: {error}") from error
-
-
 Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 """Images (N, 64) in [0, 1], and their classes (N,)."""
 
 
 def train(
     train_set: Labelled, test_set: Labelled, strength: float, settings: RobustSettings, seed: int
-) -> tuple[RobustNetwork, dict[str, float]]:
-    """Train on attacked images, with Adam and a learning rate that falls to nothing along a cosine.
+) -> tuple[Classifier, dict[str, float]]:
+    """Train on attacked images, with Adam and a learning rate that falls to zero along a cosine.
 
-    Returns the network, its loss over the last tenth of training, and the shares of the test set that it classifies
-    rightly, as they are and attacked at ATTACKED_AT. Raises FitError where the loss is not finite.
+    Returns the module, its loss over the last tenth of training, and the shares of the test set that it classifies
+    correctly, unattacked and attacked at ATTACKED_AT. Raises FitError where the loss is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     module = Classifier(settings)
-    module.initialise(generator)
+    initialise(module.layers, generator)
     images, digit = map(torch.tensor, train_set)
-    check_images(train_set[0])
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
-    losses: list[float] = []
+    losses: list[list[float]] = []
     with single_thread():
         for _ in range(settings.iterations):
             rows = torch.randint(len(images), (settings.batch_size,), generator=generator)
@@ -147,17 +84,15 @@ def train(
             torch.autograd.backward(loss)
             optimiser.step()
             schedule.step()
-            losses.append(float(loss.detach()))
+            losses.append([float(loss.detach())])
         clean, attacked_share = (accuracy(module, test_set, s, settings.attack_steps) for s in (0.0, ATTACKED_AT))
-    final = float(np.mean(losses[-max(1, settings.iterations // 10) :]))
-    if not np.isfinite(final):
-        raise FitError(f"strength {strength}: the loss is not finite; lower train.learning_rate")
+    (final,) = final_losses(losses, f"strength {strength}")
     metrics = {"train_loss": final, "test_accuracy": clean, "attacked_accuracy": attacked_share}
-    return RobustNetwork(module, settings, strength), metrics
+    return module, metrics
 
 
 def accuracy(module: nn.Module, labelled: Labelled, strength: float, steps: int) -> float:
-    """The share of images that is classified rightly after an attack of the given strength."""
+    """The share of images that is classified correctly after an attack of the given strength."""
     images, digit = map(torch.tensor, labelled)
     guessed = module(attack(module, images, digit, strength, steps)).argmax(dim=1)
     return float((guessed == digit).double().mean())

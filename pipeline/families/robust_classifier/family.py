@@ -2,39 +2,41 @@
 
 The condition is the image, all 64 pixels of it, and the outputs are its ten logits, which sum to 0. Pixels and not a
 few features of them: a consumer has the image at hand, and principal components would classify another one. (In a trial
-with ReLUs, 16 components lowered the errors of the surrogate and of the straight line alike, by a seventh.) The
-stronger the attack in training, the smaller the logits: from 0.2 on, the classifier gives up accuracy for caution.
+with ReLUs, 16 components lowered the errors of the surrogate and of the straight line by a seventh each.) The stronger
+the attack in training, the smaller the logits: from 0.2 on, the classifier trades accuracy for robustness.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.network import Policy
+from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import HyperparameterError
-from pipeline.families.digits import CLASSES, load_images, pixel_names
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.digits import CLASSES, PIXELS, load_images, pixel_names
+from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
 from pipeline.families.robust_classifier.settings import RobustSettings
+from pipeline.families.torch_family import DeterministicFamily
 
 if TYPE_CHECKING:
-    from pipeline.families.robust_classifier.adversarial import RobustNetwork
+    from pipeline.families.robust_classifier.adversarial import Classifier
 
 TEST_IMAGES = 597
-"""The other 1,200 are trained on."""
+"""Number of images that are never trained on, of 1,797."""
 DATA_SEED = 0
 """Seed of the division: train.seed changes the networks, never their data."""
 
 
-class RobustClassifier:
-    """The family; the source file, which ingest only names, is the module that reads the images."""
+class RobustClassifier(DeterministicFamily):
+    """The family; ingest.source is the module that reads the images, and is not read itself."""
 
     Settings = RobustSettings
-
-    def __init__(self, settings: RobustSettings) -> None:
-        self.settings = settings
+    settings: RobustSettings
+    saved_name: ClassVar[str] = "robust_classifier"
+    saved_key: ClassVar[str] = "strength"
+    width: ClassVar[int] = PIXELS
 
     def check_hyperparameter(self, value: float) -> None:
         """Raise HyperparameterError where ε is not in [0, 1], the range of a pixel."""
@@ -46,7 +48,8 @@ class RobustClassifier:
 
         Raises DataError where the source is missing.
         """
-        arrays = load_images(source).arrays
+        super().ingest(source, settings)
+        arrays = load_images().arrays
         order = np.random.default_rng(DATA_SEED).permutation(len(arrays["digit"]))
         return Data({name: array[order] for name, array in arrays.items()})
 
@@ -60,43 +63,41 @@ class RobustClassifier:
             picture="scatter",
         )
 
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["RobustNetwork", dict[str, float]]:
+    def build(self, hyperparameter: float) -> "Classifier":
+        """An untrained classifier; ε is part of its training alone."""
+        from pipeline.families.robust_classifier.adversarial import Classifier
+
+        return Classifier(self.settings)
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the classifier of one ε; metrics are its loss, and its accuracy on the test images.
 
-        Every ε starts from the same weights and sees the same batches: the sweep changes λ alone.
+        Every ε starts from the same weights and sees the same batches: only λ differs within a sweep.
         """
         from pipeline.families.robust_classifier.adversarial import train
 
         self.check_hyperparameter(hyperparameter)
         images, digit = data.arrays["images"], data.arrays["digit"]
         known, unknown = ((images[part], digit[part]) for part in (_part("fit"), _part("score")))
-        return train(known, unknown, hyperparameter, self.settings, seed)
+        module, metrics = train(known, unknown, hyperparameter, self.settings, seed)
+        return self.network(module, hyperparameter), metrics
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
         """Images (n, 64), drawn at random: those that were trained on for fit, the test images for score."""
-        pool = data.arrays["images"][_part(split)]
-        keep = np.random.default_rng(seed).choice(len(pool), size=min(count, len(pool)), replace=False)
-        return np.asarray(pool[np.sort(keep)], np.float32)
+        return drawn_conditions(data.arrays["images"][_part(split)], count, seed)
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
-        """The part of the test images whose largest logit is that of their own class."""
+        """The fraction of the test images whose largest logit is that of their class."""
         images, digit = data.arrays["images"][_part("score")], data.arrays["digit"][_part("score")]
         return {"accuracy": float(np.mean(policy(images, 1, seed)[:, 0].argmax(axis=1) == digit))}
 
     def features(
         self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
     ) -> NDArray[np.float64]:
-        """The ten probabilities (n, 10) that logits (n, 10) stand for."""
+        """The softmax probabilities (n, 10) of logits (n, 10)."""
         from scipy.special import softmax
 
         return np.asarray(softmax(np.asarray(outputs, np.float64), axis=1))
-
-    @classmethod
-    def load(cls, folder: Path) -> "RobustNetwork":
-        """Read a classifier back; BundleError where files are missing or corrupted."""
-        from pipeline.families.robust_classifier.adversarial import load
-
-        return load(folder)
 
 
 def _part(split: Split) -> slice:

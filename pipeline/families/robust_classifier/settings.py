@@ -1,17 +1,15 @@
-"""Settings of a classifier of digits under adversarial training: what the family and its networks both know."""
+"""Settings of a classifier of digits under adversarial training."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
-
-FAMILY = "robust_classifier"
 
 
 class RobustSettings(BaseModel):
     """Sizes and training of one classifier.
 
     hidden: units of its hidden layers. attack_steps: steps of the attack on every batch; 1 is the fast gradient sign
-    method. weight_decay: of Adam (a penalty on squared weights). iterations: batches that a network is trained on.
+    method. weight_decay: of Adam (a penalty on squared weights). iterations: number of training batches.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

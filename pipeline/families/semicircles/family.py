@@ -17,11 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict
 
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, Split, check_noise
+from pipeline.families.protocol import Data, IngestSection, Split, category_codes, check_codes, check_noise
+from pipeline.families.torch_family import NoSettings
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
@@ -39,7 +39,7 @@ NETWORK_FILE = "network.json"
 
 def mean_angle(category: ArrayLike, s: ArrayLike) -> NDArray[np.float64]:
     """Mean angle in radians of categories (...) at s (broadcast against them)."""
-    codes = _codes(np.asarray(category))
+    codes = check_codes(category, len(CENTRES), "category")
     return np.asarray(_START[codes] + _TURN[codes] * np.asarray(s, np.float64))
 
 
@@ -49,7 +49,7 @@ def log_density(y: ArrayLike, category: ArrayLike, s: ArrayLike) -> NDArray[np.f
     The density is the one in the plane: angle and radius have their own, over the Jacobian r of polar coordinates.
     """
     points = np.asarray(y, np.float64)
-    codes = np.broadcast_to(_codes(np.asarray(category)), points.shape[:1])
+    codes = np.broadcast_to(check_codes(category, len(CENTRES), "category"), points.shape[:1])
     offset = points - CENTRES[codes]
     log_radius = np.log(np.hypot(offset[:, 0], offset[:, 1]))
     angle = np.arctan2(offset[:, 1], offset[:, 0])
@@ -77,14 +77,14 @@ def _angle_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     return angles, shares / shares[-1]
 
 
-def _points(codes: NDArray[np.intp], angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
+def _points(codes: NDArray[np.int64], angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
     turned = radius[..., None] * np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     return np.asarray(CENTRES[codes] + turned, np.float32)
 
 
 @dataclass(frozen=True)
 class SemicircleNetwork:
-    """The truth at one s, in the guise of a network."""
+    """The exact distribution at one s, as a network."""
 
     s: float
     family: ClassVar[str] = FAMILY
@@ -94,7 +94,7 @@ class SemicircleNetwork:
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Points (N, draws, 2) of categories (N, 1); draws at different s are independent, whatever their seeds."""
         rng = np.random.default_rng([seed, int(np.float64(self.s).view(np.uint64))])
-        codes = _codes(np.asarray(conditions)[:, 0])[:, None]
+        codes = category_codes(conditions, len(CENTRES), "category")[:, None]
         shape = (len(codes), draws)
         angle = rng.vonmises(np.broadcast_to(mean_angle(codes, self.s), shape), CONCENTRATION)
         radius = rng.lognormal(0.0, SPREAD, shape)
@@ -102,7 +102,7 @@ class SemicircleNetwork:
 
     def from_noise(self, conditions: NDArray[np.floating], noise: NDArray[np.float32]) -> NDArray[np.float32]:
         """Points (N, draws, 2) of categories (N, 1): angle and radius by the inverses of their distributions."""
-        codes = _codes(np.asarray(conditions)[:, 0])[:, None]
+        codes = category_codes(conditions, len(CENTRES), "category")[:, None]
         normal = check_noise(noise, len(codes), self.noise_dimension).astype(np.float64)
         angle = mean_angle(codes, self.s) + deviation_of_angle(normal[..., 0])
         return _points(codes, angle, np.exp(SPREAD * normal[..., 1]))
@@ -113,14 +113,11 @@ class SemicircleNetwork:
 
 
 class Semicircles:
-    """The family; the source file, which ingest only names, is this module itself."""
+    """The family; ingest.source is this module itself, and is not read."""
 
-    class Settings(BaseModel):
-        """There is nothing to set."""
+    Settings = NoSettings
 
-        model_config = ConfigDict(frozen=True, extra="forbid")
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: NoSettings) -> None:
         self.settings = settings
 
     def check_hyperparameter(self, value: float) -> None:
@@ -161,11 +158,3 @@ class Semicircles:
             return SemicircleNetwork(float(document["s"]))
         except (KeyError, TypeError, ValueError) as error:
             raise BundleError(f"{folder / NETWORK_FILE} is corrupted: it holds no number s") from error
-
-
-def _codes(category: NDArray[np.generic]) -> NDArray[np.intp]:
-    codes = np.asarray(category)
-    bad = codes[~np.isin(codes, np.arange(len(CENTRES)))]
-    if bad.size:
-        raise DataError(f"category {bad[0]} does not exist; the categories are 0, 1, 2 and 3")
-    return codes.astype(np.intp)

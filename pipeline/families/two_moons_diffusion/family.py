@@ -2,34 +2,39 @@
 
 Conditional on the category, which moon, as in the experiment on two moons of Amad and van der Schaar (ICLR 2026, arXiv
 2603.01771). Dropout is active in training and in sampling. Up to a rate of 0.9 samples hardly move. At 0.99 a network
-learns next to nothing: it predicts hardly any noise, the chain takes hardly any away, and ends at a deviation of 2.1.
+learns next to nothing: it predicts hardly any noise, the chain removes hardly any, and ends at a deviation of 2.1.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from pipeline.data.network import Network
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.errors import HyperparameterError
+from pipeline.families.protocol import Data, IngestSection, Split, category_codes
+from pipeline.families.torch_family import ReparameterisedFamily
 from pipeline.families.two_moons_diffusion.settings import CATEGORIES, DiffusionSettings
 
 if TYPE_CHECKING:
-    from pipeline.families.two_moons_diffusion.denoiser import DiffusionNetwork
+    from torch import Tensor, nn
+
+    from pipeline.families.two_moons_diffusion.denoiser import Denoiser
+    from pipeline.families.two_moons_diffusion.randomness import Randomness
 
 DATA_SEED = 0
 """Seed of the moons: train.seed changes the networks, never their data."""
 
 
-class TwoMoonsDiffusion:
-    """The family; the source file, which ingest only names, is this module itself."""
+class TwoMoonsDiffusion(ReparameterisedFamily):
+    """The family; ingest.source is this module itself, and is not read."""
 
     Settings = DiffusionSettings
-
-    def __init__(self, settings: DiffusionSettings) -> None:
-        self.settings = settings
+    settings: DiffusionSettings
+    saved_name: ClassVar[str] = "two_moons_diffusion"
+    saved_key: ClassVar[str] = "dropout_rate"
 
     def check_hyperparameter(self, value: float) -> None:
         """Raise HyperparameterError where the dropout rate is not in [0, 1)."""
@@ -39,12 +44,9 @@ class TwoMoonsDiffusion:
     def ingest(self, source: Path, settings: IngestSection) -> Data:
         """Draw the moons: points (N, 2) float32, each coordinate standardised, and category (N,) int64, 0 or 1.
 
-        Nothing is read. Raises DataError where the source is missing.
+        Raises DataError where the source is missing.
         """
-        if not source.exists():
-            raise DataError(
-                f"ingest.source = {source} does not exist; set pipeline/families/two_moons_diffusion/family.py"
-            )
+        super().ingest(source, settings)
         from sklearn.datasets import make_moons
 
         points, category = make_moons(self.settings.points, noise=self.settings.noise, random_state=DATA_SEED)
@@ -61,23 +63,55 @@ class TwoMoonsDiffusion:
             picture="scatter",
         )
 
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple["DiffusionNetwork", dict[str, float]]:
+    def build(self, hyperparameter: float) -> "Denoiser":
+        """An untrained denoiser with this dropout rate."""
+        from pipeline.families.two_moons_diffusion.denoiser import Denoiser
+
+        return Denoiser(self.settings, hyperparameter)
+
+    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the diffusion model of one dropout rate; the metric is its loss, noise in units of its deviation.
 
-        Every rate starts from the same weights and sees the same batches, so that the sweep changes λ alone.
+        Every rate starts from the same weights and sees the same batches: only λ differs within a sweep.
         """
         from pipeline.families.two_moons_diffusion.denoiser import train
 
         self.check_hyperparameter(hyperparameter)
-        return train(data.arrays["points"], data.arrays["category"], hyperparameter, self.settings, seed)
+        module, metrics = train(data.arrays["points"], data.arrays["category"], hyperparameter, self.settings, seed)
+        return self.network(module, hyperparameter), metrics
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
-        """The categories (min(count, 2), 1), in both splits: contexts are shared, their draws are not."""
+        """The categories (min(count, 2), 1), in both splits, which share their conditions but not their draws."""
         return np.arange(min(count, CATEGORIES), dtype=np.float32)[:, None]
 
-    @classmethod
-    def load(cls, folder: Path) -> "DiffusionNetwork":
-        """Read a diffusion model back; BundleError where files are missing or corrupted."""
-        from pipeline.families.two_moons_diffusion.denoiser import load
+    def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
+        """Points (N, draws, 2) of categories (N, 1); DataError for a category that does not exist."""
+        import torch
 
-        return load(folder)
+        from pipeline.families.two_moons_diffusion.randomness import Seeded
+
+        return self._sample(module, conditions, draws, Seeded(torch.default_generator)).numpy()
+
+    @property
+    def noise_dimension(self) -> int:
+        """The key of the dropout masks, and a point for each step of the chain."""
+        from pipeline.families.two_moons_diffusion.randomness import DIMENSION, KEY
+
+        return KEY + DIMENSION * self.settings.steps
+
+    def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
+        """Points (N, draws, 2) of categories (N, 1) from the key of their masks and the noise of their chains."""
+        from pipeline.families.two_moons_diffusion.randomness import FromNoise
+
+        return self._sample(module, conditions, noise.shape[1], FromNoise(noise.flatten(0, 1).numpy()))
+
+    def _sample(
+        self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, randomness: "Randomness"
+    ) -> "Tensor":
+        import torch
+
+        from pipeline.families.two_moons_diffusion.denoiser import sample
+
+        category = torch.from_numpy(category_codes(conditions, CATEGORIES, "category"))
+        points = sample(module, category.repeat_interleave(draws), self.settings, randomness)
+        return points.reshape(len(category), draws, points.shape[1])

@@ -1,4 +1,4 @@
-"""Where the chain's noise and dropout masks come from: a generator, or numbers that belong to each row alone.
+"""Sources of the chain's noise and dropout masks: a generator, or numbers of each row's own.
 
 Masks take 2 · width numbers a step, 51,200 a draw by default. A row's masks are therefore hashed from a key of its own
 (lowbias32 by Ellis, "Hash function prospector", 2018), so that a draw takes no more noise than its chain and its key.

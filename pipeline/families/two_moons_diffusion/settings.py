@@ -1,8 +1,7 @@
-"""Settings of a two-moons diffusion model: what the family and its networks both know."""
+"""Settings of a two-moons diffusion model."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
-FAMILY = "two_moons_diffusion"
 CATEGORIES = 2
 """The moons: 0 is the upper one, 1 the lower one."""
 
@@ -13,7 +12,7 @@ class DiffusionSettings(BaseModel):
     points, noise: number of data points, and the deviation of their noise before they are standardised. steps: length
     of the chain. first_variance, last_variance: ends of the noise's linear schedule. width: units of both hidden
     layers. embedding: width of the embeddings of time (even: sines and cosines) and of the category. iterations:
-    batches that a network is trained on.
+    number of batches that a network is trained on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

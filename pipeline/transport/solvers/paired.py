@@ -1,8 +1,8 @@
 """The paired solver: couplings found by exact transport, metric and paths learnt along them, maps regressed on them.
 
-Where the harvest holds the same conditions at every anchor, the coupling of a deterministic network is known outright,
-and that of a stochastic one is a small transport problem a condition. It is found under the learnt cost c (the least
-action between two samples), in turns with the metric and the paths: Euclidean pairs squeeze what moves on a curve.
+Where the harvest holds the same conditions at every anchor, the coupling of a deterministic network is known, and that
+of a stochastic one is a small transport problem a condition. It is found under the learnt cost c (the least action
+between two samples), in turns with the metric and the paths: Euclidean pairs squeeze what moves on a curve.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,8 @@ from pipeline.transport.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.transport.training import History, PathTrainer
 
 FINAL_SHARE = 4
-"""The last coupling, on which the maps are regressed, may cost so many times as much as those before it: in larger
-blocks it is less noisy, and the maps' images keep more of their spread."""
+"""The last coupling, on which the maps are regressed, may cost this many times as much as the others: in larger blocks
+it is less noisy, and the maps' images keep more of their spread."""
 EXPLORED = 0.1
 """How far beyond the samples, in standardised units, paths are trained: rows to be moved need not be the harvest's."""
 
@@ -39,7 +39,7 @@ def fit_paired(
 ) -> History:
     """Fit maps, and by the trainer metric and paths, in place; returns the training curves (path action, map loss).
 
-    known: the coupling is known outright, and found once. trainer None: paths are straight, the cost is Euclidean.
+    known: the coupling is known, and computed once. trainer None: paths are straight, the cost is Euclidean.
     """
     generator = torch.Generator().manual_seed(seed)
     numpy_generator = np.random.default_rng(seed)
@@ -70,7 +70,7 @@ def train_paths(
     generator: torch.Generator,
     explore: bool,
 ) -> list[float]:
-    """Train on coupled pairs; with `explore` as much on random ones, which move the paths alone. Returns the actions.
+    """Train on coupled pairs; with `explore` on random ones too, which train only the paths. Returns the actions.
 
     Without random pairs the network would not know the cost of a pair that is not coupled yet.
     """

@@ -43,7 +43,7 @@ class SemidualSolver:
             self.dual.parameters(), config.dual_learning_rate, betas=(0.5, 0.9), fused=True
         )
         self.map_optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, fused=True)
-        # At constant rates a saddle point is circled, not reached.
+        # At constant rates the iterates circle the saddle point without reaching it.
         self.schedules = [one_cycle(o, config.outer_steps) for o in (self.dual_optimiser, self.map_optimiser)]
 
     def _draw(self, anchor: AnchorSamples) -> tuple[Tensor, Condition]:
@@ -82,7 +82,7 @@ class SemidualSolver:
         map_loss = (self.maps(start, condition) - image).square().sum(-1).mean()
         _descend(self.map_optimiser, map_loss)
         if not self.trainer.curved:
-            pass  # paths are the straight lines that they start as
+            pass  # paths stay the straight lines that they start as
         elif learn_metric:
             self._learn_cost(start, image, condition)
         else:

@@ -1,17 +1,13 @@
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
-from pipeline.errors import BundleError, ConfigurationError, DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.families.cancer_therapy.cancer import OBSERVED
 from pipeline.families.cancer_therapy.cancer_env import CancerEnv
 from pipeline.families.cancer_therapy.family import CancerSettings, CancerTherapy
-from pipeline.families.catalog import load_network, make_family, save_network
+from pipeline.families.catalog import make_family
 from pipeline.families.policies.policy_family import score_seed
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily, ScoredFamily
-from pipeline.stages.harvest import evaluate
+from pipeline.families.protocol import Data, IngestSection
 from pipeline.stages.params import load_config
 from tests.paths import CHECKOUT
 
@@ -32,11 +28,6 @@ def data(tmp_path_factory) -> Data:
 @pytest.fixture(scope="module")
 def network(data):
     return FAMILY.train(data, 5.0, 0)[0]
-
-
-def test_fulfils_the_protocol_and_has_a_score():
-    assert isinstance(FAMILY, NetworkFamily)
-    assert isinstance(FAMILY, ScoredFamily)
 
 
 def test_schema_has_the_boxes_of_the_environment():
@@ -93,39 +84,6 @@ def test_states_do_not_depend_on_the_penalty(data, tmp_path):
         np.testing.assert_array_equal(states, data.arrays[split])
 
 
-def test_actions_fit_the_schema_and_differ_between_draws(network, data):
-    states = FAMILY.conditions(data, "score", 20, 0)
-    outputs, repeated = evaluate(network, FAMILY.schema(data), states, 6, 0)
-    assert (outputs.shape, repeated.shape) == ((120, 2), (120, 7))
-    assert outputs.reshape(20, 6, 2).std(axis=1).max(axis=0).min() > 0
-    np.testing.assert_array_equal(outputs, evaluate(network, FAMILY.schema(data), states, 6, 0)[0])
-    assert not np.array_equal(outputs, evaluate(network, FAMILY.schema(data), states, 6, 1)[0])
-
-
-def test_a_policy_survives_the_disk_without_pickle(network, data, tmp_path):
-    save_network(network, tmp_path / "policy")
-    assert {file.name for file in (tmp_path / "policy").iterdir()} == {
-        "family.json",
-        "network.json",
-        "weights.safetensors",
-    }
-    states = FAMILY.conditions(data, "fit", 9, 0)
-    again = load_network(tmp_path / "policy")
-    np.testing.assert_array_equal(again.outputs(states, 4, 3), network.outputs(states, 4, 3))
-    (tmp_path / "policy" / "network.json").write_text('{"hyperparameter": 5.0, "settings": {"hidden": [9]}}')
-    with pytest.raises(BundleError, match="holds no network of CancerTherapy"):
-        load_network(tmp_path / "policy")
-
-
-def test_training_repeats_itself(network, data):
-    states = FAMILY.conditions(data, "fit", 9, 0)
-    again, metrics = FAMILY.train(data, 5.0, 0)
-    np.testing.assert_array_equal(again.outputs(states, 4, 3), network.outputs(states, 4, 3))
-    assert metrics["steps"] == 256
-    other, _ = FAMILY.train(data, 6.0, 0)
-    assert not np.array_equal(other.outputs(states, 4, 3), network.outputs(states, 4, 3))
-
-
 def test_score_weighs_the_penalty_by_its_own_hyperparameter(data):
     def policy(conditions, draws, seed):
         return np.tile([3.0, 1.0], (len(conditions), draws, 1))
@@ -155,7 +113,7 @@ def test_score_is_the_mean_reward_of_episodes_one_after_the_other(data):
 
 
 def test_states_of_another_width_are_refused(network):
-    with pytest.raises(DataError, match=r"conditions have shape \(2, 6\); \(N, 7\) is needed: \['log_T_p', "):
+    with pytest.raises(DataError, match=r"conditions have shape \(2, 6\); \(N, 7\) is needed"):
         network.outputs(np.zeros((2, 6)), 1, 0)
 
 
@@ -165,16 +123,11 @@ def test_weight_that_is_none_is_refused(data, weight):
         FAMILY.train(data, weight, 0)
 
 
-def test_missing_source_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"absent.py does not exist"):
-        FAMILY.ingest(tmp_path / "absent.py", SOURCE)
-
-
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"penalty": "square"}, r"train.penalty: .*'linear' or 'hinge'"),
-        ({"rollout": 100}, r"train.rollout = 100 is no multiple of both environments = 32 and batch_size = 64"),
+        ({"rollout": 100}, r"train.rollout = 100 is not a multiple of both environments = 32 and batch_size = 64"),
         ({"stepz": 1}, r"train.stepz: unknown key"),
     ],
 )
@@ -195,19 +148,6 @@ def test_presets_are_sweeps_of_this_family(name):
     if not name.endswith("small"):
         assert config.sweep.held_out == (1.0, 2.0, 3.0, 4.0, 6.0, 7.0, 8.0, 9.0)
         assert family.settings == CancerSettings(penalty=family.settings.penalty)
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("pipeline.families.cancer_therapy.family", {"torch", "stable_baselines3", "gymnasium", "scipy", "pandas"}),
-        ("pipeline.families.policies.gaussian_policy", {"stable_baselines3", "gymnasium", "scipy", "pandas", "mlflow"}),
-    ],
-)
-def test_modules_load_no_more_than_they_need(module, heavy):
-    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

@@ -103,5 +103,5 @@ def test_what_is_handed_in_stays_as_it_was():
 
 def test_a_solution_that_ends_early_is_refused(monkeypatch):
     monkeypatch.setattr(rosenbrock, "MOST_STEPS", 200)
-    with pytest.raises(FitError, match=r"system 1 asks for more than 200 steps in 1.0; its state is \[.*start from"):
+    with pytest.raises(FitError, match=r"system 1 needs more than 200 steps in 1.0; its state is \[.*start from"):
         integrate(Walled(), np.array([[0.1, 1.5]]), 1.0, np.full(2, 0.1), relative=1e-3, absolute=1e-3)

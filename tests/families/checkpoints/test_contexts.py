@@ -34,10 +34,10 @@ def test_every_kind_of_file_holds_the_same(tmp_path):
     ("name", "content", "message"),
     [
         ("gone.csv", None, r"gone.csv does not exist; set train.conditions"),
-        ("a.txt", b"x,kind\n1,1\n", r"ending '.txt'; conditions are read from .parquet, .csv and .npz"),
+        ("a.txt", b"x,kind\n1,1\n", r"suffix '.txt'; conditions are read from .parquet, .csv and .npz"),
         ("a.csv", b"x\n1\n", r"a.csv: columns \['kind'\] are missing; it holds \['x'\]"),
         ("a.csv", b"", "a.csv cannot be read as csv"),
-        ("a.csv", b"x,kind\none,1\n", r"columns \['x', 'kind'\] are no conditions .*finite numbers are needed"),
+        ("a.csv", b"x,kind\none,1\n", r"columns \['x', 'kind'\] are not valid conditions .*finite numbers are needed"),
         ("a.csv", b"x,kind\n,1\n", r"a.csv\[0, 0\] = nan"),
         ("a.csv", b"x,kind\n0,0.5\n", "'kind' is categorical but contains 0.5"),
         ("a.csv", b"x,kind\n0,3\n", r"'kind' contains 3.0, outside its bounds \[0.0, 2.0\]"),

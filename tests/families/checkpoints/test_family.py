@@ -158,7 +158,7 @@ def test_another_checkpoint_is_another_data(root):
         (
             {"checkpoints": {0.0: "models:/line@champion", 0.5: "a", 2.0: "b"}},
             ConfigurationError,
-            "models:/line@champion is no fixed MLflow URI: an alias or a stage may move unseen",
+            "models:/line@champion is not a fixed MLflow URI: an alias or a stage may change unnoticed",
         ),
         ({"conditions": ""}, ConfigurationError, "train.conditions = ''"),
         ({"conditions": "gone.csv"}, DataError, r"train.conditions = 'gone.csv': .* does not exist"),
@@ -198,7 +198,7 @@ def test_what_can_be_found_wrong_before_is(root, settings, error, message):
         (
             {"checkpoints": "policy-{value}.zip"},
             BundleError,
-            r"λ = 0.5: .*policy-0.5.zip is no kind of checkpoint that is read without unpickling .*; save the weights",
+            r"λ = 0.5: .*policy-0.5.zip is not a checkpoint that can be read without unpickling .*; save the weights",
         ),
         ({"checkpoints": "folder-{value}"}, BundleError, r"λ = 0.5: .*folder-0.5 holds no MLmodel"),
     ],

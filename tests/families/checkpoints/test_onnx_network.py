@@ -69,7 +69,7 @@ def test_weights_beside_the_file_come_along(tmp_path):
     save_network(network, tmp_path / "saved")
     (large / "b.onnx.data").unlink()
     np.testing.assert_allclose(load_network(tmp_path / "saved").outputs(X, 1, 0)[:, 0], X * [2, -1], rtol=1e-6)
-    with pytest.raises(BundleError, match=r"b.onnx is no ONNX model, lacks files beside it, .*: .*b.onnx.data"):
+    with pytest.raises(BundleError, match=r"b.onnx is not an ONNX model, lacks files beside it, .*: .*b.onnx.data"):
         OnnxNetwork.read(large / "b.onnx", COLUMNS)
 
 
@@ -104,5 +104,5 @@ def test_model_that_cannot_be_asked_is_refused(tmp_path, settings, message):
 
 def test_broken_file_is_refused(tmp_path):
     (tmp_path / "a.onnx").write_bytes(b"x")
-    with pytest.raises(BundleError, match=r"a.onnx is no ONNX model"):
+    with pytest.raises(BundleError, match=r"a.onnx is not an ONNX model"):
         OnnxNetwork.read(tmp_path / "a.onnx", COLUMNS)

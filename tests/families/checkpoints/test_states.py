@@ -57,7 +57,7 @@ def test_what_is_no_state_dict_is_refused(tmp_path, name, content, key, message)
 
 def test_former_and_broken_files_are_refused(tmp_path):
     torch.save(STATE, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
-    with pytest.raises(BundleError, match=r"old.pt is no file of today's torch.save"):
+    with pytest.raises(BundleError, match=r"old.pt is not in the current format of torch.save"):
         read_state(tmp_path / "old.pt")
     torch.save(STATE, tmp_path / "cut.pt")
     content = (tmp_path / "cut.pt").read_bytes()
@@ -65,7 +65,7 @@ def test_former_and_broken_files_are_refused(tmp_path):
     with pytest.raises(BundleError, match=r"cut.pt is"):
         read_state(tmp_path / "cut.pt")
     (tmp_path / "cut.safetensors").write_bytes(b"\x08")
-    with pytest.raises(BundleError, match=r"cut.safetensors is corrupted \(no safetensors\)"):
+    with pytest.raises(BundleError, match=r"cut.safetensors is corrupted \(not a safetensors file\)"):
         read_state(tmp_path / "cut.safetensors")
 
 
@@ -74,5 +74,5 @@ def test_archive_of_something_else_is_refused(tmp_path):
 
     with zipfile.ZipFile(tmp_path / "a.pt", "w") as archive:
         archive.writestr("data", "x")
-    with pytest.raises(BundleError, match=r"a.pt is corrupted, or no file of torch.save"):
+    with pytest.raises(BundleError, match=r"a.pt is corrupted, or not a file of torch.save"):
         read_state(tmp_path / "a.pt")

@@ -1,14 +1,12 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.errors import DataError, HyperparameterError
+from pipeline.errors import HyperparameterError
 from pipeline.families.digits_vae.family import DigitsVAE
 from pipeline.families.digits_vae.settings import VAESettings
-from pipeline.families.protocol import Data, FeaturedFamily, IngestSection, NetworkFamily
+from pipeline.families.protocol import Data, IngestSection
 
 SOURCE = IngestSection(source="code.py")
 SMALL = VAESettings(latent=2, width=16, batch_size=32, iterations=20)
@@ -18,11 +16,6 @@ CLASSES = np.arange(10, dtype=np.float32)[:, None]
 def digits(folder: Path) -> Data:
     (folder / "code.py").touch()
     return DigitsVAE(SMALL).ingest(folder / "code.py", SOURCE)
-
-
-def test_fulfils_the_protocol():
-    assert isinstance(DigitsVAE(SMALL), NetworkFamily)
-    assert isinstance(DigitsVAE(SMALL), FeaturedFamily)
 
 
 def test_conditions_are_the_classes_in_both_splits():
@@ -55,31 +48,6 @@ def test_features_tell_digits_apart_and_are_measured_in_their_own_deviations(tmp
 def test_beta_that_is_no_weight_is_refused(tmp_path, beta):
     with pytest.raises(HyperparameterError, match=rf"beta {beta}: a weight is at least 0, and finite"):
         DigitsVAE(SMALL).train(digits(tmp_path), beta, 0)
-
-
-def test_missing_source_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"absent.py does not exist"):
-        DigitsVAE(SMALL).ingest(tmp_path / "absent.py", SOURCE)
-
-
-def test_data_that_were_saved_train_the_same_network(tmp_path):
-    data, family = digits(tmp_path), DigitsVAE(SMALL)
-    data.save(tmp_path)
-    draws = [family.train(d, 0.5, 0)[0].outputs(CLASSES, 2, 0) for d in (data, Data.load(tmp_path))]
-    np.testing.assert_array_equal(*draws)
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("pipeline.families.digits_vae.family", {"torch", "sklearn", "scipy", "pandas"}),
-        ("pipeline.families.digits_vae.variational", {"sklearn", "scipy", "pandas", "mlflow"}),
-    ],
-)
-def test_modules_load_no_more_than_they_need(module, heavy):
-    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

@@ -1,4 +1,3 @@
-import subprocess
 import sys
 
 import gymnasium
@@ -6,12 +5,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError, HyperparameterError
-from pipeline.families.catalog import load_network, make_family, save_network
+from pipeline.families.catalog import make_family
 from pipeline.families.policies.policy_family import score_seed
 from pipeline.families.policies.settings import PolicySettings
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily, ScoredFamily
+from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.reacher.family import LINKS, Reacher
-from pipeline.stages.harvest import evaluate
 from pipeline.stages.params import load_config
 from tests.paths import CHECKOUT
 
@@ -32,11 +30,6 @@ def data(tmp_path_factory) -> Data:
 @pytest.fixture(scope="module")
 def network(data):
     return FAMILY.train(data, 3.0, 0)[0]
-
-
-def test_fulfils_the_protocol_and_has_a_score():
-    assert isinstance(FAMILY, NetworkFamily)
-    assert isinstance(FAMILY, ScoredFamily)
 
 
 def test_schema_has_the_sizes_and_the_box_of_the_environment():
@@ -98,16 +91,6 @@ def test_score_is_the_mean_reward_of_episodes_under_this_control_cost(data):
     assert FAMILY.score(policy, data, 2.5, 6) == {"mean episode reward": pytest.approx(np.mean(by_hand), rel=1e-5)}
 
 
-def test_torques_fit_the_schema_and_a_policy_survives_the_disk_without_pickle(network, data, tmp_path):
-    states = FAMILY.conditions(data, "score", 9, 0)
-    outputs, _ = evaluate(network, FAMILY.schema(data), states, 5, 0)
-    save_network(network, tmp_path / "policy")
-    assert {file.suffix for file in (tmp_path / "policy").iterdir()} == {".json", ".safetensors"}
-    again = load_network(tmp_path / "policy").outputs(states, 5, 0)
-    np.testing.assert_array_equal(again.reshape(-1, 2), outputs)
-    np.testing.assert_array_equal(FAMILY.train(data, 3.0, 0)[0].outputs(states, 5, 0), again)
-
-
 def test_weight_that_is_none_is_refused(data):
     with pytest.raises(HyperparameterError, match=r"control_cost -1.0: a weight is at least 0"):
         FAMILY.train(data, -1.0, 0)
@@ -120,13 +103,6 @@ def test_presets_are_sweeps_of_this_family(name):
     assert (config.name, config.register_.model) == (name, name)
     assert config.sweep.anchors == (1.0, 5.0)
     assert config.sweep.held_out == ((3.0,) if name.endswith("small") else (2.0, 3.0, 4.0))
-
-
-def test_module_loads_no_more_than_it_needs():
-    heavy = {"torch", "stable_baselines3", "gymnasium", "mujoco", "scipy", "pandas"}
-    script = f"import sys, pipeline.families.reacher.family; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 def test_missing_simulators_name_their_extra(monkeypatch, tmp_path):

@@ -1,12 +1,10 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.errors import DataError, HyperparameterError
-from pipeline.families.protocol import Data, FeaturedFamily, IngestSection, NetworkFamily, ScoredFamily
+from pipeline.errors import HyperparameterError
+from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.robust_classifier.family import RobustClassifier
 from pipeline.families.robust_classifier.settings import RobustSettings
 
@@ -17,12 +15,6 @@ SMALL = RobustSettings(hidden=(16,), batch_size=32, iterations=20)
 def digits(folder: Path) -> Data:
     (folder / "code.py").touch()
     return RobustClassifier(SMALL).ingest(folder / "code.py", SOURCE)
-
-
-def test_fulfils_the_protocol():
-    assert isinstance(RobustClassifier(SMALL), NetworkFamily)
-    assert isinstance(RobustClassifier(SMALL), ScoredFamily)
-    assert isinstance(RobustClassifier(SMALL), FeaturedFamily)
 
 
 def test_score_is_the_accuracy_on_the_test_images(tmp_path):
@@ -78,19 +70,6 @@ def test_strength_outside_its_range_is_refused(tmp_path, epsilon):
         RobustClassifier(SMALL).train(digits(tmp_path), epsilon, 0)
 
 
-def test_missing_source_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"absent.py does not exist"):
-        RobustClassifier(SMALL).ingest(tmp_path / "absent.py", SOURCE)
-
-
-def test_data_that_were_saved_train_the_same_network(tmp_path):
-    data, family = digits(tmp_path), RobustClassifier(SMALL)
-    data.save(tmp_path)
-    images = family.conditions(data, "score", 9, 0)
-    logits = [family.train(d, 0.1, 0)[0].outputs(images, 1, 0) for d in (data, Data.load(tmp_path))]
-    np.testing.assert_array_equal(*logits)
-
-
 def test_test_images_are_not_trained_on(tmp_path):
     data, family = digits(tmp_path), RobustClassifier(SMALL)
     images = family.conditions(data, "fit", 9, 0)
@@ -101,19 +80,6 @@ def test_test_images_are_not_trained_on(tmp_path):
     np.testing.assert_array_equal(first.outputs(images, 1, 0), again.outputs(images, 1, 0))
     assert metrics["train_loss"] == other["train_loss"]
     assert metrics["test_accuracy"] != other["test_accuracy"]
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("pipeline.families.robust_classifier.family", {"torch", "sklearn", "scipy", "pandas"}),
-        ("pipeline.families.robust_classifier.adversarial", {"sklearn", "scipy", "pandas", "mlflow"}),
-    ],
-)
-def test_modules_load_no_more_than_they_need(module, heavy):
-    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow

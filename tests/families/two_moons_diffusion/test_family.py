@@ -1,13 +1,11 @@
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.spatial import KDTree
 
-from pipeline.errors import DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily
+from pipeline.errors import HyperparameterError
+from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.two_moons_diffusion.family import TwoMoonsDiffusion
 from pipeline.families.two_moons_diffusion.settings import DiffusionSettings
 
@@ -18,10 +16,6 @@ SMALL = DiffusionSettings(points=400, steps=10, width=16, iterations=20, batch_s
 def moons(folder: Path, settings: DiffusionSettings = SMALL) -> Data:
     (folder / "code.py").touch()
     return TwoMoonsDiffusion(settings).ingest(folder / "code.py", SOURCE)
-
-
-def test_fulfils_the_protocol():
-    assert isinstance(TwoMoonsDiffusion(SMALL), NetworkFamily)
 
 
 def test_moons_are_standardised_balanced_and_always_the_same(tmp_path):
@@ -67,33 +61,6 @@ def test_schema_has_one_category_and_two_outputs_without_units():
 def test_rate_outside_its_range_is_refused(tmp_path, rate):
     with pytest.raises(HyperparameterError, match=rf"dropout rate {rate}: a rate is at least 0 and less than 1"):
         TwoMoonsDiffusion(SMALL).train(moons(tmp_path), rate, 0)
-
-
-def test_missing_source_is_refused(tmp_path):
-    with pytest.raises(
-        DataError, match=r"absent.py does not exist; set pipeline/families/two_moons_diffusion/family.py"
-    ):
-        TwoMoonsDiffusion(SMALL).ingest(tmp_path / "absent.py", SOURCE)
-
-
-def test_data_that_were_saved_train_the_same_network(tmp_path):
-    data, family = moons(tmp_path), TwoMoonsDiffusion(SMALL)
-    data.save(tmp_path)
-    draws = [family.train(d, 0.5, 0)[0].outputs(np.array([[1.0]]), 5, 0) for d in (data, Data.load(tmp_path))]
-    np.testing.assert_array_equal(*draws)
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("pipeline.families.two_moons_diffusion.family", {"torch", "sklearn", "scipy", "pandas"}),
-        ("pipeline.families.two_moons_diffusion.denoiser", {"sklearn", "scipy", "pandas", "mlflow"}),
-    ],
-)
-def test_modules_load_no_more_than_they_need(module, heavy):
-    script = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow
