@@ -17,6 +17,7 @@ from pipeline.evaluation.methods.catalog import labels
 from pipeline.report.html import write_report
 from pipeline.report.panels import choose_panels
 from pipeline.report.style import log_axis
+from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -39,8 +40,8 @@ class _Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
-def _write(folder, score, *, deterministic=False, decision=None, name="sweep"):
-    surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic)
+def _write(folder, score, *, deterministic=False, decision=None, name="sweep", candidates=()):
+    surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic, candidates=candidates)
     evaluation = evaluate(surrogate, score, redraws=2)
     facts = Facts.of(name, surrogate, score, score)
     judgement = Judgement(evaluation, decision or decide(evaluation), facts)
@@ -136,6 +137,44 @@ def test_a_report_without_held_out_values_says_so(tmp_path):
     html, _ = _write(tmp_path, stochastic_harvest(values=(0.0, 0.5, 1.0)))
     assert "no held-out hyperparameter value" in html
     assert _pictures(tmp_path) == {"paths.png", "fit.png"}
+
+
+JUDGED = (
+    Candidate("K_I", 0.5, 0.02),
+    Candidate("K_theta-U", 0.25, 0.0, chosen=True, remark="bends"),
+    Candidate("clock linear", 0.25),
+    Candidate("clock hold", 0.75),
+)
+
+
+def _section(html):
+    (section,) = re.findall(r"<h2>What was compared</h2>(.*?)<h2>", html, re.DOTALL)
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr.*?>(.*?)</tr>", section, re.DOTALL)]
+    return section, [row for row in rows if row]
+
+
+def test_the_report_says_what_was_compared(tmp_path):
+    html, _ = _write(tmp_path, stochastic_harvest(), candidates=JUDGED)
+    section, rows = _section(html)
+    assert rows == [
+        ["K_I", "0.500 ± 0.0200", "", ""],
+        ["K_theta-U", "0.250", "✓", "bends"],
+        ["linear", "0.250", "✓"],
+        ["hold", "0.750", ""],
+    ]
+    assert section.count("<table") == 2
+    assert "cannot tell its base" in section
+    assert _Elements(html).open == []
+
+
+def test_the_report_says_where_the_choice_is_a_prior(tmp_path):
+    prior = (Candidate("K_theta-U", chosen=True, remark="no anchor can be left out: declared prior"),)
+    html, _ = _write(tmp_path, stochastic_harvest(), candidates=prior)
+    section, rows = _section(html)
+    assert rows[0] == ["K_theta-U", "–", "✓", "no anchor can be left out: declared prior"]
+    assert [row[:3] for row in rows[1:]] == [["linear", "–", "✓"]]
+    assert "declared prior, not a finding" in section
+    assert "left every interior anchor out" not in section
 
 
 def test_names_are_escaped_and_the_verdict_is_shown(tmp_path):
