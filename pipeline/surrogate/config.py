@@ -17,6 +17,6 @@ class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfi
     model_config = ConfigDict(allow_inf_nan=False)
 
     solver: Solver = "paired"
-    # How samples run along their paths: at uniform speed, so that the clock alone says when, or as the least action has
-    # it, dwelling where samples are dense. auto: uniform, but action for draws at two anchors, which tell no clock.
+    # How samples run along their paths: at uniform speed, so that the clock alone says when (auto), or as the least
+    # action has it, dwelling where samples are dense.
     speed: Literal["auto", "uniform", "action"] = "auto"
