@@ -1,7 +1,7 @@
 """The record of a validation, metrics.json: written by validation, read by registration and by the flow.
 
-Numbers that `dvc metrics show` should list stand in mappings; what would swell its table (every score, digests,
-sentences) stands in lists, which DVC leaves out.
+Numbers for the table of `dvc metrics show` are in mappings; what would make it too long (every score, digests,
+sentences) is in lists, which DVC leaves out.
 """
 
 import csv
@@ -63,7 +63,7 @@ class ScoreRecord(_Frozen):
 
 
 class VerdictRecord(_Frozen):
-    """What one gate found."""
+    """The verdict of one gate."""
 
     gate: str
     passed: bool
@@ -71,7 +71,7 @@ class VerdictRecord(_Frozen):
 
 
 class DecisionRecord(_Frozen):
-    """What the gates decided; the reason is a list of one sentence."""
+    """The decision of the gates; the reason is a list of one sentence."""
 
     promote: bool
     reason: tuple[str]
@@ -79,7 +79,7 @@ class DecisionRecord(_Frozen):
 
 
 class CrossingsRecord(_Frozen):
-    """Shares of outputs that fall where they should rise with λ; see `pipeline.evaluation.crossings`."""
+    """Shares of outputs that decrease where they should increase with λ; see `pipeline.evaluation.crossings`."""
 
     surrogate: float
     anchors: float
@@ -111,9 +111,9 @@ class Record(_Frozen):
     """The content of metrics.json.
 
     mean: errors by method in the mean over the held-out λ. surrogate: its error at each. served: how the surrogate was
-    asked, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
-    comparison cannot say. crossings: for sweeps whose outputs rise with λ. task_mean, task: for families with scores or
-    features of their own.
+    queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
+    comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
+    scores or features of their own.
     """
 
     recorded: DecisionRecord = Field(alias="decision")

@@ -78,8 +78,7 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
         "errors.png",
         "Errors at the held-out values",
         "Left: the error of every method; the surrogate is blue, and dotted verticals are the anchors, where methods "
-        "start afresh. Right: how wide each method's outputs scatter; a spread that falls short of the truth's is a "
-        "collapse.",
+        "start again. Right: how widely each method's outputs scatter; a spread well below the truth's is a collapse.",
     )
 
 
@@ -100,14 +99,14 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     return Picture(
         "fit.png",
         "How the fit went",
-        "The curves that the fit recorded; all should have levelled off at their right end.",
+        "The curves that the fit recorded; all should have levelled off by their right end.",
     )
 
 
 def _per_interval(
     ax: "Axes", anchors: tuple[float, ...], values: Sequence[float], figures: Sequence[float], line: dict[str, Any]
 ) -> None:
-    """Draw a line that breaks at the anchors: errors fall towards 0 there, and joining them across would hide it."""
+    """Draw a line that breaks at the anchors: errors fall towards 0 there, which a joined line would hide."""
     intervals = np.array([Anchors(anchors).interval(value) for value in values])
     for k in np.unique(intervals):
         ax.plot(np.array(values)[intervals == k], np.array(figures)[intervals == k], **line)
