@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
@@ -16,6 +17,7 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.catalog import labels
 from pipeline.report.html import write_report
 from pipeline.report.panels import choose_panels
+from pipeline.report.pictures import _bars, draw_history
 from pipeline.report.style import log_axis
 from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
@@ -224,3 +226,26 @@ def test_ticks_of_a_logarithmic_axis_enclose_the_data(low, high):
     assert min(ticks) <= low * (1 + 1e-9)
     assert max(ticks) >= high * (1 - 1e-9)
     assert len(ticks) <= 16
+
+
+@pytest.mark.parametrize(
+    ("history", "said", "unsaid"),
+    [
+        ({"map_error": [3e-5, 2e-5]}, "Bars give", "Curves"),
+        ({"path_action": [2.0, 1.0, 0.5], "map_error": [0.5]}, "Curves", "Bars give"),
+        ({"dual_value": [0.1] * 3, "map_loss": [5.0, 0.2, 0.1]}, "Curves", "Bars give"),
+    ],
+)
+def test_what_is_recorded_once_an_interval_is_no_curve(tmp_path, history, said, unsaid):
+    surrogate = ConstantVelocity(schema=stochastic_harvest().schema, history=history)
+    picture = draw_history(surrogate, tmp_path)
+    assert said in picture.caption
+    assert unsaid not in picture.caption
+    assert (tmp_path / picture.file).read_bytes().startswith(PNG)
+
+
+def test_bars_are_named_by_their_intervals():
+    ax = Figure().subplots()
+    _bars(ax, ConstantVelocity(schema=stochastic_harvest().schema), [0.2, 0.1])
+    assert [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)] == [0.2, 0.1]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0 to 0.5", "0.5 to 1"]
