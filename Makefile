@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run sweep test test-fast lint format types docs bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -56,6 +56,9 @@ types: $(INSTALLED)  ## check the types
 docs: $(INSTALLED)  ## write docs/reference.md and docs/architecture.md, with its picture, from the source
 	$(BIN)/python -m tools.reference
 	$(BIN)/python -m tools.architecture
+
+picture: $(INSTALLED)  ## draw README's first picture; the first time trains the networks of the default sweep (minutes)
+	$(BIN)/python -m tools.curves
 
 bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 	$(BIN)/python -m benchmarks

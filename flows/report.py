@@ -25,12 +25,13 @@ def read_registration(folder: Path) -> Registration:
 class Validation:
     """The errors of all methods: a row for each method, a column for each held-out value, and their mean.
 
-    measure: what the errors are, as validation calls it.
+    measure: what the errors are, as validation calls it. choice: variant and clock in use, and how they were chosen.
     """
 
     measure: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    choice: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def read_validation(folder: Path) -> Validation:
         (record.labels[method], *(f"{row[value]:.4g}" for value in values), f"{record.mean[method]:.4g}")
         for method, row in errors.items()
     )
-    return Validation(record.measure, ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows))
+    return Validation(
+        record.measure, ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows), record.choice
+    )
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
@@ -81,5 +84,12 @@ def as_markdown(summary: Summary) -> str:
     head, rows = summary.validation.columns, summary.validation.rows
     lines = [head, ["---"] * len(head), *rows]
     table = "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else NOTHING_HELD_OUT
-    registration = summary.registration
-    return f"`{registration.uri}`\n\n{registration.reason}\n\n{table}\n\nReport: `{summary.report}`\n"
+    registration, chosen = summary.registration, summary.validation.choice
+    paragraphs = (
+        f"`{registration.uri}`",
+        registration.reason,
+        f"Chosen: {chosen}.",
+        table,
+        f"Report: `{summary.report}`",
+    )
+    return "\n\n".join(paragraphs) + "\n"

@@ -45,12 +45,13 @@ def _tables(validation: Validation) -> list[Table]:
 
 
 def show(summary: Summary) -> None:
-    """Print the stages' outcomes, the validation table, the report's path and the model's URI."""
+    """Print what ran, the validation table, what was chosen, the report's place and the model's URI."""
     console = Console()
     counts = {a: sum(o.action == a for o in summary.outcomes) for a in ("ran", "restored", "unchanged")}
     console.print("\nStages: " + ", ".join(f"{count} {action}" for action, count in counts.items()))
     for shown in _tables(summary.validation) if summary.validation.rows else [NOTHING_HELD_OUT]:
         console.print(shown, highlight=False)
     console.print(summary.registration.reason, highlight=False)
+    console.print(f"Chosen  {summary.validation.choice}", soft_wrap=True, highlight=False)
     console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)

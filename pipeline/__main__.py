@@ -123,7 +123,7 @@ def fit() -> None:
 
 @app.command()
 def validate() -> None:
-    """Score the surrogate at the held-out λ, beside plain baselines: data/NAME/validation."""
+    """Score the surrogate at the held-out λ, beside baselines: data/NAME/validation."""
     from pipeline.stages import validate as stage
 
     stage.run(load_config())

@@ -30,6 +30,7 @@ SHARED_WORDS = [
 TO_MEND = [
     {"linear", "log", "logit", "mirror_log", "probit"},  # clocks/config repeats clocks/clock
     {"joint", "conditional", "paired", "matched"},  # kinds of comparison: comparison and html
+    {"K_I", "K_I-U", "K_theta", "K_theta-U", "NLOT", "NLOT-U"},  # transport/config and surrogate/choice repeat variant
 ]
 """Lists that have two owners today. Take an entry out when its list has one."""
 

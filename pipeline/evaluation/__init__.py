@@ -1,1 +1,1 @@
-"""How good a surrogate is: distances, plain methods, gates."""
+"""How good a surrogate is: distances, baselines, gates."""

@@ -1,9 +1,9 @@
-"""How two samples of conditional outputs are held against each other: one way for a whole sweep.
+"""How two samples of conditional outputs are compared: in the same way throughout a sweep.
 
 - "matched": deterministic networks on shared conditions. Rows of equal conditions are compared: the mean squared error.
 - "conditional": several draws a condition on shared conditions. The exact W₂² within every condition, averaged.
 - "joint": everything else: one draw a condition from stochastic networks, or conditions that the values of λ do not
-  share. Row against row would reward a collapse there (the smallest E|y − y'|² has y at the mean). So outputs and
+  share. Comparing row by row would reward a collapse there: E|y − y'|² is smallest for y at the mean. So outputs and
   continuous conditions are compared as one joint sample, by the exact W₂² of points (y, x / x_unit); x_unit scales
   every condition to the outputs' mean standard deviation, and categorical conditions still split it into groups.
 """
@@ -40,7 +40,7 @@ class Sample:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The way of comparing, with what it needs to know of the conditions.
+    """A way of comparing, and what it needs to know about the conditions.
 
     kind: see the module. categorical: (C,) booleans. condition_unit: (C,), what a condition is divided by where it
     serves as a coordinate.
@@ -52,7 +52,7 @@ class Comparison:
 
     @classmethod
     def of(cls, harvest: Harvest, *, deterministic: bool) -> "Comparison":
-        """The way that fits a harvest of all λ, whose networks are deterministic or not."""
+        """The comparison for a harvest of all λ, whose networks are deterministic or not."""
         groups, shared = harvest.groups, harvest.shared
         several = all(np.bincount(g)[g].min() > 1 for g in groups)
         kind: Kind = "joint" if not shared else "matched" if deterministic else "conditional" if several else "joint"
@@ -100,13 +100,13 @@ class Comparison:
         return conditional_coupling(self._points(left), self._keys(left), self._points(right), self._keys(right))
 
     def _keys(self, sample: Sample) -> FloatArray:
-        """Rows with equal keys make a group, (n, ·)."""
+        """Rows with equal keys form a group, (n, ·)."""
         if self.kind == "matched":
             return sample.conditions[:, :0]
         return sample.conditions if self.kind == "conditional" else sample.conditions[:, self.categorical]
 
     def _points(self, sample: Sample) -> FloatArray:
-        """The coordinates that distances are taken in, (n, ·)."""
+        """The coordinates in which distances are measured, (n, ·)."""
         if self.kind != "joint":
             return sample.outputs
         return np.concatenate([sample.outputs, (sample.conditions / self.condition_unit)[:, ~self.categorical]], axis=1)

@@ -1,4 +1,4 @@
-"""How often outputs that should rise with λ fall: the crossings of quantiles (Chernozhukov et al. 2010)."""
+"""How often outputs decrease with λ that should increase: quantile crossings (Chernozhukov et al. 2010)."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,10 +21,10 @@ STEPS = 8
 
 @dataclass(frozen=True)
 class Crossings:
-    """Shares of outputs that fall from one λ to the next, over conditions, outputs and neighbouring λ.
+    """Shares of outputs that decrease from one λ to the next, over conditions, outputs and neighbouring λ.
 
-    surrogate: on a grid of STEPS steps an interval. anchors: from anchor to anchor, below which no surrogate that is
-    exact at its anchors can fall for good. networks: over all λ of the harvest, where some are held out, else None.
+    surrogate: on a grid of STEPS steps an interval. anchors: from anchor to anchor; a surrogate that is exact at
+    its anchors cannot avoid these. networks: over all λ of the harvest, where some are held out, else None.
     """
 
     surrogate: float
@@ -38,7 +38,7 @@ def falling_share(outputs: FloatArray) -> float:
 
 
 def count_crossings(surrogate: "Surrogate", score: Harvest, comparison: Comparison) -> Crossings | None:
-    """The crossings of a sweep whose schema says that outputs rise with λ; None for others, and for draws."""
+    """The crossings of a sweep whose schema says that outputs increase with λ; None for others, and for draws."""
     if score.schema.monotone != "increasing" or comparison.kind != "matched":
         return None
     values, served = score.hyperparameter.tolist(), served_by(surrogate, score)

@@ -1,11 +1,11 @@
-"""What the gates decide, apart from how: the registry reads a decision without the mathematics behind it."""
+"""The gates' decision, apart from how it is made: the registry reads it without importing the mathematics."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What one gate found. passed: whether it lets the surrogate through. sentence: why, without a full stop."""
+    """The verdict of one gate. passed: whether the surrogate passes it. sentence: why, without a full stop."""
 
     gate: str
     passed: bool
@@ -14,7 +14,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Decision:
-    """Whether a surrogate may become champion, why, and what every gate found."""
+    """Whether a surrogate may become champion, why, and the verdict of every gate."""
 
     promote: bool
     reason: str

@@ -1,4 +1,4 @@
-"""Distances between two samples of outputs, all exact: nothing here is estimated by an entropic or sliced stand-in.
+"""Distances between two samples of outputs, all exact: no entropic or sliced approximation.
 
 Samples are (n, D) arrays; weights are (n,), positive and summing to 1, and None means equal weights. Squared distances
 come in squared units of the outputs, the spread in their own units.

@@ -4,7 +4,7 @@ At every held-out λ each method gives a sample at the conditions of the score s
 interval, and that is compared with the score samples at λ. Where networks are stochastic and travel with the score
 harvest, starts and truth are drawn afresh `redraws − 1` times beyond the harvest's own draws, and all figures are
 averaged. The anchors are scored too, each reached from the one before it; the surrogate is asked just below an anchor
-there, so that a step of its curve at the anchor is an error.
+there, so that a discontinuity of its curve at the anchor counts as an error.
 """
 
 from collections.abc import Callable
@@ -61,7 +61,7 @@ def evaluate(surrogate: "Surrogate", score: Harvest, redraws: int = 1, seed: int
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    """The samples of one round: the first round's truth is the harvest itself, all else comes from its networks."""
+    """The samples of one round: in the first the truth is the harvest itself; all else comes from its networks."""
 
     score: Harvest
     comparison: Comparison
@@ -76,7 +76,7 @@ class _Draws:
         return thin(Sample(self.score.outputs[index], self.score.conditions[index]), self.comparison)
 
     def second(self, index: int) -> Callable[[], Sample] | None:
-        """What draws another sample of the same network; None where there are no networks, or no draws."""
+        """A function that draws another sample of the same network; None without networks, or without draws."""
         return partial(self._drawn, index, 1) if self.fresh else None
 
     def own_seed(self, index: int) -> int:

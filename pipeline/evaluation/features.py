@@ -1,9 +1,9 @@
-"""Distances between features of outputs: what a family's own look at its outputs sees of the surrogate's errors.
+"""Distances between features of outputs: the surrogate's errors in a feature space that the family defines.
 
-A family that has `features` (of images: what tells one from another) is asked at every held-out λ about the outputs of
-the policies that a task's score has too, and about a second sample of the network that was trained there. They are held
-against each other within every condition where a condition has several draws, and over all conditions as one sample
-where it has one. The trained network's own distance is the floor.
+A family that has `features` (of images: what tells one from another) computes them at every held-out λ for the policies
+that task scores compare, and for a second sample of the network that was trained there. Samples are compared within
+each condition where a condition has several draws, and over all conditions as one sample where it has one. The trained
+network's own distance is the floor.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ FEATURE_W2, FEATURE_MMD = "W₂² of features", "MMD² of features"
 def feature_tables(
     family: FeaturedFamily, data: Data, surrogate: "Surrogate", score: Harvest, seed: int
 ) -> tuple[TaskTable, ...]:
-    """Exact W₂² and MMD² of features; none where nothing is held out, or the networks did not travel along.
+    """Exact W₂² and MMD² of features; none where nothing is held out, or the harvest has no networks.
 
     The MMD's kernel is Gaussian; one bandwidth serves all λ and conditions, so that figures compare over λ: the median
     distance between two samples of the truth that differ, 1 where none do. Raises ConfigurationError where `features`

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
@@ -16,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """What was validated. digests: SHA-256 by name (surrogate, fit, score); rows: of the two harvests by name."""
+    """What was validated.
+
+    digests: SHA-256 by name (surrogate, fit, score). rows: of the two harvests by name. compared: what the fit chose
+    variant and clock from.
+    """
 
     name: str
     hyperparameter: str
@@ -27,6 +32,7 @@ class Facts:
     deterministic: bool
     digests: dict[str, str]
     rows: dict[str, int]
+    compared: Compared
 
     @classmethod
     def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest) -> "Facts":
@@ -41,6 +47,7 @@ class Facts:
             deterministic=surrogate.deterministic,
             digests={"surrogate": surrogate.digest, "fit": fit.digest, "score": score.digest},
             rows={"fit": sum(map(len, fit.outputs)), "score": sum(map(len, score.outputs))},
+            compared=Compared.of(surrogate),
         )
 
 

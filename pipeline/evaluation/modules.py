@@ -1,4 +1,4 @@
-"""Finding what a folder of modules registers: a new file in the folder is all that an addition takes."""
+"""Discovery of what the modules of a folder register: a new file is all that an addition takes."""
 
 import importlib
 import pkgutil

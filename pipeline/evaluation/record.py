@@ -1,13 +1,13 @@
 """The record of a validation, metrics.json: written by validation, read by registration and by the flow.
 
-Numbers that `dvc metrics show` should list stand in mappings; what would swell its table (every score, digests,
-sentences) stands in lists, which DVC leaves out.
+Numbers for the table of `dvc metrics show` are in mappings; what would make it too long (every score, digests,
+sentences) is in lists, which DVC leaves out.
 """
 
 import csv
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -63,7 +63,7 @@ class ScoreRecord(_Frozen):
 
 
 class VerdictRecord(_Frozen):
-    """What one gate found."""
+    """The verdict of one gate."""
 
     gate: str
     passed: bool
@@ -71,7 +71,7 @@ class VerdictRecord(_Frozen):
 
 
 class DecisionRecord(_Frozen):
-    """What the gates decided; the reason is a list of one sentence."""
+    """The decision of the gates; the reason is a list of one sentence."""
 
     promote: bool
     reason: tuple[str]
@@ -79,11 +79,22 @@ class DecisionRecord(_Frozen):
 
 
 class CrossingsRecord(_Frozen):
-    """Shares of outputs that fall where they should rise with λ; see `pipeline.evaluation.crossings`."""
+    """Shares of outputs that decrease where they should increase with λ; see `pipeline.evaluation.crossings`."""
 
     surrogate: float
     anchors: float
     networks: float | None = None
+
+
+class CandidateRecord(_Frozen):
+    """A variant or a clock that the fit compared; see `pipeline.evaluation.compared.Row`."""
+
+    kind: Literal["variant", "clock"]
+    name: str
+    error: float | None = None
+    standard_error: float | None = None
+    chosen: bool = False
+    remark: str = ""
 
 
 class TaskRecord(_Frozen):
@@ -100,8 +111,9 @@ class Record(_Frozen):
     """The content of metrics.json.
 
     mean: errors by method in the mean over the held-out λ. surrogate: its error at each. served: how the surrogate was
-    asked, by `sample` or by `transport`. crossings: for sweeps whose outputs rise with λ. task_mean, task: for families
-    with scores or features of their own.
+    queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
+    comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
+    scores or features of their own.
     """
 
     recorded: DecisionRecord = Field(alias="decision")
@@ -117,6 +129,8 @@ class Record(_Frozen):
     solver: str
     served: str
     methods: tuple[MethodRecord, ...]
+    candidates: tuple[CandidateRecord, ...] = ()
+    caveats: tuple[str, ...] = ()
     crossings: CrossingsRecord | None = None
     task_mean: dict[str, dict[str, float]] | None = None
     task: tuple[TaskRecord, ...] | None = None
@@ -140,6 +154,8 @@ class Record(_Frozen):
                 "solver": facts.solver,
                 "served": evaluation.served,
                 "methods": [{"name": m.name, "label": m.label, "role": m.role} for m in judgement.methods],
+                "candidates": [vars(row) for row in facts.compared.rows],
+                "caveats": facts.compared.caveats,
                 "crossings": None if evaluation.crossings is None else vars(evaluation.crossings),
                 "task_mean": {table.name: table.means() for table in tables} if tables else None,
                 "task": [
@@ -180,6 +196,16 @@ class Record(_Frozen):
     def labels(self) -> dict[str, str]:
         """Every method's label by its name."""
         return {method.name: method.label for method in self.methods}
+
+    @property
+    def choice(self) -> str:
+        """Variant and clock in use; and from how many each was chosen, where anchors were left out to choose them."""
+        judged = [c.kind for c in self.candidates if c.error is not None]
+        variants, clocks = judged.count("variant"), judged.count("clock")
+        variant = f"{self.variant} (of {variants} variants)" if variants > 1 else self.variant
+        clock = f"{self.clock} (of {clocks} clocks)" if clocks > 1 else self.clock
+        how = ", by left-out anchors" if judged else ", no anchor left out"
+        return f"{variant}, clock {clock}{how if self.candidates else ''}"
 
     def figures(self) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:
         """Errors by method in the mean over the held-out λ, and error and distances at each, method by method."""

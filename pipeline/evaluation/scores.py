@@ -56,7 +56,7 @@ class Evaluation:
     """All scores of a surrogate: at the held-out λ, and at the anchors.
 
     comparison: how samples are compared; measure: the label of the error. redraws: how many draws of starts and truth
-    the figures are means of. served: whether the surrogate was asked by `sample` or by `transport`.
+    the figures are means of. served: whether the surrogate was queried by `sample` or by `transport`.
     """
 
     comparison: Kind

@@ -1,9 +1,9 @@
-"""How a surrogate is asked in validation: as it is served.
+"""How a surrogate is queried in validation: as it is served.
 
-`sample` is what answers to a user: it asks the networks of both ends at the condition. A surrogate without networks
-takes its harvest's own rows at the condition instead, which is right where the harvest holds it (a category). At a
-condition that nobody sampled it could only repeat the rows of the nearest one; there a user moves samples of their own,
-and `transport` is what is scored.
+Users call `sample`, which asks the networks of both anchors at the condition. A surrogate without networks takes its
+harvest's rows at the condition instead, which is right where the harvest contains it (a category). At a condition that
+was never sampled it could only repeat the rows of the nearest one; there users move samples of their own, and
+`transport` is what is scored.
 """
 
 import warnings
@@ -25,7 +25,7 @@ SAMPLE, TRANSPORT = "sample", "transport"
 
 
 def served_by(surrogate: "Surrogate", score: Harvest) -> str:
-    """SAMPLE where networks travel along or the surrogate knows all conditions of the score harvest, else TRANSPORT."""
+    """SAMPLE where the surrogate has networks, or knows all conditions of the score harvest; else TRANSPORT."""
     if surrogate.networks is not None:
         return SAMPLE
     asked, samples = np.concatenate(score.conditions), surrogate._fit.samples
@@ -55,7 +55,7 @@ def drawn(surrogate: "Surrogate", start: Sample, value: float, seed: int) -> Sam
 
 
 def just_below(anchors: Anchors, anchor: float) -> float:
-    """A λ below an anchor, as near as is not yet taken for the anchor itself: where a step at it would show."""
+    """A λ below an anchor, as close as is still distinct from the anchor: a discontinuity there shows."""
     step = 1e-6 * (anchor - anchors.values[anchors.values.index(anchor) - 1])
     while anchors.near(anchor - step) is not None:
         step *= 2

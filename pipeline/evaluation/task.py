@@ -1,8 +1,8 @@
-"""Task scores: what a family's own measure (a mean reward, an accuracy) says of the surrogate, beside its errors.
+"""Task scores: a family's own measure (a mean reward, an accuracy) of the surrogate, beside its errors.
 
-A family that has `score` is asked at every held-out λ about the policies of all methods that have one, with one seed:
-the surrogate, the plain methods (straight lines join outputs of both anchors' networks that were drawn with equal
-seeds), and the network that was trained there.
+A family that has `score` scores the policies of all methods that have one, at every held-out λ, with one seed: the
+surrogate, the baselines (straight lines join outputs of both anchors' networks that were drawn with equal seeds), and
+the network that was trained there.
 """
 
 import math
@@ -48,7 +48,7 @@ class TaskTable:
 def task_tables(
     family: ScoredFamily, data: Data, surrogate: "Surrogate", score: Harvest, seed: int
 ) -> tuple[TaskTable, ...]:
-    """Every score that the family gives; none where nothing is held out, or the networks did not travel along.
+    """Every score that the family gives; none where nothing is held out, or the harvest has no networks.
 
     Raises ConfigurationError where `score` returns anything but finite numbers by their names, the same for all.
     """
@@ -60,7 +60,9 @@ def task_tables(
     }
     names = [name for methods in list(found.values())[:1] for name in methods[TRAINED]]
     if any(list(scores) != names for methods in found.values() for scores in methods.values()):
-        raise ConfigurationError(f"score() of {type(family).__name__} names other scores at other λ; keep the names")
+        raise ConfigurationError(
+            f"score() of {type(family).__name__} returns different scores at different λ; return the same names"
+        )
     return tuple(
         TaskTable(
             name, tuple((value, {m: scores[name] for m, scores in asked.items()}) for value, asked in found.items())
@@ -70,7 +72,7 @@ def task_tables(
 
 
 def policies(surrogate: "Surrogate", score: Harvest) -> dict[float, dict[str, Policy]]:
-    """What answers at every held-out λ, ascending, by method; nothing where the networks did not travel along."""
+    """The policy of every method at every held-out λ, ascending; none where the harvest has no networks."""
     if score.networks is None:
         return {}
     networks = dict(zip(score.hyperparameter.tolist(), score.networks, strict=True))

@@ -1,8 +1,8 @@
 """The alias `champion` of a registered model, and its history.
 
 The history is a tag of the registered model: the versions that were champion, oldest first, the present one last. The
-alias is what holds: where it points at a version that is not the history's last (somebody set it by hand, or a process
-died between the two writes), that version counts as the latest champion.
+alias is authoritative: where it points at a version that is not the last of the history (somebody set it by hand, or a
+process died between the two writes), that version counts as the latest champion.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ ROLLED_BACK = "rolled_back"
 
 @dataclass(frozen=True)
 class Rollback:
-    """The champion that was taken back, and the version that is champion now."""
+    """The former champion, and the version that is champion now."""
 
     model: str
     former: int
@@ -53,10 +53,10 @@ def promote(client: "MlflowClient", model: str, version: int) -> None:
 
 
 def rollback(client: "MlflowClient", model: str) -> Rollback:
-    """Give the alias back to the champion before the present one.
+    """Move the alias back to the previous champion.
 
     Called again, it goes back one further, until the first champion is reached; versions that were deleted since are
-    passed over. The former champion stays registered and is tagged `rolled_back`, so that registering it once more does
+    skipped. The former champion stays registered and is tagged `rolled_back`, so that registering it once more does
     not promote it again. Raises RegistryError where there is no champion, or none before it.
     """
     present = champion_version(client, model)

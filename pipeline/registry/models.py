@@ -1,4 +1,4 @@
-"""Models of an MLflow store that were logged elsewhere: fetched, loaded and asked as they are."""
+"""Models in an MLflow store that were logged elsewhere: fetched, loaded and queried as they are."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def fetch(uri: str, folder: Path, root: Path = Path()) -> Path:
-    """Copy what runs:/… or models:/… names into a folder; the file's or the model's path there.
+    """Copy what a URI runs:/… or models:/… names into a folder; returns the path of the file or model there.
 
     The store is that of `open_store`. Raises BundleError where it does not contain it.
     """
@@ -51,7 +51,7 @@ def load_model(folder: Path) -> "PyFuncModel":
 def predict(
     model: "PyFuncModel", conditions: Mapping[str, NDArray[np.floating]], rows: int, outputs: Sequence[str], seed: int
 ) -> NDArray[np.float32]:
-    """Ask a model for outputs, a row for each, at columns (rows,) in the types that its signature asks for."""
+    """Query a model for outputs, one row each, at columns (rows,) in the types that its signature requires."""
     import pandas as pd
 
     signature = model.metadata.signature

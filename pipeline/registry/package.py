@@ -117,7 +117,7 @@ def describe(surrogate: "Surrogate") -> dict[str, Any]:
 
 
 def input_example(surrogate: "Surrogate", example: NDArray[np.floating]) -> Any:
-    """Conditions and parameters as a consumer hands them in."""
+    """Conditions and parameters as a consumer passes them."""
     import pandas as pd
 
     columns = surrogate.schema.conditions
@@ -126,30 +126,32 @@ def input_example(surrogate: "Surrogate", example: NDArray[np.floating]) -> Any:
 
 
 def pinned(distribution: str) -> str:
-    """`name==version` as installed, without the local part (2.13.0+cpu) that no index holds."""
+    """`name==version` as installed, without a local version label (2.13.0+cpu), which package indexes lack."""
     return f"{distribution}=={importlib.metadata.version(distribution).partition('+')[0]}"
 
 
 def needed(network: "Network") -> tuple[str, ...]:
-    """What a network needs to be loaded: its family, and import paths of more code where it names such."""
+    """What loading a network imports: its family, and further import paths that it names."""
     return (network.family, *getattr(network, "code", ()))
 
 
 def foreign_modules(paths: Iterable[str]) -> set[str]:
-    """Top-level modules of what is named by import path (`package.module:Class`), this package left out."""
+    """Top-level modules of import paths (`package.module:Class`), other than this package."""
     modules = {path.partition(":")[0].partition(".")[0] for path in paths if ":" in path}
     return modules - {PACKAGE.name}
 
 
 def locate(modules: Iterable[str]) -> tuple[list[Path], list[str]]:
-    """Where the code of `modules` comes from: paths to copy along, and installed distributions to require."""
+    """Where the code of `modules` comes from: paths to copy, and installed distributions to require."""
     installed = [Path(sysconfig.get_path(kind)).resolve() for kind in ("purelib", "platlib")]
     paths: list[Path] = []
     distributions: set[str] = set()
     for module in sorted(modules):
         spec = importlib.util.find_spec(module)
         if spec is None or spec.origin is None:
-            raise RegistryError(f"module {module!r} of a network family has no file to serve from; make it a package")
+            raise RegistryError(
+                f"module {module!r} of a network family has no source file to package; make it a package"
+            )
         path = Path(spec.origin).resolve()
         path = path.parent if spec.submodule_search_locations else path
         if any(path.is_relative_to(folder) for folder in installed):

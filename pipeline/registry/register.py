@@ -1,4 +1,4 @@
-"""Registering a surrogate: one version for one digest, and the champion alias where the gate says so."""
+"""Registering a surrogate: one version for each digest, and the champion alias where the gates promote it."""
 
 import logging
 import tempfile
@@ -33,10 +33,10 @@ def find_version(store: Store, model: str, digest: str) -> int | None:
 
 
 def stands(store: Store, registration: Registration) -> bool:
-    """Whether the registry still says what was written down: it holds the version, and the alias is where it was.
+    """Whether the registry still agrees with a registration: it holds the version, and the alias is where it was.
 
     False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since;
-    registering again writes down what holds then.
+    registering again records the present state.
     """
     if find_version(store, registration.model, registration.digest) != registration.version:
         return False
@@ -51,10 +51,10 @@ def register(store: Store, model: str, candidate: Candidate, decision: Decision,
     processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and the later
     duplicate is deleted.
 
-    The alias moves to this version where `decision` says promote. Registering never takes the alias away, because
-    consumers load by it: where the gate turns against the present champion, that is logged, and `rollback` is the way
-    back. A version that was rolled back is not promoted again, whatever the gate says; deleting its tag `rolled_back`
-    lifts that.
+    The alias moves to this version where `decision` promotes it. Registering never takes the alias away, because
+    consumers load by it: where the gates no longer promote the present champion, that is logged, and `rollback` is the
+    way back. A version that was rolled back is not promoted again, whatever the gates say, until its tag `rolled_back`
+    is deleted.
 
     Raises RegistryError where the store cannot be opened.
     """
@@ -88,9 +88,9 @@ def _decide(client: "MlflowClient", version: "ModelVersion", digest: str, decisi
         promote(client, model, number)
     champion = champion_version(client, model) == number
     if decision.promote and not champion:
-        reason += f" Version {number} was rolled back, and stays so while it bears the tag {ROLLED_BACK!r}."
+        reason += f" Version {number} was rolled back and is not promoted while it has the tag {ROLLED_BACK!r}."
     elif champion and not decision.promote:
-        reason += f" Version {number} became champion before and stays so until it is rolled back."
+        reason += f" Version {number} is champion already and remains so until it is rolled back."
         logger.warning("model %r: %s", model, reason)
     uri = f"models:/{model}@{ALIAS}" if champion else f"models:/{model}/{number}"
     return Registration(model, number, uri, digest, champion, reason)

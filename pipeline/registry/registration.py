@@ -1,4 +1,4 @@
-"""What the register stage writes down, apart from how it registers: the flows read it without loading MLflow."""
+"""What the register stage records, apart from how it registers: the flows read it without importing MLflow."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ class Registration:
     """Where a surrogate is registered.
 
     version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
-    else the version. digest: of the surrogate's bundle. reason: the gate's, and what else decided about the alias.
+    else the version. digest: of the surrogate's bundle. reason: that of the gates, and what else decides the alias.
     """
 
     model: str

@@ -1,4 +1,4 @@
-"""MLflow runs: where they are kept, and what a run holds of one validated surrogate.
+"""MLflow runs: where they are stored, and what a run records of one validated surrogate.
 
 The default store belongs to the checkout: an SQLite file and an artifact folder beside it. A server takes their place
 where MLFLOW_TRACKING_URI is set. Nothing here touches MLflow's global state (its tracking URI, its active run), so that
@@ -32,8 +32,8 @@ QUIET = {
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
 }
-"""Unless told not to before it is imported, MLflow reports its use over the network, draws bars for copied files, and
-asks a server that is not there for four minutes."""
+"""Unless these are set before it is imported, MLflow sends telemetry, shows progress bars for copied files, and retries
+a server that does not answer for four minutes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Store:
 
 
 def _check_database(path: str) -> None:
-    """Raise sqlite3.Error where the file is not a database, or cannot be written; MLflow would try for minutes."""
+    """Raise sqlite3.Error where the file is not a database, or cannot be written; MLflow would retry for minutes."""
     with closing(sqlite3.connect(path, timeout=60)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         (number,) = connection.execute("PRAGMA user_version").fetchone()
@@ -81,9 +81,9 @@ def _check_database(path: str) -> None:
 def open_store(root: Path = Path()) -> Store:
     """The store that MLFLOW_TRACKING_URI names, else <root>/mlflow.db with artifacts in <root>/mlartifacts.
 
-    MLflow writes the artifacts' absolute place into the database, so that `models:/…` loads from any folder. After a
-    checkout was moved, what was registered before is found no more (`find_version` says so, and registering again
-    mends it), and new runs go to the new place.
+    MLflow writes absolute artifact paths into the database, so that `models:/…` loads from any folder. After a checkout
+    was moved, earlier versions are no longer found (`find_version` returns None; registering again repairs it), and
+    new runs go to the new place.
     """
     root = root.resolve()
     if uri := os.environ.get(URI_VARIABLE):
@@ -95,9 +95,9 @@ def open_store(root: Path = Path()) -> Store:
 class Evidence:
     """What a run records beside the model.
 
-    params: settings, nested as in params.yaml. metrics: figures, nested; non-numbers are left to the artifacts.
-    data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that say
-    how the surrogate came about (params.yaml, a lock file). Raises RegistryError where one of them is missing.
+    params: settings, nested as in params.yaml. metrics: figures, nested; what is not a number is in the artifacts only.
+    data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that
+    document how the surrogate was made (params.yaml, a lock file). Raises RegistryError where one of them is missing.
     """
 
     params: Mapping[str, Any]
@@ -165,7 +165,7 @@ def _new_experiment(client: "MlflowClient", name: str, location: str | None) -> 
 
 
 def unless_there(create: Callable[[], object]) -> None:
-    """Call `create`; that another process was quicker to create the same thing is not an error."""
+    """Call `create`, unless another process has created the same thing in the meantime."""
     from mlflow.exceptions import MlflowException
 
     try:

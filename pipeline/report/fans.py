@@ -1,4 +1,4 @@
-"""Fan charts: what a forecast looks like at every λ at once, from the surrogate and from the trained networks."""
+"""Fan charts: the forecasts at every λ at once, from the surrogate and from the trained networks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -53,8 +53,8 @@ def draw_fans(surrogate: "Surrogate", score: Harvest, panels: list[Panel], folde
         "fans.png",
         "Fan charts",
         f"The recent history as a black line, then the bands between the outputs at neighbouring values of {name}. The "
-        "left fan comes from the anchors' networks alone, the right one needed a network at every edge of a band: its "
-        "edges are repeated on the left as dashed lines, which the colours should meet.",
+        "left fan is the surrogate's, from the anchors' networks alone; the right one needed a network at every edge "
+        "of a band. Its edges are repeated on the left as dashed lines, where the colours should change.",
     )
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, with its pictures beside it as PNGs, in a folder of their own."""
+"""The report: one self-contained HTML file, with its pictures as PNGs in a folder beside it."""
 
 import base64
 from collections.abc import Sequence
@@ -37,10 +37,10 @@ COMPARISONS = {
 
 
 SERVED = {
-    "sample": "The surrogate is asked as it is served: its method sample joins outputs of both anchors around the "
-    "value, at the condition.",
-    "transport": "The surrogate carries no networks and does not know these conditions, so it is asked to move the "
-    "left anchor's samples, by its method transport.",
+    "sample": "The surrogate is queried as it is served, by its method sample: between outputs of both anchors around "
+    "the value, at the condition.",
+    "transport": "The surrogate has no networks and does not know these conditions, so it moves the left anchor's "
+    "samples, by its method transport.",
 }
 
 

@@ -74,9 +74,8 @@ def draw_images(
             "movement.png",
             f"Images as {name} moves",
             f"One draw of the surrogate, followed through all values of {name}, above the truth's draw that exact "
-            "transport pairs with it there. Truths at two values are "
-            "draws of two networks: their rows may jump where the surrogate's cannot. Shown is the draw of median "
-            "error.",
+            "transport pairs with it there. The truths at two values are draws of two networks, so their row may jump "
+            "where the surrogate's cannot. Shown is the draw of median error.",
         )
     ]
     if min(len(f.moved) for f in followed) > 1 and comparison.kind != "matched":
@@ -88,7 +87,7 @@ def draw_images(
                 "Where images vary",
                 "The standard deviation of every pixel over the draws of a condition, the darkest being "
                 f"{number(float(np.max(spread)))}; the surrogate's row should be as dark as the truth's below it. "
-                "Paler: its draws are too much alike; darker: too varied.",
+                "Paler means that its draws are too much alike, darker that they vary too much.",
             )
         )
     return pictures

@@ -111,9 +111,9 @@ def draw_curves(surrogate: "Surrogate", score: Harvest, panels: list[Panel], fol
         "movement.png",
         f"Outputs as {schema.hyperparameter.name} moves",
         "The blue curve (the surrogate) should pass through the black crosses (networks trained at the held-out "
-        "values) and through every grey square (the anchors' own networks); the dashed line joins the squares. A step "
-        "of the curve at a square is an error of the surrogate's maps. The titles give the surrogate's mean squared "
-        "error in the context, over all outputs and held-out values.",
+        "values) and through every grey square (the anchors' own networks); the dashed line joins the squares. A "
+        "discontinuity of the curve at a square is an error of the surrogate. The titles give its mean squared error "
+        "in the context, over all outputs and held-out values.",
     )
 
 

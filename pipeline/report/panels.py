@@ -23,7 +23,7 @@ MOST_STRIPS = 10
 MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
 MOST_DRAWN = 13
-"""Values of λ in an interval at which draws are asked for: each one asks networks, and some sample slowly."""
+"""Values of λ in an interval at which draws are made: each one queries networks, and some sample slowly."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +53,8 @@ class Piece:
 def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison) -> list[Panel]:
     """The panels of a sweep.
 
-    "matched": the contexts with a small, the median and a large error of the surrogate, so that the pictures neither
-    flatter nor frighten (evenly spaced contexts where nothing is held out); "conditional": evenly spaced conditions;
+    "matched": the contexts with a small, the median and a large error of the surrogate, so that the pictures are
+    representative (evenly spaced contexts where nothing is held out); "conditional": evenly spaced conditions;
     "joint": all conditions in one panel.
     """
     columns = score.schema.conditions
@@ -92,8 +92,8 @@ def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float)
 def contexts(surrogate: "Surrogate", score: Harvest, panel: Panel, points: int, rows: int = 1) -> list[Piece]:
     """Paths of at most `rows` samples of a panel, one piece an interval: what the surrogate serves as λ moves.
 
-    A piece ends just below its right anchor, so that a step there would show. Where `transport` is served, the pieces
-    start at the anchors' own samples.
+    A piece ends just below its right anchor, so that a discontinuity there would show. Where `transport` is served, the
+    pieces start at the anchors' own samples.
     """
     pieces, served = [], served_by(surrogate, score)
     for k, (left, right) in enumerate(pairwise(surrogate.anchors)):

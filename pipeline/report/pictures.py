@@ -1,10 +1,12 @@
 """All pictures of a validation, as PNGs in one folder."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
@@ -16,12 +18,15 @@ from pipeline.report.images import draw_images
 from pipeline.report.movement import draw_clouds, draw_curves, draw_strips
 from pipeline.report.panels import choose_panels
 from pipeline.report.paths import draw_paths
-from pipeline.report.style import BLUE, INK, PALE, Picture, drawing, label, legend, log_axis
+from pipeline.report.style import BLUE, INK, PALE, Picture, drawing, label, legend, log_axis, number
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from pipeline.surrogate import Surrogate
+
+BY_INTERVAL = frozenset({"map_error"})
+"""What a fit's history records once an interval; all else is a curve over training steps."""
 
 
 def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> list[Picture]:
@@ -78,36 +83,50 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
         "errors.png",
         "Errors at the held-out values",
         "Left: the error of every method; the surrogate is blue, and dotted verticals are the anchors, where methods "
-        "start afresh. Right: how wide each method's outputs scatter; a spread that falls short of the truth's is a "
-        "collapse.",
+        "start again. Right: how widely each method's outputs scatter; a spread well below the truth's is a collapse.",
     )
 
 
 def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
-    """The curves that the fit recorded, one panel each."""
-    curves = {name: values for name, values in surrogate.history.items() if len(values) > 1}
-    columns = min(3, len(curves))
-    rows = -(-len(curves) // columns)
-    with drawing(folder / "fit.png", rows, columns, width=9.2 / columns, height=2.8) as (_, axes):
-        for ax, (name, values) in zip(axes.flat, curves.items(), strict=False):
+    """What the fit recorded, one panel each: training curves, and bars of what has one value an interval."""
+    recorded = {name: values for name, values in surrogate.history.items() if len(values) > 1}
+    columns = min(3, len(recorded))
+    rows = -(-len(recorded) // columns)
+    with drawing(folder / "fit.png", rows, columns, width=min(4.6, 9.2 / columns), height=2.8) as (_, axes):
+        for ax, (name, values) in zip(axes.flat, recorded.items(), strict=False):
+            title = name.replace("_", " ")
+            if name in BY_INTERVAL:
+                _bars(ax, surrogate, values)
+                ax.set_ylabel(f"{title} (standardised)")
+                continue
             ax.plot(np.arange(1, len(values) + 1), values, c=BLUE, lw=1.4)
             logarithmic = min(values) > 0 and max(values) > 10 * min(values)
             if logarithmic:
                 log_axis(ax, min(values), max(values))
-            ax.set(xlabel="recorded step", ylabel=name.replace("_", " ") + (", log scale" if logarithmic else ""))
-        for ax in axes.flat[len(curves) :]:
+            ax.set(xlabel="recorded step", ylabel=title + (", log scale" if logarithmic else ""))
+        for ax in axes.flat[len(recorded) :]:
             ax.remove()
-    return Picture(
-        "fit.png",
-        "How the fit went",
-        "The curves that the fit recorded; all should have levelled off at their right end.",
-    )
+    sentences = []
+    if set(recorded) - BY_INTERVAL:
+        sentences.append("Curves, recorded step by step, should have levelled off by their right end.")
+    if set(recorded) & BY_INTERVAL:
+        sentences.append("Bars give the maps' mean squared error between coupled samples of neighbouring anchors.")
+    return Picture("fit.png", "How the fit went", " ".join(sentences))
+
+
+def _bars(ax: "Axes", surrogate: "Surrogate", values: Sequence[float]) -> None:
+    """One bar an interval, each named by its anchors."""
+    names = [f"{number(left)} to {number(right)}" for left, right in pairwise(surrogate.anchors)]
+    ax.bar(np.arange(len(values)), values, width=0.5, color=BLUE)
+    ax.set_xticks(np.arange(len(values)), names)
+    ax.set_xlabel(f"interval of {surrogate.schema.hyperparameter.name}")
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _per_interval(
     ax: "Axes", anchors: tuple[float, ...], values: Sequence[float], figures: Sequence[float], line: dict[str, Any]
 ) -> None:
-    """Draw a line that breaks at the anchors: errors fall towards 0 there, and joining them across would hide it."""
+    """Draw a line that breaks at the anchors: errors fall towards 0 there, which a joined line would hide."""
     intervals = np.array([Anchors(anchors).interval(value) for value in values])
     for k in np.unique(intervals):
         ax.plot(np.array(values)[intervals == k], np.array(figures)[intervals == k], **line)

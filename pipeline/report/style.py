@@ -1,4 +1,4 @@
-"""What all pictures share: colours that colour-blind eyes tell apart, labels with units, and how a PNG is written."""
+"""What all pictures share: a colour-blind safe palette, labels with units, and how a PNG is written."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +39,7 @@ _RC: dict[Any, Any] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG of the report: its file name, its title and what the eye should look for."""
+    """A PNG of the report: its file name, its title and what to look for."""
 
     file: str
     title: str

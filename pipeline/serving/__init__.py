@@ -1,1 +1,1 @@
-"""What a consumer talks to: frames in, frames out."""
+"""The serving interface: data frames in, data frames out."""

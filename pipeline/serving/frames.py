@@ -1,4 +1,4 @@
-"""What a consumer sees: named condition columns and parameters in; row, draw and named output columns out."""
+"""The consumer's interface: named condition columns and parameters in; row, draw and named output columns out."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,7 +29,7 @@ def read_params(params: Mapping[str, Any], anchors: Sequence[float]) -> tuple[fl
 
 
 def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:
-    """Conditions (N, C) of a frame whose columns bear the names of `columns`, in any order.
+    """Conditions (N, C) of a frame that has the columns named in `columns`, in any order.
 
     Raises DataError for columns that are missing or unknown, for values that are not finite numbers, for categorical
     codes that are not whole, and for values outside a column's bounds.

@@ -1,7 +1,7 @@
 """The served model, as code: MLflow runs this file when it loads the model, and calls `predict`.
 
-This module is not imported by the pipeline. MLflow stores it with a copy of the package, so that a consumer needs the
-packages of its requirements but not this project.
+This module is not imported by the pipeline. MLflow stores it with a copy of the package, so that a consumer needs
+the required packages, but not this project.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ from pipeline.surrogate import Surrogate
 
 
 class SurrogateModel(PythonModel):
-    """A surrogate behind MLflow's pyfunc interface; it is loaded once, and predictions share nothing that changes."""
+    """A surrogate behind MLflow's pyfunc interface; it is loaded once, and predictions share no mutable state."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Read the bundle that was stored with the model; BundleError where it is corrupted."""
+        """Load the bundle that was stored with the model; BundleError where it is corrupted."""
         self.surrogate = Surrogate.load(context.artifacts["surrogate"])
 
     def predict(

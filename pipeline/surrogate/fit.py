@@ -84,8 +84,6 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         decided = choose(harvest, deterministic, config, seed)
     config, chosen = decided.config, decided.clock
-    for candidate in decided.candidates:
-        logger.info("%s", candidate)
     scaling = Standardiser.of(harvest).to(where)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):

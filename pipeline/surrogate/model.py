@@ -18,6 +18,7 @@ from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
+from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
@@ -88,13 +89,22 @@ class Surrogate:
 
     @property
     def history(self) -> dict[str, list[float]]:
-        """The training curves, by name."""
+        """The training curves by name; and map_error, the maps' mean squared error in every interval, standardised."""
         return self._fit.history
 
     @property
     def clock_errors(self) -> dict[str, float]:
         """Leave-one-anchor-out errors of the clocks that were compared, by name."""
         return self._fit.clock_errors
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """What was compared before variant and clock were chosen: the variants, then the clocks ("clock NAME").
+
+        An error is that of the left-out anchors, in standardised units; None where none could be left out, so that the
+        choice is a declared prior. standard_error: of the difference from the best candidate's error.
+        """
+        return self._fit.candidates
 
     @property
     def anchors(self) -> tuple[float, ...]:

@@ -28,6 +28,8 @@ class ConstantVelocity:
     digest: str = "5" * 64
     history: dict[str, list[float]] = field(default_factory=lambda: {"map_loss": [2.0, 1.0, 0.5]})
 
+    candidates: tuple = ()
+    clock_base: str = "linear"
     networks: tuple | None = None
     samples: tuple = ()
 

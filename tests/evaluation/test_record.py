@@ -12,6 +12,7 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import COLUMNS, Record, errors_csv
 from pipeline.evaluation.scores import SURROGATE
 from pipeline.evaluation.task import TaskTable
+from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 
 
@@ -60,6 +61,41 @@ def test_what_is_read_is_what_was_written(validated, tmp_path):
     figures = read.figures()
     assert figures["error"][SURROGATE]["0.25"] == first.error
     assert figures["energy_distance"][SURROGATE]["0.25"] == first.distances["energy_distance"]
+
+
+def test_what_was_compared_is_recorded_and_read(tmp_path):
+    score = stochastic_harvest()
+    candidates = (
+        Candidate("K_I", 0.5, 0.02),
+        Candidate("K_theta-U", 0.25, 0.0, chosen=True),
+        Candidate("clock linear", 0.25),
+        Candidate("clock hold", 0.75),
+    )
+    surrogate = ConstantVelocity(schema=score.schema, candidates=candidates)
+    evaluation = evaluate(surrogate, score)
+    judgement = Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+    document = written(judgement, tmp_path)
+    assert document["candidates"] == [
+        {"kind": "variant", "name": "K_I", "error": 0.5, "standard_error": 0.02, "chosen": False, "remark": ""},
+        {"kind": "variant", "name": "K_theta-U", "error": 0.25, "standard_error": 0.0, "chosen": True, "remark": ""},
+        {"kind": "clock", "name": "linear", "error": 0.25, "chosen": True, "remark": ""},
+        {"kind": "clock", "name": "hold", "error": 0.75, "chosen": False, "remark": ""},
+    ]
+    record = Record.read(tmp_path / "metrics.json")
+    assert record == Record.of(judgement)
+    assert record.caveats == judgement.facts.compared.caveats != ()
+    assert record.choice == "K_theta-U (of 2 variants), clock linear (of 2 clocks), by left-out anchors"
+
+
+def test_a_record_without_candidates_makes_no_claim(validated, tmp_path):
+    record = Record.of(validated[0])
+    assert record.choice == "K_theta-U, clock linear, no anchor left out"
+    record.write(tmp_path / "metrics.json")
+    document = json.loads((tmp_path / "metrics.json").read_text())
+    del document["candidates"], document["caveats"]
+    (tmp_path / "metrics.json").write_text(json.dumps(document))
+    older = Record.read(tmp_path / "metrics.json")
+    assert (older.candidates, older.choice) == ((), "K_theta-U, clock linear")
 
 
 def test_what_is_no_validation_is_refused(tmp_path):

@@ -83,7 +83,7 @@ def test_without_networks_there_is_nobody_to_ask():
         ({}, r"returned \{\}"),
         ({"a": math.nan}, "returned {'a': nan}"),
         ({1: 2.0}, "returned {1: 2.0}"),
-        (lambda policy, value, seed: {f"at {value}": 1.0}, "names other scores at other λ"),
+        (lambda policy, value, seed: {f"at {value}": 1.0}, "returns different scores at different λ"),
     ],
 )
 def test_what_is_no_score_is_refused(answer, message):

@@ -12,6 +12,7 @@ def test_the_flow_ends_with_a_model_and_a_clean_status(finished):
     shown = finished.first_run.stdout
     assert "11 ran, 0 restored, 0 unchanged" in shown
     assert re.search(r"^Model   models:/tiny@champion$", shown, re.MULTILINE)
+    assert re.search(r"^Chosen  K_I.*, clock ", shown, re.MULTILINE)
     report = re.search(r"^Report  (.*)$", shown, re.MULTILINE)
     assert report is not None
     assert (finished.root / report[1]).is_file()

@@ -92,7 +92,7 @@ def test_a_family_by_import_path_brings_its_code(tmp_path, monkeypatch):
     assert foreign_modules(families) == {"own_family", "own_module"}
     assert locate(foreign_modules(families)) == ([tmp_path / "own_family", tmp_path / "own_module.py"], [])
     assert locate(["scipy"]) == ([], ["scipy"])
-    with pytest.raises(RegistryError, match="'no_such_module' of a network family has no file"):
+    with pytest.raises(RegistryError, match="'no_such_module' of a network family has no source file"):
         locate(["no_such_module"])
 
 

@@ -64,8 +64,8 @@ def test_a_decision_that_changes(store, registering, caplog):
     assert (promoted.version, promoted.champion) == (1, True)
     turned = registering(promote=False)
     assert (turned.version, turned.champion) == (1, True)
-    assert turned.reason.endswith("Version 1 became champion before and stays so until it is rolled back.")
-    assert "stays so until it is rolled back" in caplog.text
+    assert turned.reason.endswith("Version 1 is champion already and remains so until it is rolled back.")
+    assert "remains so until it is rolled back" in caplog.text
     assert store.client().get_model_version(MODEL, "1").tags["promote"] == "false"
 
 

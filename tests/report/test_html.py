@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
@@ -16,7 +17,9 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.catalog import labels
 from pipeline.report.html import write_report
 from pipeline.report.panels import choose_panels
+from pipeline.report.pictures import _bars, draw_history
 from pipeline.report.style import log_axis
+from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -39,8 +42,8 @@ class _Elements(HTMLParser):
         assert self.open.pop() == tag
 
 
-def _write(folder, score, *, deterministic=False, decision=None, name="sweep"):
-    surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic)
+def _write(folder, score, *, deterministic=False, decision=None, name="sweep", candidates=()):
+    surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic, candidates=candidates)
     evaluation = evaluate(surrogate, score, redraws=2)
     facts = Facts.of(name, surrogate, score, score)
     judgement = Judgement(evaluation, decision or decide(evaluation), facts)
@@ -138,6 +141,44 @@ def test_a_report_without_held_out_values_says_so(tmp_path):
     assert _pictures(tmp_path) == {"paths.png", "fit.png"}
 
 
+JUDGED = (
+    Candidate("K_I", 0.5, 0.02),
+    Candidate("K_theta-U", 0.25, 0.0, chosen=True, remark="bends"),
+    Candidate("clock linear", 0.25),
+    Candidate("clock hold", 0.75),
+)
+
+
+def _section(html):
+    (section,) = re.findall(r"<h2>What was compared</h2>(.*?)<h2>", html, re.DOTALL)
+    rows = [re.findall(r"<td>(.*?)</td>", row) for row in re.findall(r"<tr.*?>(.*?)</tr>", section, re.DOTALL)]
+    return section, [row for row in rows if row]
+
+
+def test_the_report_says_what_was_compared(tmp_path):
+    html, _ = _write(tmp_path, stochastic_harvest(), candidates=JUDGED)
+    section, rows = _section(html)
+    assert rows == [
+        ["K_I", "0.500 ± 0.0200", "", ""],
+        ["K_theta-U", "0.250", "✓", "bends"],
+        ["linear", "0.250", "✓"],
+        ["hold", "0.750", ""],
+    ]
+    assert section.count("<table") == 2
+    assert "cannot tell its base" in section
+    assert _Elements(html).open == []
+
+
+def test_the_report_says_where_the_choice_is_a_prior(tmp_path):
+    prior = (Candidate("K_theta-U", chosen=True, remark="no anchor can be left out: declared prior"),)
+    html, _ = _write(tmp_path, stochastic_harvest(), candidates=prior)
+    section, rows = _section(html)
+    assert rows[0] == ["K_theta-U", "–", "✓", "no anchor can be left out: declared prior"]
+    assert [row[:3] for row in rows[1:]] == [["linear", "–", "✓"]]
+    assert "declared prior, not a finding" in section
+    assert "left every interior anchor out" not in section
+
+
 def test_names_are_escaped_and_the_verdict_is_shown(tmp_path):
     html, _ = _write(tmp_path, stochastic_harvest(), decision=Decision(True, "because 1 < 2 & 3"), name="<b>")
     assert "because 1 &lt; 2 &amp; 3" in html
@@ -185,3 +226,26 @@ def test_ticks_of_a_logarithmic_axis_enclose_the_data(low, high):
     assert min(ticks) <= low * (1 + 1e-9)
     assert max(ticks) >= high * (1 - 1e-9)
     assert len(ticks) <= 16
+
+
+@pytest.mark.parametrize(
+    ("history", "said", "unsaid"),
+    [
+        ({"map_error": [3e-5, 2e-5]}, "Bars give", "Curves"),
+        ({"path_action": [2.0, 1.0, 0.5], "map_error": [0.5]}, "Curves", "Bars give"),
+        ({"dual_value": [0.1] * 3, "map_loss": [5.0, 0.2, 0.1]}, "Curves", "Bars give"),
+    ],
+)
+def test_what_is_recorded_once_an_interval_is_no_curve(tmp_path, history, said, unsaid):
+    surrogate = ConstantVelocity(schema=stochastic_harvest().schema, history=history)
+    picture = draw_history(surrogate, tmp_path)
+    assert said in picture.caption
+    assert unsaid not in picture.caption
+    assert (tmp_path / picture.file).read_bytes().startswith(PNG)
+
+
+def test_bars_are_named_by_their_intervals():
+    ax = Figure().subplots()
+    _bars(ax, ConstantVelocity(schema=stochastic_harvest().schema), [0.2, 0.1])
+    assert [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)] == [0.2, 0.1]
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0 to 0.5", "0.5 to 1"]

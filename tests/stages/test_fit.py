@@ -4,6 +4,8 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
 from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.choice import Candidate
+from tests.evaluation.oracles import ConstantVelocity
 from tests.sweeps import sweep_config
 
 QUICK = {
@@ -32,3 +34,10 @@ def test_surrogate_of_the_dataset_is_saved(swept):
 def test_fit_before_dataset_is_refused(root):
     with pytest.raises(BundleError, match="does not contain a complete harvest"):
         fit.run(sweep_config(), root)
+
+
+def test_what_was_compared_is_told_in_one_line():
+    candidates = (Candidate("K_I", 0.123456, chosen=True), Candidate("K_I-U", 0.1), Candidate("clock linear", 0.12))
+    assert fit.compared(ConstantVelocity(candidates=candidates)) == "K_I 0.123 (chosen), K_I-U 0.1, clock linear 0.12"
+    prior = (Candidate("K_I", chosen=True, remark="declared prior"),)
+    assert fit.compared(ConstantVelocity(candidates=prior)) == "K_I (chosen; declared prior)"

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 
 from pipeline.errors import BundleError
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.choice import Candidate
 from tests.clouds import circles_harvest, moment
 
 TARGETS = [0.0, 0.3, 0.5, 0.8, 1.0]
@@ -43,6 +45,7 @@ def test_loaded_surrogate_answers_bit_for_bit_the_same(saved):
         "clock",
         "clock_base",
         "clock_errors",
+        "candidates",
         "schema",
         "config",
         "deterministic",
@@ -246,3 +249,15 @@ def test_the_digest_is_computed_once(circles_surrogate, monkeypatch):
     first = circles_surrogate.digest
     monkeypatch.setattr("pipeline.surrogate.model.bundle_digest", lambda fit: pytest.fail("computed again"))
     assert circles_surrogate.digest == first
+
+
+@pytest.mark.parametrize("error", [None, 0.25])
+def test_what_was_compared_comes_back(circles_surrogate, tmp_path, error):
+    compared = (
+        Candidate("K_I", error, 0.01, chosen=True, remark="so"),
+        Candidate("K_theta", error, chosen=False),
+        Candidate("clock linear", error),
+    )
+    surrogate = Surrogate(dataclasses.replace(circles_surrogate._fit, candidates=compared))
+    surrogate.save(tmp_path / "s")
+    assert Surrogate.load(tmp_path / "s").candidates == surrogate.candidates == compared

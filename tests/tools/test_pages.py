@@ -3,6 +3,7 @@
 import pytest
 
 import pipeline
+from pipeline.surrogate import choice
 from tools import architecture, import_graph, reference
 
 REMEDY = "out of date: make docs"
@@ -32,3 +33,18 @@ def test_levels_put_what_is_imported_higher(room):
     arrows = architecture.direct()
     depth = architecture.levels(arrows)
     assert all(depth[other] < depth[room] for other in arrows[room] if room not in architecture.BASE)
+
+
+def test_how_to_choose_states_the_constants_in_force():
+    text = " ".join((import_graph.ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").split())
+    assert f"or by no more than {choice.GAIN:.0%} of what".replace("%", " %") in text
+    assert f"at most {choice.ENOUGH} times what fresh draws" in text
+    assert f"fewer than {2 * choice.FEWEST_ROWS} conditions" in text
+    assert f"fewer than {choice.FEWEST_DRAWS} draws of any condition" in text
+    assert f"2 to {choice.MOST_METRIC_DIMENSIONS} outputs" in text
+    assert f"{choice.WEIGHT_BY_ROOT_DIMENSION} √D" in text
+
+
+def test_how_to_choose_has_every_sweep():
+    text = (import_graph.ROOT / "docs" / "choosing.md").read_text(encoding="utf-8")
+    assert {f"| `{path.stem}` |" in text for path in (import_graph.ROOT / "sweeps").glob("*.yaml")} == {True}

@@ -13,7 +13,7 @@ def all_gates() -> tuple[Gate, ...]:
 
 
 def decide(evaluation: Evaluation) -> Decision:
-    """Promote where every gate passes; the reason gives what they found, or what those found that do not pass."""
+    """Promote where every gate passes; the reason gives all verdicts, or those of the gates that do not pass."""
     found = [(gate.name, gate.check(evaluation)) for gate in all_gates()]
     verdicts = tuple(Verdict(name, *checked) for name, checked in found if checked is not None)
     failed = [verdict.sentence for verdict in verdicts if not verdict.passed]

@@ -10,7 +10,7 @@ from pipeline.evaluation.scores import Evaluation
 class Gate:
     """A gate: check says whether an evaluation passes and why, in a sentence without capital and full stop.
 
-    It returns None where it has nothing to judge by.
+    None: it does not apply.
     """
 
     name: str

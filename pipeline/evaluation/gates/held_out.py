@@ -1,4 +1,4 @@
-"""There has to be something to judge by."""
+"""At least one hyperparameter value has to be held out."""
 
 from pipeline.evaluation.gates.gate import Gate
 from pipeline.evaluation.scores import Evaluation

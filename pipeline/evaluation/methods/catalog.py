@@ -16,7 +16,7 @@ def all_methods() -> tuple[Method, ...]:
 
 
 def baselines() -> tuple[Method, ...]:
-    """The plain methods that a surrogate is judged against."""
+    """The baselines that a surrogate is judged against."""
     return tuple(method for method in all_methods() if method.role == "baseline")
 
 

@@ -1,4 +1,4 @@
-"""A second fresh sample of the truth, of the same size: what no method can be told from the truth below."""
+"""A second sample of the truth, of the same size: below its error a method cannot be distinguished from the truth."""
 
 from pipeline.evaluation.methods.method import Method
 

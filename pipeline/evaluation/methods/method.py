@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 Role = Literal["surrogate", "transport", "baseline", "reference"]
-"""The surrogate as it is served; samples that it moves; a plain method to beat; a reference that nobody can beat."""
+"""The surrogate as it is served; samples that it moves; a baseline to beat; a reference that no method can beat."""
 
 ROLES: tuple[Role, ...] = ("surrogate", "transport", "baseline", "reference")
 """In the order of the tables."""
@@ -28,7 +28,7 @@ ROLES: tuple[Role, ...] = ("surrogate", "transport", "baseline", "reference")
 class Situation:
     """What a method may use at one λ.
 
-    value: λ, held out or an anchor. interval: the number k of the interval that λ is reached in, from its left anchor;
+    value: λ, held out or an anchor. interval: the number k of the interval in which λ is reached from the left anchor;
     an anchor is reached from the one before it. ends: a sample at each anchor. couplings: between each anchor's sample
     and the next one's. fresh: draws a second sample of the network trained at λ, where there is one. served: how the
     surrogate is asked. seed: for the method's own draws.
@@ -72,7 +72,7 @@ class Situation:
 
 @dataclass(frozen=True, eq=False)
 class PolicySituation:
-    """What a method may use to answer at any condition at a held-out λ. networks: by their λ, the anchors' included."""
+    """What a policy may use at a held-out λ, at any condition. networks: by their λ, the anchors' included."""
 
     surrogate: "Surrogate"
     networks: Mapping[float, Network]
@@ -100,8 +100,8 @@ class Method:
 
     name: in metrics.json and errors.csv. label: in tables and legends. colour, marker: Matplotlib's; style: more of its
     line properties. sample: its sample at λ, None where it has none there. policy: its answers at any condition, for
-    families that measure policies themselves. allowance: for a baseline, by what share of its error the surrogate may
-    be behind it and still be promoted; None: the surrogate has to be better.
+    families that score policies themselves. allowance: for a baseline, the share of its error by which the surrogate
+    may be worse and still be promoted; None: the surrogate has to be better.
     """
 
     name: str

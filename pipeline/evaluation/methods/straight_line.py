@@ -12,7 +12,7 @@ from pipeline.evaluation.methods.method import Method, PolicySituation, Situatio
 from pipeline.transport.coupling import Coupling
 
 ALLOWANCE = 0.03
-"""A surrogate whose paths are straight may equal the line; rounding and the noise of draws shall not refuse it."""
+"""A surrogate with straight paths may equal the line; rounding and the noise of draws must not bar it."""
 
 
 def between(left: Sample, right: Sample, coupling: Coupling, s: float | NDArray[np.float64]) -> Sample:

@@ -1,6 +1,6 @@
 """Straight lines between both anchors' samples with the surrogate's own clock, its skew by condition included.
 
-It has all of the surrogate but its coupling and its curved paths: what these are worth is the difference.
+It lacks nothing of the surrogate but its coupling and its curved paths: the difference in error is their worth.
 """
 
 import numpy as np

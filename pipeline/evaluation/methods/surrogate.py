@@ -1,4 +1,4 @@
-"""The surrogate, asked as it is served: see `pipeline.evaluation.served`."""
+"""The surrogate, queried as it is served: see `pipeline.evaluation.served`."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,4 +1,4 @@
-"""The network that was trained at λ itself: what a policy in its place is measured against."""
+"""The network that was trained at λ itself: the reference for what takes its place."""
 
 from pipeline.evaluation.methods.method import Method
 

@@ -1,4 +1,4 @@
-"""The left anchor's samples, moved by the surrogate's own maps: what a user does who has samples and no networks."""
+"""The left anchor's samples, moved by the surrogate's maps: for users who have samples but no networks."""
 
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, Situation
@@ -7,7 +7,7 @@ from pipeline.evaluation.served import TRANSPORT, transported
 
 def _sample(at: Situation) -> Sample | None:
     if at.served == TRANSPORT and not at.at_anchor:
-        return None  # the surrogate's own row says the same
+        return None  # it is the surrogate's own row
     return transported(at.surrogate, at.left, at.surrogate.anchors[at.interval], at.value)
 
 

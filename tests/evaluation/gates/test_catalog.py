@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from pipeline.evaluation.gates.baselines import difference_interval
 from pipeline.evaluation.gates.catalog import decide
-from pipeline.evaluation.gates.plain_methods import difference_interval
 from pipeline.evaluation.methods.catalog import baselines
 from pipeline.evaluation.scores import SURROGATE, Evaluation, Score
 
@@ -24,15 +24,15 @@ REDRAWN = {SURROGATE: tuple(np.linspace(1, 3, 10)), "straight_line": tuple(np.li
 BEATEN = {method.name: (3.0, 5.0) for method in baselines()}
 
 
-def test_a_surrogate_that_no_plain_method_beats_is_promoted():
+def test_a_surrogate_that_no_baseline_beats_is_promoted():
     decision = decide(_evaluation(surrogate=(3.5, 1.5), **BEATEN))  # worse at 0.25, better in the mean
     assert decision.promote
     assert decision.reason == (
-        "Promoted: the surrogate's mean W₂² over 2 held-out values is 2.5, and no plain method is better beyond the "
+        "Promoted: the surrogate's mean W₂² over 2 held-out values is 2.5, and no baseline is better beyond the "
         "noise (left anchor, unmoved: 4; nearest anchor: 4; straight line, linear clock: 4; straight line, the "
         "surrogate's own clock: 4)."
     )
-    assert [(verdict.gate, verdict.passed) for verdict in decision.verdicts] == [("plain methods", True)]
+    assert [(verdict.gate, verdict.passed) for verdict in decision.verdicts] == [("baselines", True)]
 
 
 @pytest.mark.parametrize("unbeaten", ANCHORS)

@@ -1,10 +1,10 @@
-"""The surrogate has to beat every anchor left as it is, and must not be behind a straight line beyond the noise.
+"""The surrogate has to beat every unmoved anchor, and must not be worse than a straight line by more than the noise.
 
-"Behind" is more than the line's allowance in the mean over the held-out λ, by a difference whose bootstrap interval
-lies above zero. The paired bootstrap (Efron and Tibshirani 1993, ch. 16) resamples conditions, at which both methods
-were asked, so that what makes conditions hard for both cancels; or redraws, where conditions are few. A surrogate at
-the floor cannot be told from the truth by the samples at hand, and is behind no line: between two samples a line
-averages their noise away, and may be below the floor.
+Worse is an error above the line's by more than its allowance, in the mean over the held-out λ, with a bootstrap
+interval of the difference above zero. The paired bootstrap (Efron and Tibshirani 1993, ch. 16) resamples conditions, at
+which both methods were evaluated, so that what makes conditions hard for both cancels; or redraws, where conditions are
+few. A surrogate at the floor cannot be distinguished from the truth by these samples, and is worse than no line: a line
+between two samples averages their noise away, and may be below the floor.
 """
 
 import numpy as np
@@ -18,13 +18,13 @@ from pipeline.evaluation.scores import SURROGATE, Evaluation
 
 FLOOR = FLOOR_METHOD.name
 FEWEST = 8
-"""Conditions, and redraws, below which there is no interval, and the allowance alone decides."""
+"""Conditions, and redraws, below which no interval is computed, and the allowance alone decides."""
 
 RESAMPLES, COVERAGE = 2000, 0.95
 
 
 def behind(evaluation: Evaluation, method: Method) -> bool:
-    """Whether a plain method bars the promotion."""
+    """Whether a baseline bars the promotion."""
     own, other = evaluation.mean_error(SURROGATE), evaluation.mean_error(method.name)
     if method.allowance is None:
         return not own < other
@@ -63,11 +63,11 @@ def _check(evaluation: Evaluation) -> tuple[bool, str] | None:
     faults += [f"which is beaten by {_listed(evaluation, better)}"] if better else []
     if faults:
         return False, f"{verdict}, {' and '.join(faults)}"
-    return True, f"{verdict}, and no plain method is better beyond the noise ({_listed(evaluation, scored)})"
+    return True, f"{verdict}, and no baseline is better beyond the noise ({_listed(evaluation, scored)})"
 
 
 def _listed(evaluation: Evaluation, methods: list[Method]) -> str:
     return "; ".join(f"{method.label}: {evaluation.mean_error(method.name):.4g}" for method in methods)
 
 
-GATE = Gate("plain methods", _check)
+GATE = Gate("baselines", _check)

@@ -1,0 +1,96 @@
+"""What the fit compared, as the record and the report tell it."""
+
+import dataclasses
+
+import pytest
+
+from pipeline.evaluation.compared import Compared, Row
+from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.config import SurrogateConfig
+from tests.evaluation.oracles import ConstantVelocity
+
+JUDGED = (
+    Candidate("K_I", 0.5, 0.02),
+    Candidate("K_theta-U", 0.3, 0.0, chosen=True),
+    Candidate("clock linear", 0.3),
+    Candidate("clock hold", 0.9),
+    Candidate("clock skewed linear", 0.29),
+)
+PRIOR = (Candidate("K_I", chosen=True, remark="no anchor can be left out: declared prior"),)
+
+
+def compared(candidates=JUDGED, anchors=(0.0, 0.5, 1.0), in_use="linear", base="linear", **settings):
+    """Of a surrogate whose clock in use is `in_use`, of the given base; settings: of its configuration."""
+    variant = next(c.name for c in candidates if c.chosen)
+    config = SurrogateConfig.model_validate({"variant": variant, **settings})
+    surrogate = ConstantVelocity(candidates=candidates, anchors=anchors, clock=in_use, clock_base=base, config=config)
+    return Compared.of(surrogate)
+
+
+def test_variants_and_clocks_stand_apart_and_one_of_each_is_chosen():
+    found = compared()
+    assert found.of_kind("variant") == (
+        Row("variant", "K_I", 0.5, 0.02),
+        Row("variant", "K_theta-U", 0.3, 0.0, chosen=True),
+    )
+    assert [row.name for row in found.of_kind("clock")] == ["linear", "hold", "skewed linear"]
+    assert [row.name for row in found.rows if row.chosen] == ["K_theta-U", "linear"]
+    assert found.judged
+
+
+def test_a_clock_in_use_without_an_error_of_its_own_is_listed():
+    (row,) = [row for row in compared(in_use="skewed log", base="log").of_kind("clock") if row.chosen]
+    assert (row.name, row.error) == ("skewed log", None)
+    assert "one standard error" in row.remark
+
+
+@pytest.mark.parametrize(
+    ("settings", "in_use", "remark"),
+    [
+        ({}, "logit", "suggested by the anchors' range"),
+        ({"clock_prior": "logit"}, "logit", "declared by clock_prior"),
+        ({}, "skewed logit", "suggested by the anchors' range; its skew is estimated from lagged targets"),
+        ({"clock": "logit"}, "logit", "named in the settings"),
+    ],
+)
+def test_two_anchors_leave_a_declared_prior(settings, in_use, remark):
+    found = compared(PRIOR, (0.1, 0.9), in_use, "logit", **settings)
+    assert not found.judged
+    (caveat,) = found.caveats
+    assert "there are only two" in caveat
+    assert "declared prior, not a finding" in caveat
+    assert found.of_kind("clock") == (Row("clock", in_use, chosen=True, remark=remark),)
+
+
+def test_anchors_that_share_no_conditions_leave_a_declared_prior():
+    (caveat,) = compared(PRIOR).caveats
+    assert "do not share their conditions" in caveat
+
+
+@pytest.mark.parametrize(("clock", "said"), [("linear", "nothing was compared"), ("auto", "declared prior")])
+def test_what_is_named_is_not_called_a_prior(clock, said):
+    named = (Candidate("K_I", chosen=True, remark="named"),)
+    surrogate = ConstantVelocity(candidates=named, config=SurrogateConfig(variant="K_I", clock=clock))
+    (caveat,) = Compared.of(surrogate).caveats
+    assert said in caveat
+
+
+@pytest.mark.parametrize(("anchors", "said"), [((0.0, 0.5, 1.0), True), ((0.0, 0.3, 0.6, 1.0), False)])
+def test_one_interior_anchor_cannot_tell_the_base(anchors, said):
+    caveats = compared(anchors=anchors).caveats
+    assert len(caveats) == said
+    assert all("cannot tell its base" in caveat and "base is linear is a prior" in caveat for caveat in caveats)
+
+
+def test_a_named_clock_and_a_held_one_have_no_base_to_tell():
+    assert compared(in_use="hold", base="hold").caveats == ()
+    named = SurrogateConfig(variant="K_theta-U", clock="linear")
+    assert Compared.of(ConstantVelocity(candidates=JUDGED[:2], config=named)).caveats == ()
+
+
+def test_marks_of_the_fit_itself_count():
+    marked = (*JUDGED[:2], dataclasses.replace(JUDGED[2], chosen=True))
+    assert [r.name for r in compared(marked, in_use="linear, by another name").rows if r.chosen] == [
+        "K_theta-U",
+        "linear",
+    ]
