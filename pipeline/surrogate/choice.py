@@ -3,10 +3,10 @@
 Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
 conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
 the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
-its own best clock. A richer Lagrangian is chosen only if it reduces the error of the simpler one by more than one
-standard error and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all
-anchors: it is a candidate from four anchors on, because leaving one out must leave three. Where no anchor can be left
-out, the prior is used: K_I, straight lines at uniform speed.
+its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than one standard error
+and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all anchors, which is a
+candidate from four anchors on: leaving one out must leave three. Where no anchor can be left out, the prior is used:
+K_I, straight lines at uniform speed.
 """
 
 import logging
@@ -34,19 +34,19 @@ from pipeline.transport.pchip import interpolate
 from pipeline.transport.solvers.paired import train_paths
 from pipeline.transport.standardise import Standardiser
 from pipeline.transport.training import PathTrainer
-from pipeline.transport.variant import terms_of
+from pipeline.transport.variant import VARIANTS, terms_of
 
 logger = logging.getLogger(__name__)
 
-RICHER = ("K_I-U", "K_theta", "K_theta-U")
+RICHER = tuple(name for name, terms in VARIANTS.items() if not terms.straight and terms.metric != "fixed")
 """The variants compared with K_I where outputs are draws, the simplest first."""
+RICHER_DETERMINISTIC = tuple(name for name in RICHER if not VARIANTS[name].potential)
+"""A point has no density."""
 PCHIP = "K_I, pchip"
 """K_I with PCHIP in place of straight lines."""
 FEWEST_FOR_PCHIP = 4
-RICHER_DETERMINISTIC = ("K_theta",)
-"""A point has no density."""
-GAIN = 0.05
-"""The smallest share of a simpler variant's leave-one-anchor-out error by which a richer one must improve."""
+GAIN = 0.15
+"""The smallest share of K_I's leave-one-anchor-out error by which another candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 FEWEST_ROWS = 32
@@ -185,7 +185,8 @@ def _compare(
         if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST_METRIC_DIMENSIONS:
             evaluate(name)
     best = min(errors, key=lambda name: float(errors[name].mean()))
-    chosen = next(name for name in errors if _suffices(errors[name], errors[best], split.conditions))
+    worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()
+    chosen = next(name for name in errors if not worth or as_good(errors[name], errors[best], split.conditions))
     record = tuple(
         Candidate(
             name,
@@ -212,10 +213,6 @@ def _clocks(chosen: Clock, config: SurrogateConfig, left_out: Sequence[LeftOut])
         best = skew_errors(Clock(base, chosen.anchors), left_out).mean(0).argmin()
         clocks.append(Clock(base, chosen.anchors, Skew(shape, float(SKEWS[best]))))
     return clocks
-
-
-def _suffices(errors: NDArray[np.float64], best: NDArray[np.float64], conditions: NDArray[np.intp]) -> bool:
-    return as_good(errors, best, conditions) or bool(errors.mean() - best.mean() <= GAIN * errors.mean())
 
 
 @dataclass(frozen=True, eq=False)

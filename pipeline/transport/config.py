@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from pipeline.settings import Section, Widths
+from pipeline.transport.variant import Variant
 
-Variant = Literal["auto", "K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
 Solver = Literal["paired", "semidual"]
 Bandwidth = Annotated[float, Field(gt=0)] | Literal["auto"]
 Weight = Annotated[float, Field(ge=0)] | Literal["auto"]

@@ -5,6 +5,8 @@ from typing import Literal
 
 from pipeline.errors import ConfigurationError
 
+Variant = Literal["auto", "K_I", "K_theta", "K_I-U", "K_theta-U", "NLOT", "NLOT-U"]
+"""What the setting takes; `auto` is decided by the harvest."""
 MetricKind = Literal["euclidean", "givens", "fixed"]
 """G = I; G learnt within its eigenvalue budget; G with learnt rotations and fixed eigenvalues (NLOT)."""
 
