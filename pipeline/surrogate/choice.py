@@ -3,10 +3,10 @@
 Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
 conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
 the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
-its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than the share GAIN; of
-those, the simplest within one standard error of the best. The same rule decides between straight lines and PCHIP
-through all anchors: it is a candidate from four anchors on, because leaving one out must leave three. Where no anchor
-can be left out, the prior is used: K_I, straight lines at uniform speed.
+its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than one standard error
+and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all anchors, which is a
+candidate from four anchors on: leaving one out must leave three. Where no anchor can be left out, the prior is used:
+K_I, straight lines at uniform speed.
 """
 
 import logging
@@ -46,7 +46,7 @@ PCHIP = "K_I, pchip"
 """K_I with PCHIP in place of straight lines."""
 FEWEST_FOR_PCHIP = 4
 GAIN = 0.15
-"""The smallest share of K_I's leave-one-anchor-out error by which a richer candidate must improve."""
+"""The smallest share of K_I's leave-one-anchor-out error by which another candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 FEWEST_ROWS = 32
@@ -186,7 +186,7 @@ def _compare(
             evaluate(name)
     best = min(errors, key=lambda name: float(errors[name].mean()))
     worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()
-    chosen = next(name for name in errors if as_good(errors[name], errors[best], split.conditions)) if worth else "K_I"
+    chosen = next(name for name in errors if not worth or as_good(errors[name], errors[best], split.conditions))
     record = tuple(
         Candidate(
             name,
