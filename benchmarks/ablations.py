@@ -9,8 +9,7 @@ from benchmarks.table import measured
 from pipeline.clocks.config import ClockName
 from pipeline.errors import ConfigurationError
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.transport.config import Solver
-from pipeline.transport.variant import Variant
+from pipeline.transport.config import Solver, Variant
 
 TITLE = "Ablations, one factor at a time"
 SEEDS = 5

@@ -28,7 +28,7 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.scores import SURROGATE
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.transport.variant import Variant
+from pipeline.transport.config import Variant
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import BASES, HOLD, candidates, check_base
+from pipeline.clocks.bases import BASES, CALIBRATED, HOLD, candidates, check_base
+from pipeline.clocks.calibration import calibrate
 from pipeline.clocks.clock import Clock, position
 from pipeline.clocks.config import ClockConfig
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
@@ -59,7 +60,7 @@ class ChosenClock:
 def choose_clock(
     harvest: Harvest, deterministic: bool, config: ClockConfig, left_out: Sequence[LeftOut] | None = None
 ) -> ChosenClock:
-    """The clock that the configuration names, or with `auto` and `learnt` the one chosen by leaving anchors out.
+    """The clock that the configuration names, or one that outcomes calibrate, or one chosen by leaving anchors out.
 
     left_out: the error curves to choose by; None: those of straight lines.
 
@@ -68,13 +69,20 @@ def choose_clock(
     """
     anchors = tuple(harvest.hyperparameter.tolist())
     scaling = Standardiser.of(harvest)
+    wanted = config.clock == CALIBRATED or (config.clock, config.clock_prior) == ("auto", "auto")
+    calibration = calibrate(harvest, deterministic) if wanted else None
     if config.clock not in ("auto", "learnt"):
-        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape)), {})
+        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape), calibration), {})
     names = candidates(anchors)
     if config.clock_prior != "auto":
         check_base(config.clock_prior, anchors, "clock_prior")
         names = [config.clock_prior, *(name for name in names if name != config.clock_prior)]
     left_out = leave_anchors_out(harvest, deterministic) if left_out is None else left_out
+    if calibration is not None:
+        clock = Clock(CALIBRATED, anchors, Skew(scaling.shape), calibration)
+        clocks = [clock, *(Clock(name, anchors) for name in names)] if left_out else []
+        errors = {c.base: float(skew_errors(c, left_out)[:, len(SKEWS) // 2].mean()) for c in clocks}
+        return _by_condition(ChosenClock(clock, errors), left_out, harvest, scaling, config)
     if not left_out:
         if config.clock == "learnt":
             raise ConfigurationError(
@@ -94,11 +102,7 @@ def choose_clock(
     chosen = _judge(
         anchors, names, left_out, scaling, learnt=config.clock == "learnt", open_base=config.clock_prior == "auto"
     )
-    conditions = left_out[0].conditions
-    if chosen.clock.base == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
-        return chosen
-    weight = SHRINKAGE if config.clock == "auto" and len(left_out) == 1 else 1.0
-    return _by_condition(chosen, left_out, harvest, scaling, weight)
+    return _by_condition(chosen, left_out, harvest, scaling, config)
 
 
 def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
@@ -213,13 +217,16 @@ def _starts(conditions: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _by_condition(
-    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, weight: float
+    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, config: ClockConfig
 ) -> ChosenClock:
     """The same clock with a skew γ(x), where leave-one-condition-out error is lower than with one skew.
 
     γ(x) minimises the kernel-weighted errors of the neighbouring conditions; a condition's own errors are used for
-    validation only. weight: of γ(x) against its mean.
+    validation only. Where one anchor alone was left out, γ(x) is shrunk towards its mean, except with clock = learnt.
     """
+    if not left_out or chosen.clock.base == HOLD or len(np.unique(left_out[0].conditions)) < FEWEST_CONDITIONS:
+        return chosen
+    weight = SHRINKAGE if config.clock != "learnt" and len(left_out) == 1 else 1.0
     conditions = left_out[0].conditions
     starts = _starts(conditions)
     counts = np.diff([*starts, len(conditions)])
@@ -244,8 +251,10 @@ def _by_condition(
         return chosen
     weights = np.exp(-0.5 * squares / bandwidth**2)
     skews = SKEWS[(weights @ errors + pooled).argmin(1)]
-    skews = skews.mean() + weight * (skews - skews.mean())
+    # A calibration has the frequencies right over all conditions: only departures are left to estimate.
+    pooled_skew = 0.0 if chosen.clock.base == CALIBRATED else skews.mean()
+    skews = pooled_skew + weight * (skews - skews.mean())
     skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
-    clock = Clock(chosen.clock.base, chosen.clock.anchors, skew)
+    clock = chosen.clock.skewed(skew)
     logger.info("clock %s by condition, bandwidth %.2f standard deviations", name, bandwidth)
     return ChosenClock(clock, {**chosen.errors, f"{name} by condition": float(best.mean())})

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import HOLD, candidates
+from pipeline.clocks.bases import CALIBRATED, HOLD, candidates
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
 from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, choose_clock, skew_errors
@@ -105,13 +105,15 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
-            "no anchor can be left out of %s: variant K_I and clock %s are priors, not estimates; set variant, clock, "
-            "clock_prior or speed, or harvest a third anchor",
+            "no anchor can be left out of %s: variant K_I%s; set variant, clock, clock_prior or speed, or harvest a "
+            "third anchor",
             harvest.hyperparameter.tolist(),
-            clock.clock.base,
+            " is a prior, not an estimate"
+            if clock.clock.base == CALIBRATED
+            else f" and clock {clock.clock.base} are priors, not estimates",
         )
         return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
-    if len(left_out) == 1:
+    if len(left_out) == 1 and clock.clock.base != CALIBRATED:
         logger.warning(
             "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
         )
