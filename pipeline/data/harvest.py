@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
 from pipeline.data.network import Network
-from pipeline.data.outcomes import Outcomes
+from pipeline.data.outcomes import OUTCOMES_FILE, Outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
 from pipeline.data.schema import Column, Kind, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
@@ -28,7 +28,6 @@ from pipeline.storage.files import check_files, file_checksums, read_json
 
 FORMAT = 1
 SCHEMA_FILE = "schema.json"
-OUTCOMES_FILE = "outcomes.parquet"
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,6 +14,9 @@ from pipeline.data.samples import check_samples, matrix
 from pipeline.data.schema import Schema
 from pipeline.errors import DataError
 
+OUTCOMES_FILE = "outcomes.parquet"
+"""Their file in the folder of a harvest, in the format of the samples."""
+
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:

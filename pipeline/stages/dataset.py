@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from pipeline.data.harvest import OUTCOMES_FILE, Harvest
+from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network
+from pipeline.data.outcomes import OUTCOMES_FILE
 from pipeline.data.samples import read_samples
 from pipeline.data.schema import Schema
 from pipeline.data.split import check_anchors_in, split_harvest

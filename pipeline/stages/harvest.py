@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.harvest import OUTCOMES_FILE
 from pipeline.data.network import Network
+from pipeline.data.outcomes import OUTCOMES_FILE
 from pipeline.data.samples import check_samples, matrix, write_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError
