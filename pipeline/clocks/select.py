@@ -37,6 +37,8 @@ out: that anchor may lie off the line between its neighbours for other reasons t
 SHRINKAGE = 0.5
 """The weight of a per-condition skew against the pooled one where only one anchor can be left out: its network's own
 error is a function of the condition, too, which cross-validation over conditions cannot detect."""
+ROUNDING = 1e-9
+"""The relative difference of mean errors up to which they are equal."""
 ALIKE = 0.25
 """Between bases whose absolute skews differ by less than this the prior order decides."""
 BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
@@ -162,7 +164,7 @@ def _judge(
     """The chosen base and one skew for all conditions; with `learnt` the skew of least error."""
     rows = {name: skew_errors(Clock(name, anchors), left_out) for name in names}
     errors = {name: float(rows[name][:, len(SKEWS) // 2].mean()) for name in names}
-    judged = list(names) if len(left_out) > 1 else [names[0], *(_stand_ins(rows, names, left_out) if open_base else [])]
+    judged = list(names) if len(left_out) > 1 else [_best_of_pole(rows, names, left_out) if open_base else names[0]]
     lowest = {name: int(rows[name].mean(0).argmin()) for name in judged}
     best_name = min(judged, key=lambda name: float(rows[name][:, lowest[name]].mean()))
     best = rows[best_name][:, lowest[best_name]]
@@ -183,21 +185,22 @@ def _judge(
     return ChosenClock(Clock(name, anchors, Skew(scaling.shape, skews[name])), errors)
 
 
-def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> list[str]:
-    """Bases that may replace the prior where only one anchor can be left out.
+def _best_of_pole(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> str:
+    """The prior base, or another of the same pole that needs no skew where the prior does.
 
-    It identifies one number, the skew of any base. But among the bases of the same pole one may need no skew.
+    One left-out anchor identifies one number, the skew of any base. But bases of the same pole are equally simple: one
+    that gains little by a skew, and whose error is lower than the prior's by more than a standard error, is taken.
     """
-    zero, pole, conditions = len(SKEWS) // 2, BASES[names[0]].pole, left_out[0].conditions
-
-    def unskewed(name: str) -> bool:
-        errors = rows[name]
-        best = errors[:, errors.mean(0).argmin()]
-        return as_good(errors[:, zero], best, conditions) or _gains_little(float(errors[:, zero].mean()), best)
-
-    if unskewed(names[0]):
-        return []
-    return [name for name in names[1:] if BASES[name].pole == pole and unskewed(name)]
+    zero, conditions = len(SKEWS) // 2, left_out[0].conditions
+    prior = rows[names[0]][:, zero]
+    found = [names[0]]
+    for name in names[1:]:
+        errors, best = rows[name][:, zero], rows[name][:, rows[name].mean(0).argmin()]
+        equal = np.isclose(errors.mean(), prior.mean(), rtol=ROUNDING)
+        if BASES[name].pole == BASES[names[0]].pole and not equal and not as_good(prior, errors, conditions):
+            unskewed = as_good(errors, best, conditions) or _gains_little(float(errors.mean()), best)
+            found += [name] if unskewed else []
+    return min(found, key=lambda name: float(rows[name][:, zero].mean()))
 
 
 def _gains_little(error: float, best: Errors) -> bool:
