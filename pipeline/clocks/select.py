@@ -189,15 +189,18 @@ def _best_of_pole(rows: dict[str, Errors], names: Sequence[str], left_out: Seque
     """The prior base, or another of the same pole that needs no skew where the prior does.
 
     One left-out anchor identifies one number, the skew of any base. But bases of the same pole are equally simple: one
-    that gains little by a skew, and whose error is lower than the prior's by more than a standard error, is taken.
+    that gains little by a skew, and whose error is lower than the prior's by more than a standard error, is taken. Not
+    of two poles: one number says nothing of two tails.
     """
+    if (pole := BASES[names[0]].pole) == "both":
+        return names[0]
     zero, conditions = len(SKEWS) // 2, left_out[0].conditions
     prior = rows[names[0]][:, zero]
     found = [names[0]]
     for name in names[1:]:
         errors, best = rows[name][:, zero], rows[name][:, rows[name].mean(0).argmin()]
         equal = np.isclose(errors.mean(), prior.mean(), rtol=ROUNDING)
-        if BASES[name].pole == BASES[names[0]].pole and not equal and not as_good(prior, errors, conditions):
+        if BASES[name].pole == pole and not equal and not as_good(prior, errors, conditions):
             unskewed = as_good(errors, best, conditions) or _gains_little(float(errors.mean()), best)
             found += [name] if unskewed else []
     return min(found, key=lambda name: float(rows[name][:, zero].mean()))
