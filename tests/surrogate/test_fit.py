@@ -155,7 +155,7 @@ def test_weight_of_the_potential_grows_with_the_root_of_the_dimension_or_is_as_g
 def test_surrogate_s_configuration_holds_what_was_decided(deterministic, anchors, variant, speed):
     surrogate = Surrogate.fit(moving(anchors, "linear", deterministic=deterministic), MOMENT)
     assert (MOMENT.variant, MOMENT.speed) == ("auto", "auto")
-    assert surrogate.config == moment(variant=variant, speed=speed)
+    assert surrogate.config == moment(variant=variant, speed=speed, interpolation="linear")
     assert (surrogate._parts.lagrangian.potential is not None) == variant.endswith("-U")
     assert surrogate.deterministic is deterministic
 

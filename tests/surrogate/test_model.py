@@ -201,7 +201,7 @@ def test_attributes(circles, circles_surrogate):
     assert circles_surrogate.anchors == (0.0, 0.5, 1.0)
     assert circles_surrogate.clock_base == "linear"
     assert circles_surrogate.schema == circles.schema
-    assert circles_surrogate.config == moment(variant="K_theta-U", speed="uniform")
+    assert circles_surrogate.config == moment(variant="K_theta-U", speed="uniform", interpolation="linear")
     assert circles_surrogate.deterministic is False
     assert len(circles_surrogate.networks) == 3
     assert len(circles_surrogate.history["map_error"]) == 2  # intervals
