@@ -15,6 +15,9 @@ from pipeline.data.network import Network, Reparameterised
 
 Keys = NDArray[np.uint64]
 
+QUANTILES = 1
+"""The seed of the quantiles of latent outputs: other numbers than those of draws at seed 0."""
+
 _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -69,6 +72,30 @@ def uniform(keys: Keys, count: int) -> NDArray[np.float64]:
     counters = np.arange(1, count + 1, dtype=np.uint64) * _STEP
     bits = _mix(keys[:, None] + counters) >> np.uint64(11)
     return (bits.astype(np.float64) + 0.5) * 2.0**-53
+
+
+def row_quantiles(outputs: NDArray[np.float64], conditions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Quantiles (N, D) in (0, 1) for outputs (N, D) at conditions (N, C), by a row's values alone.
+
+    Equal rows, up to the rounding to float32, continue one Kronecker sequence, which covers (0, 1) evenly: the n-th of
+    them has the fractional part of u + n √p, with u hashed from the row and p the prime of the column. So one row has
+    one answer, alone or in any batch, and equal rows are spread.
+    """
+    table = np.hstack([conditions, outputs]).astype(np.float32).astype(np.float64)
+    start = uniform(condition_keys(table, QUANTILES), outputs.shape[1])
+    steps = np.sqrt(_primes(outputs.shape[1])) * Rows.of(table).occurrence[:, None]
+    return np.asarray(((start + steps) % 1.0).clip(1e-12, 1 - 1e-12))
+
+
+def _primes(count: int) -> NDArray[np.float64]:
+    """The first `count` primes."""
+    found: list[int] = []
+    number = 2
+    while len(found) < count:
+        if all(number % p for p in found if p * p <= number):
+            found.append(number)
+        number += 1
+    return np.array(found, np.float64)
 
 
 def normal(keys: Keys, dimension: int) -> NDArray[np.float32]:

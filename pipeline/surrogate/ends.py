@@ -19,6 +19,7 @@ from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
 from pipeline.surrogate.parts import Parts
+from pipeline.surrogate.trajectory import latent
 from pipeline.transport.networks import Condition
 
 MATCHED = 128
@@ -160,12 +161,13 @@ def matched(draw: Draw, anchors: range, count: int, x: NDArray[np.float64], part
     """
     middle = (count - 1) // 2
     ordered = {middle: draw(middle)}
-    condition = _repeated(x, ordered[middle].shape[1], parts)
+    given = torch.from_numpy(np.repeat(x, ordered[middle].shape[1], axis=0)).to(parts.scaling.output_mean.device)
+    where = given, parts.scaling.condition(given)
     for k in range(middle, anchors[-1]):
-        ordered[k + 1] = _in_order(_mapped(ordered[k], condition, k, parts), draw(k + 1), parts)
+        ordered[k + 1] = _in_order(_mapped(ordered[k], *where, k, parts), draw(k + 1), parts)
     for k in range(middle - 1, anchors[0] - 1, -1):
         own = draw(k)
-        ordered[k] = _in_order(_standard(ordered[k + 1], parts), own, parts, _mapped(own, condition, k, parts))
+        ordered[k] = _in_order(_standard(ordered[k + 1], parts), own, parts, _mapped(own, *where, k, parts))
     return [ordered[k] for k in anchors]
 
 
@@ -181,21 +183,20 @@ def _in_order(
     return result
 
 
-def _repeated(x: NDArray[np.float64], count: int, parts: Parts) -> Condition:
-    tensor = torch.from_numpy(np.repeat(x, count, axis=0)).to(parts.scaling.output_mean.device)
-    return parts.scaling.condition(tensor)
-
-
 def _standard(outputs: NDArray[np.floating], parts: Parts) -> NDArray[np.float64]:
     tensor = torch.from_numpy(outputs).double().to(parts.scaling.output_mean.device)
     return np.asarray(parts.scaling.standardise(tensor).double().cpu().numpy())
 
 
 @torch.no_grad()
-def _mapped(outputs: NDArray[np.floating], x: Condition, interval: int, parts: Parts) -> NDArray[np.float64]:
-    """T_k of outputs (T, n, D), standardised."""
-    flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(parts.scaling.output_mean.device)
-    moved: Tensor = parts.maps(parts.scaling.standardise(flat).float(), x, interval)
+def _mapped(
+    outputs: NDArray[np.floating], given: Tensor, x: Condition, interval: int, parts: Parts
+) -> NDArray[np.float64]:
+    """T_k of outputs (T, n, D), standardised; given: their conditions (T · n, C), x: the same, encoded."""
+    flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(given.device)
+    moved: Tensor = parts.maps(latent(parts, flat, given, x, interval), x, interval)
+    if parts.atoms.columns:
+        moved = parts.scaling.standardise(parts.atoms.clipped(parts.scaling.restore(moved)))
     return moved.double().cpu().numpy().reshape(outputs.shape)
 
 

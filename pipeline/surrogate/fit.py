@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.clocks.clock import Clock
@@ -19,6 +21,7 @@ from pipeline.surrogate.choice import Candidate, choose
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
+from pipeline.transport.fit_atoms import fit_atoms
 from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.pairs import Interval
 from pipeline.transport.solvers.paired import fit_paired, paired_path_steps
@@ -88,8 +91,9 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
-        parts = Parts(scaling, chosen.clock, density, config, seed).to(where)
-        history = _solve(parts, samples, deterministic, config, seed)
+        atoms, latent = (None, samples) if deterministic else fit_atoms(_outputs(harvest), samples, scaling, seed)
+        parts = Parts(scaling, chosen.clock, density, config, seed, atoms).to(where)
+        history = _solve(parts, latent, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
             raise FitError(f"{field} ended at {curve[-1]}; lower the learning rates, or look at the harvest's outliers")
@@ -107,6 +111,10 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
         clock_errors=chosen.errors,
         candidates=decided.candidates,
     )
+
+
+def _outputs(harvest: Harvest) -> list[NDArray[np.float64]]:
+    return [np.asarray(y, np.float64) for y in harvest.outputs]
 
 
 def _samples(harvest: Harvest) -> tuple[tuple[Tensor, Tensor], ...]:
@@ -136,7 +144,7 @@ def _threads_for(rows: int, device: torch.device) -> Iterator[None]:
 def _solve(
     parts: Parts, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
 ) -> History:
-    """Run the solver of the configuration on the parts, in place."""
+    """Run the solver of the configuration on the parts, in place; samples: latent where outputs have atoms."""
     if isinstance(parts.maps, NetworkMaps):
         trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
         generator = torch.Generator().manual_seed(seed)

@@ -42,7 +42,7 @@ class Surrogate:
     """A fitted surrogate; make one by `fit` or `load`.
 
     NumPy in, NumPy out; torch in, torch out, with the input's dtype and device; internally everything is float32 on the
-    surrogate's device. Rows are independent of each other.
+    surrogate's device. Rows are independent of each other, except that equal rows are further draws.
     """
 
     def __init__(self, fit: Fit) -> None:
@@ -136,7 +136,9 @@ class Surrogate:
 
         outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k, or their inverses, are chained;
         within one the path is evaluated at the clock's position. A round trip returns within
-        `trajectory.ROUND_TRIP` standardised units; a UserWarning is issued where a map folds, so that it cannot. Raises
+        `trajectory.ROUND_TRIP` standardised units; a UserWarning is issued where a map folds, so that it cannot. Where
+        many of the harvest's rows are exactly at an end of an output's range, rows at that end are spread over their
+        images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. Raises
         HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
@@ -155,9 +157,9 @@ class Surrogate:
         y, x = self._inputs(outputs, conditions, curves)
         if not len(y) or not ends:
             return as_given(torch.empty(len(y), len(ends), y.shape[1], device=self.device), outputs)
-        scaling = curves.parts.scaling
-        moved = curves.walk(scaling.standardise(y), scaling.condition(x), start, ends)
-        result = as_given(scaling.restore(_finite(moved)), outputs)
+        condition = curves.parts.scaling.condition(x)
+        moved = curves.walk(curves.latent(y, x, condition, start), condition, start, ends)
+        result = as_given(curves.restore(_finite(moved)), outputs)
         for m, end in enumerate(ends):
             if end == start:
                 result[:, m] = outputs  # exact, without the rounding to float32
@@ -218,7 +220,7 @@ class Surrogate:
         else:
             start, end = (scaling.standardise(curves.given(y)) for y in flat)
             moved = curves.between(start, end, x, positions)[:, 0]
-            result = np.array(as_given(scaling.restore(_finite(moved)), left), np.float64).reshape(left.shape)
+            result = np.array(as_given(curves.restore(_finite(moved)), left), np.float64).reshape(left.shape)
         for anchor, own in ((interval, left), (interval + 1, right)):
             at = values == self.anchors[anchor]
             result[at] = own[at]

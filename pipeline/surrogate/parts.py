@@ -1,4 +1,4 @@
-"""The modules of a surrogate, built for its resolved settings: scaling, clock, density, Lagrangian, paths and maps."""
+"""The modules of a surrogate, built for its resolved settings."""
 
 import logging
 
@@ -8,6 +8,7 @@ from torch import nn
 from pipeline.clocks.clock import Clock
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.atoms import Atoms
 from pipeline.transport.bandwidth import choose_bandwidths
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
@@ -23,11 +24,18 @@ logger = logging.getLogger(__name__)
 
 
 class Parts(nn.Module):
-    """All modules of a surrogate: scaling, clock, density, Lagrangian, paths and maps."""
+    """All modules of a surrogate: scaling, clock, density, Lagrangian, paths, maps, and the outputs' atoms."""
 
     def __init__(
-        self, scaling: Standardiser, clock: Clock, density: Density, config: SurrogateConfig, seed: int
+        self,
+        scaling: Standardiser,
+        clock: Clock,
+        density: Density,
+        config: SurrogateConfig,
+        seed: int,
+        atoms: Atoms | None = None,
     ) -> None:
+        """Untrained parts; atoms None: no output has any."""
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
@@ -46,13 +54,15 @@ class Parts(nn.Module):
         self.scaling = scaling
         self.clock = clock
         self.density = density
+        inputs = shape.continuous + sum(shape.codes)
+        self.atoms = Atoms((), intervals + 1, dimension, inputs) if atoms is None else atoms
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
         self.maps: TransportMaps | NetworkMaps
         if config.solver == "semidual":
             self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
         else:
-            self.maps = TransportMaps(intervals, dimension, shape)
+            self.maps = TransportMaps(intervals, dimension, shape, exact=bool(self.atoms.columns))
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

@@ -25,6 +25,7 @@ from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Fit, resolve_device
 from pipeline.surrogate.parts import Parts
+from pipeline.transport.atoms import Atoms
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
@@ -103,6 +104,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "deterministic": fit.deterministic,
         "networks": fit.networks is not None,
         "codes": fit.parts.scaling.codes,
+        "atoms": fit.parts.atoms.columns,
         "bandwidths": [density.output_bandwidth, density.condition_bandwidth],
     }
 
@@ -154,7 +156,9 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
         output_bandwidth,
         condition_bandwidth,
     )
-    parts = Parts(scaling, _clock(document, scaling), density, config, seed=0)
+    inputs = scaling.shape.continuous + sum(scaling.shape.codes)
+    atoms = Atoms(document["atoms"], len(document["anchors"]), len(schema.outputs), inputs)
+    parts = Parts(scaling, _clock(document, scaling), density, config, 0, atoms)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}

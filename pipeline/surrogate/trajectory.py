@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.anchors import Anchors
+from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
+from pipeline.transport.condition_function import features
 from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
 
@@ -36,6 +38,26 @@ class Trajectories:
     def given(self, values: NDArray[np.float64]) -> Tensor:
         """An array as the parts need it: a tensor on their device, or unchanged where they are frozen."""
         return torch.from_numpy(values).to(self.device) if isinstance(self.parts, Parts) else values
+
+    def latent(self, outputs: Tensor, conditions: Tensor, x: Condition, source: float) -> Tensor:
+        """Outputs (B, D) of λ = source in their own units → standardised (B, D); latent where they are at an atom.
+
+        conditions: (B, C), in their own units; x: the same, encoded. Between anchors the latent output lies between
+        those that the neighbouring anchors give.
+        """
+        y = self.parts.scaling.standardise(outputs)
+        number = self.anchors.near(source)
+        if number is not None:
+            return latent(self.parts, outputs, conditions, x, number)
+        if not self.parts.atoms.columns:
+            return y
+        interval = self.anchors.interval(source)
+        left, right = (latent(self.parts, outputs, conditions, x, k) for k in (interval, interval + 1))
+        return ops.lerp(left, right, self.positions(interval, [source], x))
+
+    def restore(self, points: Tensor) -> Tensor:
+        """Standardised points (…, D) → outputs in their own units, float64, within their bounds and atoms."""
+        return self.parts.atoms.clipped(self.parts.scaling.restore(points))
 
     def positions(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
         """The clock's positions s of λ = values in an interval: (M,) where equal for all rows, or (B, M).
@@ -98,6 +120,22 @@ class Trajectories:
         """T_k⁻¹: samples y (B, D) of an interval's right anchor at its left one."""
         start = self.parts.maps.inverse(y, x, interval)
         return checked(Root(start, (self.parts.maps(start, x, interval) - y).norm(dim=-1)))
+
+
+def latent(parts: Parts, outputs: Tensor, conditions: Tensor, x: Condition, anchor: int) -> Tensor:
+    """Standardised outputs (B, D), latent where outputs (B, D) of an anchor are at an atom; see `transport.atoms`.
+
+    A latent output depends on the row's output and condition alone, and on how many equal rows precede it.
+    """
+    y, atoms = parts.scaling.standardise(outputs), parts.atoms
+    if not atoms.columns or not bool((rows := atoms.rows(outputs)).any()):
+        return y
+    given, known = (np.asarray(t[rows].cpu() if isinstance(t, Tensor) else t[rows]) for t in (outputs, conditions))
+    quantiles = row_quantiles(given, known)
+    uniform = torch.from_numpy(quantiles).to(y.device) if isinstance(y, Tensor) else quantiles
+    columns = features(x[rows], parts.scaling.shape)
+    y[rows] = atoms.latent(y[rows], outputs[rows], columns, anchor, uniform)
+    return y
 
 
 class _Curve:

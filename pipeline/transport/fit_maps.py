@@ -1,5 +1,7 @@
 """Which map an interval gets: the simplest that left-out conditions do not refute."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from pipeline.transport.anchor_samples import AnchorSamples
@@ -17,7 +19,13 @@ from pipeline.transport.kernel_residual import (
     regression_map,
     run,
 )
-from pipeline.transport.location_scale import Draws, fit_location_scale, heavy_tails
+from pipeline.transport.location_scale import (
+    Directions,
+    Draws,
+    directions_without_each,
+    fit_location_scale,
+    heavy_tails,
+)
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Interval, Pairs
@@ -30,18 +38,38 @@ FEWEST_REPEATS = 4.0
 conditional mean."""
 
 
-def fit_interval(
-    maps: TransportMaps, number: int, interval: Interval, pairs: Pairs, known: bool, straight: bool
-) -> float:
-    """Fit the map of interval `number`; returns its mean squared error on the coupled pairs.
+def fit_intervals(
+    maps: TransportMaps, intervals: Sequence[Interval], pairs: Sequence[Pairs], known: bool, straight: bool
+) -> list[float]:
+    """Fit the maps of all intervals; returns their mean squared errors on the coupled pairs.
 
     known: the pairs are the network's own, one output a condition. straight: they were coupled by straight lines; then
     the map follows from the anchors' draws alone, and pairs are used only for its residual.
     """
+    directions: list[Directions] = [None] * (len(intervals) + 1)
+    if not known:
+        anchors = [intervals[0].left, *(interval.right for interval in intervals)]
+        directions = directions_without_each([_draws(anchor, maps) for anchor in anchors])
+    return [
+        _fit_interval(maps, k, interval, pair, known, straight, directions[k : k + 2])
+        for k, (interval, pair) in enumerate(zip(intervals, pairs, strict=True))
+    ]
+
+
+def _fit_interval(
+    maps: TransportMaps,
+    number: int,
+    interval: Interval,
+    pairs: Pairs,
+    known: bool,
+    straight: bool,
+    directions: Sequence[Directions],
+) -> float:
+    """Fit the map of interval `number`; directions: for its left and its right anchor."""
     moves = _moves(pairs, maps)
     left, right = (_draws(anchor, maps) for anchor in (interval.left, interval.right))
     if not maps.by_category:
-        return _fit_one(maps, number, 0, left, right, moves, known, straight)
+        return _fit_one(maps, number, 0, left, right, moves, known, straight, directions)
     errors = []
     category = maps.category(pairs.condition).cpu().numpy()
     category0, category1 = (maps.category(a.condition).cpu().numpy() for a in (interval.left, interval.right))
@@ -50,7 +78,7 @@ def fit_interval(
         if any(not len(rows) for rows in here):  # missing at one end: use the map of all rows
             here = [np.arange(len(which)) for which in (category0, category1, category)]
         some = left.select(here[0]), right.select(here[1]), moves.select(here[2])
-        errors.append(_fit_one(maps, number, c, *some, known, straight))
+        errors.append(_fit_one(maps, number, c, *some, known, straight, directions))
     return float(np.mean(errors))
 
 
@@ -63,6 +91,7 @@ def _fit_one(
     moves: Moves,
     known: bool,
     straight: bool,
+    directions: Sequence[Directions],
 ) -> float:
     if known:
         dimension = moves.start.shape[1]
@@ -71,16 +100,18 @@ def _fit_one(
         error = _error(forward, moves)
         maps.set(number, category, forward, regression_map(backward, dimension))
         return error
-    chosen = _stochastic(left, right, moves, straight)
+    chosen = _stochastic(left, right, moves, straight, directions)
     error = _error(chosen, moves)
     maps.set(number, category, chosen)
     return error
 
 
-def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> IntervalMap:
+def _stochastic(
+    left: Draws, right: Draws, moves: Moves, straight: bool, directions: Sequence[Directions]
+) -> IntervalMap:
     dimension = left.outputs.shape[1]
     heavy = heavy_tails(left, right)
-    base = fit_location_scale(left, right, heavy)
+    base = fit_location_scale(left, right, heavy, directions)
     repeats = min(len(draws) / len(np.unique(draws.group)) for draws in (left, right))
     if len(moves) < FEWEST_PAIRS or heavy or repeats < FEWEST_REPEATS:
         return base
@@ -89,7 +120,7 @@ def _stochastic(left: Draws, right: Draws, moves: Moves, straight: bool) -> Inte
     share = np.array([moves.weight[folds == f].sum() for f in np.unique(folds)]) / moves.weight.sum()
 
     def location_scale(some: Moves) -> IntervalMap:
-        return fit_location_scale(*_ends(some), heavy)
+        return fit_location_scale(*_ends(some), heavy, directions)
 
     def regressed(some: Moves) -> IntervalMap:
         return _corrected(affine_map(some, dimension), some)

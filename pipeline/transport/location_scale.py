@@ -5,6 +5,7 @@ share conditions, and no pairs enter: unlike a regression on coupled pairs, this
 draws are shrunk to the identity.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pipeline.transport.condition_function import ConditionFunction, fit_condition_function
+from pipeline.transport.condition_function import FEW_COLUMNS, ConditionFunction, fit_condition_function
 from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.ridge import Array, clearly_better, make_folds, solve
 
@@ -22,6 +23,11 @@ LIKELY = 0.95
 """The quantile of what noise alone would show, below which nothing is taken for a change."""
 SCALES_TELL = 3.0
 """Standard errors by which a scale that depends on the condition has to be ahead of a constant one."""
+MOST_DIRECTIONS = 3
+"""The most combinations of columns that are tried together: bumps over more of them need more conditions than there
+are."""
+WEAKEST = 0.2
+"""The smallest singular value of a combination, relative to the strongest: below this it is mostly noise."""
 KURTOSIS_ROWS = 50
 """Of fewer rows a kurtosis says little, and is pulled to the Gaussian's."""
 
@@ -66,16 +72,46 @@ class Groups:
         return cls(names, counts.astype(np.float64), locations, draws.columns[first], number)
 
 
-def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> IntervalMap:
-    """The map between two anchors' draws."""
+Directions = Array | None
+"""Combinations (F, r) of the conditions' columns that outputs are thought to depend on; None: nothing is thought."""
+
+
+def directions_without_each(anchors: Sequence[Draws]) -> list[Directions]:
+    """For every anchor, the combinations of columns that the locations at all OTHER anchors depend on.
+
+    The strongest of the anchors' linear fits, by singular values, each output's in units of its error at left-out
+    conditions. What an anchor's own rows suggest is left out, because these rows are to judge it.
+    """
+    if anchors[0].columns.shape[1] <= FEW_COLUMNS:
+        return [None] * len(anchors)
+    heavy = heavy_tails(*anchors)
+    fits = []
+    for anchor in anchors:
+        groups = Groups.of(anchor, heavy)
+        fit = solve(groups.columns, groups.locations, groups.counts, make_folds(groups.names))
+        error = np.sqrt(fit.shares @ fit.errors)
+        fits.append(fit.weights / np.maximum(error, 1e-6 * max(float(error.max()), 1e-30)))
+    found: list[Directions] = []
+    for out in range(len(fits)):
+        vectors, values, _ = np.linalg.svd(np.hstack([w for k, w in enumerate(fits) if k != out]), full_matrices=False)
+        count = min(MOST_DIRECTIONS, int((values > WEAKEST * values[0]).sum()))
+        found.append(vectors[:, :count] * values[:count] if count else None)
+    return found
+
+
+def fit_location_scale(
+    left: Draws, right: Draws, heavy: bool | None = None, directions: Sequence[Directions] | None = None
+) -> IntervalMap:
+    """The map between two anchors' draws; directions: for the left one's locations, and for the right one's."""
     dimension, inputs = left.outputs.shape[1], left.columns.shape[1]
     if heavy is None:
         heavy = heavy_tails(left, right)
+    for_left, for_right = directions_without_each([left, right]) if directions is None else directions
     result = IntervalMap(dimension, inputs).double()
     groups0, groups1 = Groups.of(left, heavy), Groups.of(right, heavy)
-    mean, fitted = fit_condition_function(groups0.columns, groups0.locations, groups0.counts, groups0.names)
+    mean, fitted = fit_condition_function(groups0.columns, groups0.locations, groups0.counts, groups0.names, for_left)
     result.mean = mean
-    shift, moved = _shift(groups0, groups1, mean)
+    shift, moved = _shift(groups0, groups1, mean, for_right)
     result.shift = shift
     shared = np.array_equal(groups0.names, groups1.names)
     start = fitted.left_out if shared else mean.numpy(groups1.columns)
@@ -89,13 +125,14 @@ def fit_location_scale(left: Draws, right: Draws, heavy: bool | None = None) -> 
     return result
 
 
-def _shift(groups0: Groups, groups1: Groups, mean: ConditionFunction) -> tuple[ConditionFunction, Array]:
+def _shift(
+    groups0: Groups, groups1: Groups, mean: ConditionFunction, index: Directions
+) -> tuple[ConditionFunction, Array]:
     """Δ(x), and its out-of-fold predictions at the right anchor's conditions (G1, D).
 
     Fitted to differences of means where conditions are shared, else to the residuals of the right anchor's locations
     from m.
     """
-    index = mean.linear.numpy() if mean.affine else None
     if np.array_equal(groups0.names, groups1.names):
         target = groups1.locations - groups0.locations
         weight = 1.0 / (1.0 / groups0.counts + 1.0 / groups1.counts)

@@ -26,16 +26,23 @@ class TransportMaps(nn.Module):
 
     refitted: Tensor
 
-    def __init__(self, intervals: int, dimension: int, condition: ConditionShape) -> None:
+    def __init__(self, intervals: int, dimension: int, condition: ConditionShape, exact: bool = False) -> None:
+        """Maps that move nothing.
+
+        exact: evaluated in float64, for latent outputs: where these end in a long tail, a kernel's large weights cancel
+        to fewer digits than float32 has.
+        """
         super().__init__()
+        self.exact = exact
         self.condition_shape = condition
         count = math.prod(condition.codes)
         self.by_category = not condition.continuous and 1 < count <= MOST_CATEGORIES
         self.categories = count if self.by_category else 1
         inputs = 0 if self.by_category else condition.continuous + sum(condition.codes)
         total = intervals * self.categories
-        self.forwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
-        self.backwards = nn.ModuleList(IntervalMap(dimension, inputs) for _ in range(total))
+        self.forwards, self.backwards = (
+            nn.ModuleList(self._precise(IntervalMap(dimension, inputs)) for _ in range(total)) for _ in range(2)
+        )
         self.register_buffer("refitted", torch.zeros(total, dtype=torch.bool))
 
     def set(self, interval: int, category: int, forward: IntervalMap, backward: IntervalMap | None = None) -> None:
@@ -44,10 +51,13 @@ class TransportMaps(nn.Module):
         backward: a starting point for the inverse.
         """
         member, device = interval * self.categories + category, self.refitted.device
-        self.forwards[member] = forward.float().to(device)
+        self.forwards[member] = self._precise(forward).to(device)
         if backward is not None:
-            self.backwards[member] = backward.float().to(device)
+            self.backwards[member] = self._precise(backward).to(device)
             self.refitted[member] = True
+
+    def _precise(self, made: IntervalMap) -> IntervalMap:
+        return made.double() if self.exact else made.float()
 
     def columns(self, condition: Condition) -> Tensor:
         """Columns (B, F) of the condition that a map takes."""
@@ -85,10 +95,12 @@ class TransportMaps(nn.Module):
         self, move: Callable[[int, Tensor, Tensor], Tensor], points: Tensor, condition: Condition, interval: int
     ) -> Tensor:
         columns, first = self.columns(condition), interval * self.categories
+        if self.exact:
+            points, columns = ops.double(points), ops.double(columns)
         if not self.by_category:
-            return move(first, points, columns)
+            return ops.single(move(first, points, columns)) if self.exact else move(first, points, columns)
         number, moved = self.category(condition), ops.empty(tuple(points.shape), points)
         for category in set(number.tolist()):
             rows = number == category
             moved[rows] = move(first + category, points[rows], columns[rows])
-        return moved
+        return ops.single(moved) if self.exact else moved

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 from torch import Tensor
 from torch.nn import functional
 
@@ -49,6 +49,22 @@ def exp(values: Tensor) -> Tensor:
     if isinstance(values, Tensor):
         return values.exp()
     return np.exp(values)
+
+
+def normal_cdf(values: Tensor) -> Tensor:
+    """Φ, the distribution function of the standard normal."""
+    if isinstance(values, Tensor):
+        shares: Tensor = torch.special.ndtr(values)
+        return shares
+    return np.asarray(ndtr(values))
+
+
+def normal_quantile(shares: Tensor) -> Tensor:
+    """Φ⁻¹, the quantile function of the standard normal."""
+    if isinstance(shares, Tensor):
+        values: Tensor = torch.special.ndtri(shares)
+        return values
+    return np.asarray(ndtri(shares))
 
 
 def cos(values: Tensor) -> Tensor:

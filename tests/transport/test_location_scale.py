@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.transport.location_scale import Draws, fit_location_scale, heavy_tails, shrunk_bures
+from pipeline.transport.location_scale import (
+    Draws,
+    directions_without_each,
+    fit_location_scale,
+    heavy_tails,
+    shrunk_bures,
+)
 
 CONDITIONS = np.linspace(-1, 1, 12)[:, None]
 
@@ -101,3 +107,46 @@ def test_order_of_rows_does_not_matter():
     np.testing.assert_allclose(
         apply(other, left.outputs, left.columns), apply(made, left.outputs, left.columns), atol=1e-6
     )
+
+
+MANY = np.random.default_rng(5).normal(size=(70, 40))
+DIRECTION = np.random.default_rng(6).normal(size=(40, 1)) / 40**0.5
+
+
+def many_columns(seed: int, level, deviation: float) -> Draws:
+    """Ten draws of one output at 70 conditions of 40 columns; level: of the one combination that matters."""
+    x = np.repeat(MANY, 10, axis=0)
+    noise = np.random.default_rng(seed).normal(size=(len(x), 1))
+    return Draws(level(x @ DIRECTION) + deviation * noise, x, np.repeat(np.arange(len(MANY)), 10))
+
+
+def along(found) -> float:
+    """The cosine between the strongest combination and the true one."""
+    return abs(float(found[:, 0] @ DIRECTION[:, 0] / np.linalg.norm(found[:, 0]) / np.linalg.norm(DIRECTION)))
+
+
+def test_the_combinations_of_an_anchor_are_those_of_the_others():
+    anchors = [many_columns(k, lambda z, k=k: z + np.tanh(2 * z) * k, 0.5) for k in range(3)]
+    found = directions_without_each(anchors)
+    assert min(map(along, found)) > 0.9
+    other = many_columns(7, lambda z: 0 * z, 3.0)
+    again = directions_without_each([anchors[0], other, anchors[2]])
+    np.testing.assert_array_equal(again[1], found[1])
+    assert not np.array_equal(again[0], found[0])
+    few = [Draws(a.outputs, a.columns[:, :2], a.group) for a in anchors]
+    assert directions_without_each(few) == [None] * 3
+
+
+def test_combinations_of_other_anchors_help_where_columns_are_many():
+    anchors = [
+        many_columns(0, lambda z: z, 0.2),
+        many_columns(1, lambda z: 1.5 * np.tanh(3 * z), 0.3),
+        many_columns(2, lambda z: 3 * np.tanh(3 * z), 0.6),
+    ]
+    unseen = np.random.default_rng(9).normal(size=(400, 40))
+    z = unseen @ DIRECTION
+    errors = []
+    for directions in (directions_without_each(anchors)[1:], [None, None]):
+        made = fit_location_scale(anchors[1], anchors[2], directions=directions)
+        errors.append(np.mean((apply(made, 1.5 * np.tanh(3 * z), unseen) - 3 * np.tanh(3 * z)) ** 2))
+    assert errors[0] < 0.5 * errors[1]

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.transport.config import PairedConfig
-from pipeline.transport.fit_maps import fit_interval
+from pipeline.transport.fit_maps import fit_intervals
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Cost, Interval, Pairs, euclidean_cost
@@ -55,10 +55,7 @@ def fit_paired(
             curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known)
             if not known:
                 pairs = couple(trainer.cost, FINAL_SHARE if turn == rounds - 1 else 1)
-    error = [
-        fit_interval(maps, k, interval, pair, known, straight=trainer is None)
-        for k, (interval, pair) in enumerate(zip(intervals, pairs, strict=True))
-    ]
+    error = fit_intervals(maps, intervals, pairs, known, straight=trainer is None)
     return {"path_action": curve, "map_error": error}
 
 
