@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from pipeline.data.network import Network
 
 
-FEW = 64
-"""The largest number of points moved on NumPy arrays; for more, torch is faster."""
+FEW = 1024
+"""The largest number of points moved on NumPy arrays; for more, torch is as fast on one thread, and has several."""
 
 
 class Surrogate:

@@ -129,7 +129,7 @@ def test_draws_are_matched_across_the_anchors_that_are_compared():
 
 
 @pytest.mark.parametrize("settings", [{"clock": "logit"}, {"clock": "auto"}, {"clock": "learnt"}])
-@pytest.mark.parametrize("rows", [7, 100])  # few rows run on NumPy arrays, many on tensors
+@pytest.mark.parametrize("rows", [7, 1100])  # few rows run on NumPy arrays, many on tensors
 def test_samples_are_on_scipy_s_curve_in_the_clock_s_coordinate(settings, rows):
     surrogate = Surrogate.fit(quantiles(), moment(variant="K_I", interpolation="pchip", **settings))
     x = np.linspace(-1.4, 1.4, rows)[:, None]

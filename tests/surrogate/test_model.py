@@ -55,7 +55,7 @@ def test_right_end_of_an_interval_is_the_image_and_the_start_of_the_next(pair):
     standard, condition = parts.scaling.standardise(torch.tensor(y).float()), parts.scaling.condition(torch.tensor(x))
     image = parts.maps(standard, condition, 0)
     middle = surrogate.transport(y, x, 0.0, 0.5)
-    np.testing.assert_allclose(middle, parts.scaling.restore(image), rtol=0, atol=1e-6)
+    np.testing.assert_allclose(middle, parts.scaling.restore(image), rtol=0, atol=1e-5)  # NumPy against torch
     # Chains: on from the image is on from the start.
     np.testing.assert_allclose(
         surrogate.transport(middle, x, 0.5, 0.8), surrogate.transport(y, x, 0.0, 0.8), rtol=0, atol=1e-5
