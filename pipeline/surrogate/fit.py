@@ -154,4 +154,6 @@ def _solve(
     curved = not terms_of(config.variant).straight
     steps = paired_path_steps(config, known)
     trainer_or_none = PathTrainer(parts.lagrangian, parts.paths, config, steps) if curved else None
-    return fit_paired(intervals, known, parts.maps, trainer_or_none, config, seed)
+    # The base alone: a skew was fitted to the levels that the base's coordinates are to explain.
+    knots = parts.clock.coordinates(parts.clock.anchors)
+    return fit_paired(intervals, known, parts.maps, trainer_or_none, config, seed, knots)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.common_movement import share_movement
 from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.kernel_residual import (
     JUDGED,
@@ -39,21 +40,35 @@ conditional mean."""
 
 
 def fit_intervals(
-    maps: TransportMaps, intervals: Sequence[Interval], pairs: Sequence[Pairs], known: bool, straight: bool
+    maps: TransportMaps,
+    intervals: Sequence[Interval],
+    pairs: Sequence[Pairs],
+    known: bool,
+    straight: bool,
+    knots: Array,
 ) -> list[float]:
     """Fit the maps of all intervals; returns their mean squared errors on the coupled pairs.
 
     known: the pairs are the network's own, one output a condition. straight: they were coupled by straight lines; then
-    the map follows from the anchors' draws alone, and pairs are used only for its residual.
+    the map follows from the anchors' draws alone, and pairs are used only for its residual. knots: the clock at the
+    anchors (K + 1,).
     """
     directions: list[Directions] = [None] * (len(intervals) + 1)
+    samples = [intervals[0].left, *(interval.right for interval in intervals)]
+    anchors = [] if known else [_draws(anchor, maps) for anchor in samples]
     if not known:
-        anchors = [intervals[0].left, *(interval.right for interval in intervals)]
-        directions = directions_without_each([_draws(anchor, maps) for anchor in anchors])
-    return [
+        directions = directions_without_each(anchors)
+    errors = [
         _fit_interval(maps, k, interval, pair, known, straight, directions[k : k + 2])
         for k, (interval, pair) in enumerate(zip(intervals, pairs, strict=True))
     ]
+    if not known:
+        numbers = [maps.category(a.condition).cpu().numpy() if maps.by_category else None for a in samples]
+        for c in range(maps.categories):
+            here = [a if n is None else a.select(n == c) for a, n in zip(anchors, numbers, strict=True)]
+            if all(map(len, here)):
+                share_movement(maps.of_category(c), here, knots)
+    return errors
 
 
 def _fit_interval(

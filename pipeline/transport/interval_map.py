@@ -69,6 +69,13 @@ class IntervalMap(ResizableBuffers):
         for name, value in kernel._asdict().items():
             setattr(self, name, torch.as_tensor(value, dtype=self.matrix.dtype))
 
+    def move(self, change: Tensor) -> None:
+        """Add a constant (D,) to every image."""
+        if len(self.centres):
+            self.correction_shift = self.correction_shift + change.to(self.correction_shift)
+        else:
+            self.shift.intercept = self.shift.intercept + change.to(self.shift.intercept)
+
     def fold(self) -> None:
         """Merge the parts that are affine in the condition, so that evaluation is one product."""
         if not (self.mean.affine and self.shift.affine and self.log_scale.constant):

@@ -59,6 +59,11 @@ class TransportMaps(nn.Module):
     def _precise(self, made: IntervalMap) -> IntervalMap:
         return made.double() if self.exact else made.float()
 
+    def of_category(self, category: int) -> list[IntervalMap]:
+        """The maps of a category (0 where categories share one), interval by interval."""
+        members = self.forwards[category :: self.categories]
+        return [made for made in members if isinstance(made, IntervalMap)]
+
     def columns(self, condition: Condition) -> Tensor:
         """Columns (B, F) of the condition that a map takes."""
         if self.by_category:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.fit_maps import fit_intervals
@@ -36,10 +37,12 @@ def fit_paired(
     trainer: PathTrainer | None,
     config: PairedConfig,
     seed: int,
+    knots: NDArray[np.float64],
 ) -> History:
     """Fit maps, and by the trainer metric and paths, in place; returns the training curves (path action, map loss).
 
-    known: the coupling is known, and computed once. trainer None: paths are straight, the cost is Euclidean.
+    known: the coupling is known, and computed once. trainer None: paths are straight, the cost is Euclidean. knots: the
+    clock at the anchors (K + 1,).
     """
     generator = torch.Generator().manual_seed(seed)
     numpy_generator = np.random.default_rng(seed)
@@ -55,7 +58,7 @@ def fit_paired(
             curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known)
             if not known:
                 pairs = couple(trainer.cost, FINAL_SHARE if turn == rounds - 1 else 1)
-    error = fit_intervals(maps, intervals, pairs, known, straight=trainer is None)
+    error = fit_intervals(maps, intervals, pairs, known, trainer is None, knots)
     return {"path_action": curve, "map_error": error}
 
 
