@@ -4,7 +4,7 @@ The seeds of networks are the larger part of the spread. The lines run between t
 finite on the anchors; the best of them at the held-out values is chosen with the truth at hand, which no method can do.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from itertools import pairwise
@@ -138,6 +138,15 @@ def measure(record: Record, seeds: int, processes: int) -> None:
     record.measure(tasks, processes)
 
 
+def paired_ratio(ours: Sequence[float], line: Sequence[float]) -> tuple[float, float]:
+    """The ratio of means over seeds (S,), and two standard errors of the mean difference in units of the line's."""
+    if len(ours) < 2:
+        return float("nan"), 0.0
+    difference = np.asarray(ours) - np.asarray(line)
+    error = difference.std(ddof=1) / np.sqrt(len(difference))
+    return float(np.mean(ours) / np.mean(line)), float(2 * error / np.mean(line))
+
+
 def section(record: Record) -> str:
     """A table of all sweeps, and whether the default is behind a line anywhere."""
     parts = ["Mean error over the held-out λ (MSE or W₂²); median and range over the seeds of networks.\n"]
@@ -145,7 +154,8 @@ def section(record: Record) -> str:
     for task in record.tasks():
         parts += [f"{task}:\n", measured(record, task, COLUMNS, {"mean": "mean"})]
         ours, line = (record.values(task, "mean", column) for column in ("surrogate", "best line"))
-        ratio = float(np.mean(ours) / np.mean(line)) if ours else float("nan")
-        bounds.append(Criterion(f"{task}: mean over seeds, ratio to the best line", ratio, high=ALLOWED))
+        ratio, interval = paired_ratio(ours, line)
+        what = f"{task}: mean over seeds, ratio to the best line (± {interval:.3f} by network seeds)"
+        bounds.append(Criterion(what, ratio, high=max(ALLOWED, 1 + interval)))
         bounds.append(Criterion(f"{task}: gap at an anchor", float(max(record.values(task, "mean", "gap"))), high=1e-3))
     return "\n".join([*parts, criteria(bounds)])
