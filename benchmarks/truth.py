@@ -17,8 +17,9 @@ from benchmarks.record import CACHE, CHECKOUT
 from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network
 from pipeline.families.catalog import family_class, load_network, save_network
-from pipeline.families.protocol import Data, IngestSection, NetworkFamily, Split
+from pipeline.families.protocol import Data, IngestSection, NetworkFamily, OutcomeFamily, Split
 from pipeline.settings import read_text
+from pipeline.stages.harvest import MOST_OUTCOMES
 from pipeline.stages.params import Config, parse_config
 from pipeline.storage.atomic import atomic_folder
 
@@ -129,11 +130,14 @@ class Sweep:
         seeds = np.random.SeedSequence([seed, split == "fit"]).generate_state(len(values))
         outputs = [n.outputs(conditions, self.draws, int(s)) for n, s in zip(networks, seeds, strict=True)]
         repeated = np.repeat(conditions, self.draws, axis=0)
+        family = self.family
+        known = family.outcomes(self.data, MOST_OUTCOMES, 0) if isinstance(family, OutcomeFamily) else None
         return Harvest.from_arrays(
             values,
             [y.reshape(len(repeated), -1) for y in outputs],
             [repeated] * len(values),
             networks=networks,
+            outcomes=known if split == "fit" else None,
             schema=self.family.schema(self.data),
         )
 

@@ -18,6 +18,8 @@ Pole = Literal["none", "left", "right", "both"]
 
 HOLD = "hold"
 """In place of a base: outputs stay at the left anchor until the right one."""
+CALIBRATED = "calibrated"
+"""In place of a base: a coordinate that outcomes give, where λ is a probability level (`calibration`)."""
 
 DECADE = 10.0
 """A base in decades is the prior where λ, or 1 − λ, changes by this factor from the first anchor to the last."""
@@ -75,8 +77,11 @@ def candidates(anchors: Sequence[float]) -> list[str]:
 
 
 def check_base(name: str, anchors: Sequence[float], setting: Literal["clock", "clock_prior"] = "clock") -> None:
-    """Raise ConfigurationError for a base that is unknown or not finite on all anchors; `clock` may be hold."""
-    held = [HOLD] if setting == "clock" else []
+    """Raise ConfigurationError for a base that is unknown or not finite on all anchors.
+
+    `clock` may also be hold or calibrated, which need no base.
+    """
+    held = [HOLD, CALIBRATED] if setting == "clock" else []
     if name in held:
         return
     if name not in BASES:

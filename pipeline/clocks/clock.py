@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.clocks.bases import BASES, HOLD, check_base
+from pipeline.clocks.bases import BASES, CALIBRATED, HOLD, check_base
+from pipeline.clocks.calibration import Calibration
 from pipeline.clocks.skew import Skew
+from pipeline.errors import ConfigurationError
 from pipeline.transport import ops
 from pipeline.transport.networks import Condition, ConditionShape
 
@@ -24,16 +26,29 @@ FLAT = 1e-3
 
 
 class Clock(nn.Module):
-    """A base, or hold, over ascending anchors, with a skew that is one number or a function of the condition.
+    """A base, hold or a calibration over ascending anchors, with one skew or a skew that depends on the condition.
 
-    Raises ConfigurationError for a base that is not finite on all anchors. As a module it moves to a device, and is
-    saved, with the parts of a surrogate; frozen (see `transport.frozen`) it runs on NumPy arrays.
+    Raises ConfigurationError for a base that is not finite on all anchors, and for the base `calibrated` without a
+    calibration. As a module it moves to a device, and is saved, with the parts of a surrogate; frozen (see
+    `transport.frozen`) it runs on NumPy arrays.
     """
 
-    def __init__(self, base: str, anchors: Sequence[float], skew: Skew | float = 0.0) -> None:
+    def __init__(
+        self,
+        base: str,
+        anchors: Sequence[float],
+        skew: Skew | float = 0.0,
+        calibration: Calibration | None = None,
+    ) -> None:
         super().__init__()
         check_base(base, anchors)
+        if base == CALIBRATED and calibration is None:
+            raise ConfigurationError(
+                "clock = 'calibrated' needs outcomes: what came true at conditions that no network was trained on, of "
+                "a deterministic sweep over probability levels (see Harvest.from_arrays)"
+            )
         self.base = base
+        self.calibration = calibration
         self.anchors = tuple(anchors)
         self.skew = skew if isinstance(skew, Skew) else Skew(ConditionShape(0, ()), skew)
 
@@ -45,11 +60,17 @@ class Clock(nn.Module):
             return f"skewed {self.base} by condition"
         return f"skewed {self.base}" if skew else self.base
 
+    def skewed(self, skew: Skew) -> "Clock":
+        """The same clock with another skew."""
+        return Clock(self.base, self.anchors, skew, self.calibration)
+
     def coordinates(self, values: Sequence[float] | Values) -> Values:
         """Coordinates v of values (M,) in the anchors' range: 0 at the first, 1 at the last; hold: a step at each."""
         inside = np.clip(np.asarray(values, np.float64), self.anchors[0], self.anchors[-1])
         if self.base == HOLD:
             return np.searchsorted(self.anchors, inside, side="right").astype(np.float64) - 1.0
+        if self.calibration is not None:
+            return self.calibration(inside)
         u = BASES[self.base].function(inside)
         first, last = BASES[self.base].function(np.array([self.anchors[0], self.anchors[-1]]))
         return np.asarray((u - first) / (last - first))

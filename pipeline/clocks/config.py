@@ -4,17 +4,21 @@ from typing import Literal
 
 from pipeline.settings import Section
 
-ClockName = Literal["auto", "learnt", "linear", "log", "mirror_log", "reciprocal", "logit", "probit", "hold"]
+ClockName = Literal[
+    "auto", "learnt", "linear", "log", "mirror_log", "reciprocal", "logit", "probit", "hold", "calibrated"
+]
 ClockPrior = Literal["auto", "linear", "log", "mirror_log", "reciprocal", "logit", "probit"]
 
 
 class ClockConfig(Section):
     """A named clock, or how one is chosen."""
 
-    # clock: a base by name, without skew; auto: chosen by leave-one-anchor-out error, preferring less skew; learnt: the
-    # same with the skew of least error, however small its gain. clock_prior: the base where the samples do not identify
-    # it (auto: by the anchors' range). persistence: with two anchors that are probabilities, the clock puts λ = 1/2
-    # where the outputs are nearest to a lagged target among the conditions.
+    # clock: a base by name, without skew; calibrated: by the frequencies of outcomes, where the harvest has them; auto:
+    # calibrated where possible, else chosen by leave-one-anchor-out error, preferring less skew; learnt: the skew of
+    # least error, however small its gain. clock_prior: the base where the samples do not identify it, instead of a
+    # calibration (auto: calibrated where possible, else by the anchors' range). persistence: with two anchors that are
+    # probabilities and no calibration, the clock puts λ = 1/2 where the outputs are nearest to a lagged target among
+    # the conditions.
     clock: ClockName = "auto"
     clock_prior: ClockPrior = "auto"
     persistence: bool = True

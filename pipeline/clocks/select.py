@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import BASES, HOLD, candidates, check_base
+from pipeline.clocks.bases import BASES, CALIBRATED, HOLD, candidates, check_base
+from pipeline.clocks.calibration import calibrate
 from pipeline.clocks.clock import Clock, position
 from pipeline.clocks.config import ClockConfig
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
@@ -36,6 +37,8 @@ out: that anchor may lie off the line between its neighbours for other reasons t
 SHRINKAGE = 0.5
 """The weight of a per-condition skew against the pooled one where only one anchor can be left out: its network's own
 error is a function of the condition, too, which cross-validation over conditions cannot detect."""
+ROUNDING = 1e-9
+"""The relative difference of mean errors up to which they are equal."""
 ALIKE = 0.25
 """Between bases whose absolute skews differ by less than this the prior order decides."""
 BANDWIDTHS = (0.25, 0.4, 0.7, 1.2)
@@ -59,7 +62,7 @@ class ChosenClock:
 def choose_clock(
     harvest: Harvest, deterministic: bool, config: ClockConfig, left_out: Sequence[LeftOut] | None = None
 ) -> ChosenClock:
-    """The clock that the configuration names, or with `auto` and `learnt` the one chosen by leaving anchors out.
+    """The clock that the configuration names, or one that outcomes calibrate, or one chosen by leaving anchors out.
 
     left_out: the error curves to choose by; None: those of straight lines.
 
@@ -68,13 +71,20 @@ def choose_clock(
     """
     anchors = tuple(harvest.hyperparameter.tolist())
     scaling = Standardiser.of(harvest)
+    wanted = config.clock == CALIBRATED or (config.clock, config.clock_prior) == ("auto", "auto")
+    calibration = calibrate(harvest, deterministic) if wanted else None
     if config.clock not in ("auto", "learnt"):
-        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape)), {})
+        return ChosenClock(Clock(config.clock, anchors, Skew(scaling.shape), calibration), {})
     names = candidates(anchors)
     if config.clock_prior != "auto":
         check_base(config.clock_prior, anchors, "clock_prior")
         names = [config.clock_prior, *(name for name in names if name != config.clock_prior)]
     left_out = leave_anchors_out(harvest, deterministic) if left_out is None else left_out
+    if calibration is not None:
+        clock = Clock(CALIBRATED, anchors, Skew(scaling.shape), calibration)
+        clocks = [clock, *(Clock(name, anchors) for name in names)] if left_out else []
+        errors = {c.base: float(skew_errors(c, left_out)[:, len(SKEWS) // 2].mean()) for c in clocks}
+        return _by_condition(ChosenClock(clock, errors), left_out, harvest, scaling, config)
     if not left_out:
         if config.clock == "learnt":
             raise ConfigurationError(
@@ -94,11 +104,7 @@ def choose_clock(
     chosen = _judge(
         anchors, names, left_out, scaling, learnt=config.clock == "learnt", open_base=config.clock_prior == "auto"
     )
-    conditions = left_out[0].conditions
-    if chosen.clock.base == HOLD or len(np.unique(conditions)) < FEWEST_CONDITIONS:
-        return chosen
-    weight = SHRINKAGE if config.clock == "auto" and len(left_out) == 1 else 1.0
-    return _by_condition(chosen, left_out, harvest, scaling, weight)
+    return _by_condition(chosen, left_out, harvest, scaling, config)
 
 
 def _persistent_skew(harvest: Harvest, clock: Clock, scaling: Standardiser) -> Skew:
@@ -158,7 +164,7 @@ def _judge(
     """The chosen base and one skew for all conditions; with `learnt` the skew of least error."""
     rows = {name: skew_errors(Clock(name, anchors), left_out) for name in names}
     errors = {name: float(rows[name][:, len(SKEWS) // 2].mean()) for name in names}
-    judged = list(names) if len(left_out) > 1 else [names[0], *(_stand_ins(rows, names, left_out) if open_base else [])]
+    judged = list(names) if len(left_out) > 1 else [_best_of_pole(rows, names, left_out) if open_base else names[0]]
     lowest = {name: int(rows[name].mean(0).argmin()) for name in judged}
     best_name = min(judged, key=lambda name: float(rows[name][:, lowest[name]].mean()))
     best = rows[best_name][:, lowest[best_name]]
@@ -179,21 +185,25 @@ def _judge(
     return ChosenClock(Clock(name, anchors, Skew(scaling.shape, skews[name])), errors)
 
 
-def _stand_ins(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> list[str]:
-    """Bases that may replace the prior where only one anchor can be left out.
+def _best_of_pole(rows: dict[str, Errors], names: Sequence[str], left_out: Sequence[LeftOut]) -> str:
+    """The prior base, or another of the same pole that needs no skew where the prior does.
 
-    It identifies one number, the skew of any base. But among the bases of the same pole one may need no skew.
+    One left-out anchor identifies one number, the skew of any base. But bases of the same pole are equally simple: one
+    that gains little by a skew, and whose error is lower than the prior's by more than a standard error, is taken. Not
+    of two poles: one number says nothing of two tails.
     """
-    zero, pole, conditions = len(SKEWS) // 2, BASES[names[0]].pole, left_out[0].conditions
-
-    def unskewed(name: str) -> bool:
-        errors = rows[name]
-        best = errors[:, errors.mean(0).argmin()]
-        return as_good(errors[:, zero], best, conditions) or _gains_little(float(errors[:, zero].mean()), best)
-
-    if unskewed(names[0]):
-        return []
-    return [name for name in names[1:] if BASES[name].pole == pole and unskewed(name)]
+    if (pole := BASES[names[0]].pole) == "both":
+        return names[0]
+    zero, conditions = len(SKEWS) // 2, left_out[0].conditions
+    prior = rows[names[0]][:, zero]
+    found = [names[0]]
+    for name in names[1:]:
+        errors, best = rows[name][:, zero], rows[name][:, rows[name].mean(0).argmin()]
+        equal = np.isclose(errors.mean(), prior.mean(), rtol=ROUNDING)
+        if BASES[name].pole == pole and not equal and not as_good(prior, errors, conditions):
+            unskewed = as_good(errors, best, conditions) or _gains_little(float(errors.mean()), best)
+            found += [name] if unskewed else []
+    return min(found, key=lambda name: float(rows[name][:, zero].mean()))
 
 
 def _gains_little(error: float, best: Errors) -> bool:
@@ -213,13 +223,16 @@ def _starts(conditions: NDArray[np.intp]) -> NDArray[np.intp]:
 
 
 def _by_condition(
-    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, weight: float
+    chosen: ChosenClock, left_out: Sequence[LeftOut], harvest: Harvest, scaling: Standardiser, config: ClockConfig
 ) -> ChosenClock:
     """The same clock with a skew γ(x), where leave-one-condition-out error is lower than with one skew.
 
     γ(x) minimises the kernel-weighted errors of the neighbouring conditions; a condition's own errors are used for
-    validation only. weight: of γ(x) against its mean.
+    validation only. Where one anchor alone was left out, γ(x) is shrunk towards its mean, except with clock = learnt.
     """
+    if not left_out or chosen.clock.base == HOLD or len(np.unique(left_out[0].conditions)) < FEWEST_CONDITIONS:
+        return chosen
+    weight = SHRINKAGE if config.clock != "learnt" and len(left_out) == 1 else 1.0
     conditions = left_out[0].conditions
     starts = _starts(conditions)
     counts = np.diff([*starts, len(conditions)])
@@ -244,8 +257,10 @@ def _by_condition(
         return chosen
     weights = np.exp(-0.5 * squares / bandwidth**2)
     skews = SKEWS[(weights @ errors + pooled).argmin(1)]
-    skews = skews.mean() + weight * (skews - skews.mean())
+    # A calibration has the frequencies right over all conditions: only departures are left to estimate.
+    pooled_skew = 0.0 if chosen.clock.base == CALIBRATED else skews.mean()
+    skews = pooled_skew + weight * (skews - skews.mean())
     skew = Skew.of(scaling.shape, points, skews, bandwidth * points.shape[1] ** 0.5)
-    clock = Clock(chosen.clock.base, chosen.clock.anchors, skew)
+    clock = chosen.clock.skewed(skew)
     logger.info("clock %s by condition, bandwidth %.2f standard deviations", name, bandwidth)
     return ChosenClock(clock, {**chosen.errors, f"{name} by condition": float(best.mean())})

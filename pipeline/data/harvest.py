@@ -1,8 +1,9 @@
 """The harvest: samples of the conditional output distributions at the anchors.
 
 On disk a harvest is a folder: `schema.json`, one Parquet file per anchor (`anchor-0.parquet`, …; condition columns,
-then output columns), and, where the networks travel along, one folder per anchor under `networks/`. `schema.json` lists
-the files' SHA-256 under "sha256"; one that was written by hand may leave that out.
+then output columns), `outcomes.parquet` with the same columns where outcomes are known, and, where the networks travel
+along, one folder per anchor under `networks/`. `schema.json` lists the files' SHA-256 under "sha256"; one that was
+written by hand may leave that out.
 """
 
 import hashlib
@@ -18,6 +19,7 @@ from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
 from pipeline.data.network import Network
+from pipeline.data.outcomes import OUTCOMES_FILE, Outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
 from pipeline.data.schema import Column, Kind, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
@@ -34,7 +36,8 @@ class Harvest:
 
     hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) per anchor. conditions: one array (N_k, C)
     per anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
-    networks: every anchor's own network, or None. Construct by `from_arrays` or `load`, which check everything.
+    networks: every anchor's own network, or None. outcomes: what came true, where λ is a probability level, or None.
+    Construct by `from_arrays` or `load`, which check everything.
     """
 
     hyperparameter: NDArray[np.float64]
@@ -42,6 +45,7 @@ class Harvest:
     conditions: tuple[NDArray[np.floating], ...]
     schema: Schema
     networks: tuple[Network, ...] | None = None
+    outcomes: Outcomes | None = None
 
     @classmethod
     def from_arrays(
@@ -55,6 +59,7 @@ class Harvest:
         units: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
         networks: Sequence[Network] | None = None,
+        outcomes: tuple[ArrayLike, ArrayLike] | None = None,
         deterministic: bool | None = None,
         schema: Schema | None = None,
     ) -> Self:
@@ -63,7 +68,9 @@ class Harvest:
         hyperparameter: (K+1,) anchors, ascending. outputs: K+1 arrays (N_k, D). conditions: K+1 arrays (N_k, C), rows
         matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns hold
         whole-number codes in any numeric dtype. names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
-        units and bounds: by column name. deterministic: see `Schema`. schema: all of these at once, instead of them.
+        units and bounds: by column name. outcomes: conditions (M, C) that no network was trained on and what came true
+        there, (M, D), where λ is the probability that an outcome lies below the output. deterministic: see `Schema`.
+        schema: names, units, bounds, kinds and deterministic at once, instead of them.
         Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
         """
         anchors = _anchors(hyperparameter)
@@ -84,7 +91,8 @@ class Harvest:
         if schema is None:
             schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
         check_samples(schema, ys, xs)
-        return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)))
+        known = None if outcomes is None else Outcomes.of(*outcomes, schema, anchors)
+        return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)), known)
 
     @property
     def categorical(self) -> tuple[bool, ...]:
@@ -104,9 +112,10 @@ class Harvest:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of anchors, samples and schema: equal harvests have equal digests."""
+        """SHA-256 of anchors, samples, outcomes and schema: equal harvests have equal digests."""
         digest = hashlib.sha256(self.schema.model_dump_json().encode())
-        for array in (self.hyperparameter, *self.outputs, *self.conditions):
+        known = () if self.outcomes is None else (self.outcomes.conditions, self.outcomes.values)
+        for array in (self.hyperparameter, *self.outputs, *self.conditions, *known):
             digest.update(f"{array.dtype}{array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
@@ -122,6 +131,7 @@ class Harvest:
             tuple(self.conditions[k] for k in keep),
             self.schema,
             None if self.networks is None else tuple(self.networks[k] for k in keep),
+            self.outcomes,
         )
 
     def save(self, path: Path | str) -> None:
@@ -133,12 +143,15 @@ class Harvest:
                 write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
                 if self.networks is not None:
                     save_network(self.networks[k], folder / "networks" / str(k))
+            if self.outcomes is not None:
+                write_samples(folder / OUTCOMES_FILE, self.schema, self.outcomes.values, self.outcomes.conditions)
             write_json(
                 folder / SCHEMA_FILE,
                 {
                     "format": FORMAT,
                     "hyperparameter": self.hyperparameter.tolist(),
                     "networks": self.networks is not None,
+                    "outcomes": self.outcomes is not None,
                     "schema": self.schema.model_dump(),
                     "sha256": file_checksums(folder),
                 },
@@ -154,7 +167,7 @@ class Harvest:
                 raise BundleError(f"{folder}: format {document['format']} of a harvest; this version reads {FORMAT}")
             schema = Schema.model_validate(document["schema"])
             anchors = [float(v) for v in document["hyperparameter"]]
-            with_networks = bool(document["networks"])
+            with_networks, with_outcomes = bool(document["networks"]), bool(document.get("outcomes", False))
             checksums = dict(document.get("sha256", {}))
         except (KeyError, TypeError, ValueError, ValidationError) as error:
             raise BundleError(f"{folder / SCHEMA_FILE} is not a valid harvest schema: {error}") from error
@@ -165,8 +178,17 @@ class Harvest:
             from pipeline.families.catalog import load_network
 
             networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
+        outcomes = None
+        if with_outcomes:
+            values, conditions = read_samples(folder / OUTCOMES_FILE, schema)
+            outcomes = (conditions, values)
         return cls.from_arrays(
-            anchors, [y for y, _ in tables], [x for _, x in tables], networks=networks, schema=schema
+            anchors,
+            [y for y, _ in tables],
+            [x for _, x in tables],
+            networks=networks,
+            outcomes=outcomes,
+            schema=schema,
         )
 
 

@@ -1,6 +1,7 @@
 """Dividing a harvest that was handed in: rows to fit on, and rows to compute scores on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,8 @@ def split_harvest(harvest: Harvest, fraction: float, seed: int) -> tuple[Harvest
     All rows of one condition go to the same side, at every λ, so that scores are computed in contexts that the fit has
     not seen. That is done within each combination of the categorical columns; where such a combination has one context
     only (all columns categorical, or no conditions at all), its rows are divided instead, because a category that the
-    fit has not seen cannot be scored. Raises DataError where a side would be empty at some λ.
+    fit has not seen cannot be scored. Outcomes stay with the fit. Raises DataError where a side would be empty at some
+    λ.
     """
     rng = np.random.default_rng(seed)
     masks = [np.zeros(len(x), dtype=bool) for x in harvest.conditions]
@@ -54,7 +56,8 @@ def split_harvest(harvest: Harvest, fraction: float, seed: int) -> tuple[Harvest
                 f"λ = {value}: its {len(mask)} rows cannot be divided into rows to fit on and rows to score on "
                 f"(dataset.score_fraction = {fraction}); harvest more conditions or more draws"
             )
-    return _rows(harvest, [~mask for mask in masks]), _rows(harvest, masks)
+    fit, score = _rows(harvest, [~mask for mask in masks]), _rows(harvest, masks)
+    return replace(fit, outcomes=harvest.outcomes), score
 
 
 def _share(count: int, fraction: float) -> int:

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 CLOCK = "clock "
 """What a clock's name begins with in a fit's record; all other candidates are variants."""
-HOLD = "hold"
+HOLD, CALIBRATED = "hold", "calibrated"
 
 Kind = Literal["variant", "clock"]
 
@@ -69,6 +69,8 @@ def _origin(surrogate: "Surrogate", *, judged: bool) -> str:
     config = surrogate.config
     if config.clock not in ("auto", "learnt"):
         return "named in the settings"
+    if surrogate.clock_base == CALIBRATED:
+        return "calibrated by the frequencies of outcomes"
     if judged:
         return "the least skew within one standard error of the best"
     prior = "suggested by the anchors' range" if config.clock_prior == "auto" else "declared by clock_prior"
@@ -81,11 +83,14 @@ def _caveats(surrogate: "Surrogate", rows: tuple[Row, ...], *, judged: bool) -> 
         return ("Variant and clock are named in the settings: nothing was compared.",)
     if not judged:
         why = "the anchors do not share their conditions" if interior else "there are only two"
+        what, where = ("the choice", "variant, clock or clock_prior")
+        if surrogate.clock_base == CALIBRATED:
+            what, where = "the variant", "variant"
         return (
-            f"No anchor could be left out, because {why}: the choice is a declared prior, not a finding. Name variant, "
-            "clock or clock_prior where you know better, or harvest a third anchor with the same conditions.",
+            f"No anchor could be left out, because {why}: {what} is a declared prior, not a finding. Name {where} "
+            "where you know better, or harvest a third anchor with the same conditions.",
         )
-    if interior == 1 and not named and surrogate.clock_base != HOLD:
+    if interior == 1 and not named and surrogate.clock_base not in (HOLD, CALIBRATED):
         return (
             "One interior anchor tells how much a clock is skewed, but cannot tell its base: that the base is "
             f"{surrogate.clock_base} is a prior. A second interior anchor would tell.",

@@ -117,6 +117,18 @@ class ScoredFamily(NetworkFamily, Protocol):
 
 
 @runtime_checkable
+class OutcomeFamily(NetworkFamily, Protocol):
+    """A family whose λ is a probability level, with outcomes that its networks were not trained on.
+
+    λ is the probability that an outcome lies below the network's output at λ, so outcomes calibrate the clock.
+    """
+
+    def outcomes(self, data: Data, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """At most `count` conditions (n, C) that no network was trained on, and what came true at each (n, D)."""
+        ...
+
+
+@runtime_checkable
 class FeaturedFamily(NetworkFamily, Protocol):
     """A family whose outputs are also compared by features, as images are: comparing pixels says little."""
 

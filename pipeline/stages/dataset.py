@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network
+from pipeline.data.outcomes import OUTCOMES_FILE
 from pipeline.data.samples import read_samples
 from pipeline.data.schema import Schema
 from pipeline.data.split import check_anchors_in, split_harvest
@@ -53,8 +54,17 @@ def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
     schema = _read_schema(folders[values[0]] / "schema.json")
     samples = [read_samples(folders[v] / f"{split}.parquet", schema) for v in values]
     networks: list[Network] = [load_network(folders[v] / "network") for v in values]
+    outcomes = None
+    if split == "fit" and (path := folders[values[0]] / OUTCOMES_FILE).is_file():
+        came_true, known = read_samples(path, schema)
+        outcomes = (known, came_true)
     return Harvest.from_arrays(
-        values, [y for y, _ in samples], [x for _, x in samples], networks=networks, schema=schema
+        values,
+        [y for y, _ in samples],
+        [x for _, x in samples],
+        networks=networks,
+        outcomes=outcomes,
+        schema=schema,
     )
 
 

@@ -8,17 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.network import Network
+from pipeline.data.outcomes import OUTCOMES_FILE
 from pipeline.data.samples import check_samples, matrix, write_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.families.catalog import load_network, make_family, save_network
-from pipeline.families.protocol import Data, Split, check_conditions
+from pipeline.families.protocol import Data, OutcomeFamily, Split, check_conditions
 from pipeline.storage.atomic import atomic_folder, write_json
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
+
+MOST_OUTCOMES = 4096
+"""So many outcomes calibrate a clock to about one percent."""
 
 
 def run(config: "Config", value: str, root: Path = Path()) -> None:
@@ -44,6 +48,10 @@ def run(config: "Config", value: str, root: Path = Path()) -> None:
             outputs, repeated = evaluate(network, schema, conditions, settings.draws, seed)
             write_samples(folder / f"{split}.parquet", schema, outputs, repeated)
             logger.info("harvest %s: %s, %d conditions x %d", value, split, len(conditions), settings.draws)
+        if isinstance(family, OutcomeFamily):
+            known, came_true = family.outcomes(data, MOST_OUTCOMES, settings.seed)
+            if len(known):
+                write_samples(folder / OUTCOMES_FILE, schema, came_true, known)
         write_json(folder / "schema.json", schema.model_dump())
         save_network(network, folder / "network")
 

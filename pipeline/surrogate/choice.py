@@ -3,10 +3,10 @@
 Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
 conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
 the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
-its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than the share GAIN; of
-those, the simplest within one standard error of the best. The same rule decides between straight lines and PCHIP
-through all anchors: it is a candidate from four anchors on, because leaving one out must leave three. Where no anchor
-can be left out, the prior is used: K_I, straight lines at uniform speed.
+its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than one standard error
+and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all anchors, which is a
+candidate from four anchors on: leaving one out must leave three. Where no anchor can be left out, the prior is used:
+K_I, straight lines at uniform speed.
 """
 
 import logging
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pipeline.clocks.bases import HOLD, candidates
+from pipeline.clocks.bases import CALIBRATED, HOLD, candidates
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
 from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, choose_clock, skew_errors
@@ -46,7 +46,7 @@ PCHIP = "K_I, pchip"
 """K_I with PCHIP in place of straight lines."""
 FEWEST_FOR_PCHIP = 4
 GAIN = 0.15
-"""The smallest share of K_I's leave-one-anchor-out error by which a richer candidate must improve."""
+"""The smallest share of K_I's leave-one-anchor-out error by which another candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 FEWEST_ROWS = 32
@@ -105,13 +105,15 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
-            "no anchor can be left out of %s: variant K_I and clock %s are priors, not estimates; set variant, clock, "
-            "clock_prior or speed, or harvest a third anchor",
+            "no anchor can be left out of %s: variant K_I%s; set variant, clock, clock_prior or speed, or harvest a "
+            "third anchor",
             harvest.hyperparameter.tolist(),
-            clock.clock.base,
+            " is a prior, not an estimate"
+            if clock.clock.base == CALIBRATED
+            else f" and clock {clock.clock.base} are priors, not estimates",
         )
         return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
-    if len(left_out) == 1:
+    if len(left_out) == 1 and clock.clock.base != CALIBRATED:
         logger.warning(
             "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
         )
@@ -186,7 +188,7 @@ def _compare(
             evaluate(name)
     best = min(errors, key=lambda name: float(errors[name].mean()))
     worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()
-    chosen = next(name for name in errors if as_good(errors[name], errors[best], split.conditions)) if worth else "K_I"
+    chosen = next(name for name in errors if not worth or as_good(errors[name], errors[best], split.conditions))
     record = tuple(
         Candidate(
             name,

@@ -7,11 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import safetensors
 import safetensors.torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from pipeline.clocks.calibration import Calibration
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.skew import Skew
 from pipeline.data.schema import Schema
@@ -89,13 +91,14 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    density = fit.parts.density
+    density, calibration = fit.parts.density, fit.clock.calibration
     return {
         "format": FORMAT,
         "schema": fit.schema.model_dump(),
         "config": fit.config.model_dump(),
         "anchors": list(fit.clock.anchors),
         "clock": fit.clock.base,
+        "calibration": None if calibration is None else [calibration.levels.tolist(), calibration.coordinates.tolist()],
         "clock_errors": fit.clock_errors,
         "candidates": [asdict(candidate) for candidate in fit.candidates],
         "deterministic": fit.deterministic,
@@ -166,6 +169,8 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
 def _clock(document: dict[str, Any], scaling: Standardiser) -> Clock:
     """The clock with a skew of the right shape, whose values are among the weights."""
     try:
-        return Clock(document["clock"], document["anchors"], Skew(scaling.shape))
+        table = document["calibration"]
+        calibration = None if table is None else Calibration(*(np.array(column, np.float64) for column in table))
+        return Clock(document["clock"], document["anchors"], Skew(scaling.shape), calibration)
     except ConfigurationError as error:  # not the caller's configuration
         raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate again") from error

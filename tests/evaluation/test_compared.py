@@ -62,6 +62,16 @@ def test_two_anchors_leave_a_declared_prior(settings, in_use, remark):
     assert found.of_kind("clock") == (Row("clock", in_use, chosen=True, remark=remark),)
 
 
+def test_a_calibrated_clock_is_no_prior():
+    found = compared(PRIOR, (0.1, 0.9), "calibrated", "calibrated")
+    (caveat,) = found.caveats
+    assert "the variant is a declared prior" in caveat
+    assert "clock" not in caveat
+    (row,) = found.of_kind("clock")
+    assert row == Row("clock", "calibrated", chosen=True, remark="calibrated by the frequencies of outcomes")
+    assert compared(in_use="calibrated", base="calibrated").caveats == ()
+
+
 def test_anchors_that_share_no_conditions_leave_a_declared_prior():
     (caveat,) = compared(PRIOR).caveats
     assert "do not share their conditions" in caveat

@@ -29,6 +29,13 @@ def test_rows_are_those_of_the_harvest_settings(swept):
     assert {len(y) for y in load(config, root, "score").outputs} == {config.harvest.score_conditions * draws}
 
 
+def test_outcomes_go_to_the_fit_where_the_family_knows_them(swept):
+    config, root = swept
+    assert load(config, root, "score").outcomes is None
+    outcomes = load(config, root, "fit").outcomes
+    assert (outcomes is not None) == (config.network == "quantile_forecaster")
+
+
 def test_networks_belong_to_their_values(swept):
     config, root = swept
     score = load(config, root, "score")

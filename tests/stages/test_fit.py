@@ -12,6 +12,7 @@ QUICK = {
     "variant": "K_I",
     "clock": "linear",
     "speed": "uniform",
+    "interpolation": "linear",
     "alpha": 0.1,
     "map_steps": 5,
     "seed": 0,

@@ -37,7 +37,7 @@ def test_levels_put_what_is_imported_higher(room):
 
 def test_how_to_choose_states_the_constants_in_force():
     text = " ".join((import_graph.ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").split())
-    assert f"or by no more than {choice.GAIN:.0%} of what".replace("%", " %") in text
+    assert f"saves more than {choice.GAIN:.0%} of its error".replace("%", " %") in text
     assert f"at most {choice.ENOUGH} times what fresh draws" in text
     assert f"fewer than {2 * choice.FEWEST_ROWS} conditions" in text
     assert f"fewer than {choice.FEWEST_DRAWS} draws of any condition" in text

@@ -102,6 +102,16 @@ class QuantileForecaster(DeterministicFamily):
         pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
         return drawn_conditions(pool, count, seed)
 
+    def outcomes(self, data: Data, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Contexts (n, history) of the validation split, drawn at random, and the values that followed (n, horizon).
+
+        The validation split chooses the epoch, and trains nothing.
+        """
+        windows = self._windows(_splits(data.arrays["values"])["validation"])
+        keep = np.random.default_rng(seed).choice(len(windows), size=min(count, len(windows)), replace=False)
+        known = np.asarray(windows[np.sort(keep)], np.float32)
+        return known[:, : self.settings.history], known[:, self.settings.history :]
+
     def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
 

@@ -36,6 +36,17 @@ def test_ingest_reads_the_value_column(tmp_path):
     assert data.attributes == {"column": "value", "units": "kW"}
 
 
+def test_outcomes_are_what_followed_contexts_of_the_validation_split():
+    # Values are row numbers.
+    contexts, outcomes = family().outcomes(counting(200), 1000, 0)
+    assert set(contexts[:, 0].astype(int)) == set(range(140, 170 - 5))
+    np.testing.assert_array_equal(contexts, contexts[:, :1] + np.arange(4))
+    np.testing.assert_array_equal(outcomes, contexts[:, -1:] + [1, 2])
+    fewer, _ = family().outcomes(counting(200), 7, 0)
+    assert len(fewer) == 7
+    np.testing.assert_array_equal(fewer, family().outcomes(counting(200), 7, 0)[0])
+
+
 def test_contexts_stay_inside_their_splits():
     # Values are row numbers: a context shows which rows it was cut from, and its horizon follows it.
     fit = family().conditions(counting(200), "fit", 1000, 0)
