@@ -349,5 +349,5 @@ def test_prior_cannot_be_held():
 
 
 def test_configuration_knows_every_base():
-    assert {*get_args(ClockName)} == {*BASES, HOLD, "auto", "learnt"}
+    assert {*get_args(ClockName)} == {*BASES, HOLD, "auto", "calibrated", "learnt"}
     assert {*get_args(ClockPrior)} == {*BASES, "auto"}
