@@ -57,7 +57,7 @@ MOST_ROWS = 512
 MOST_DRAWS = 64
 MOST_METRIC_DIMENSIONS = 8
 """With more outputs learnt metrics are too slow to compare: they have to be named."""
-STEPS = 100
+STEPS = 250
 """Training steps of a candidate's paths."""
 BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
 ROUNDING = 1e-10

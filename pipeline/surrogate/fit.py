@@ -92,7 +92,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
         atoms, latent = (None, samples) if deterministic else fit_atoms(_outputs(harvest), samples, scaling, seed)
-        parts = Parts(scaling, chosen.clock, density, config, seed, atoms).to(where)
+        parts = Parts(scaling, chosen.clock, density, config, seed, atoms, deterministic=deterministic).to(where)
         history = _solve(parts, latent, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
@@ -145,7 +145,7 @@ def _solve(
     parts: Parts, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
 ) -> History:
     """Run the solver of the configuration on the parts, in place; samples: latent where outputs have atoms."""
-    if isinstance(parts.maps, NetworkMaps):
+    if config.solver == "semidual" and isinstance(parts.maps, NetworkMaps):
         trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
         generator = torch.Generator().manual_seed(seed)
         return fit_semidual(samples, parts.maps, trainer, config, generator)

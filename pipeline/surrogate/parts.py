@@ -34,8 +34,13 @@ class Parts(nn.Module):
         config: SurrogateConfig,
         seed: int,
         atoms: Atoms | None = None,
+        *,
+        deterministic: bool = False,
     ) -> None:
-        """Untrained parts; atoms None: no output has any."""
+        """Untrained parts; atoms None: no output has any. deterministic: whether a condition has one output.
+
+        Draws on curved paths have maps that are networks; all others of the paired solver have a closed form.
+        """
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
@@ -59,7 +64,8 @@ class Parts(nn.Module):
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
         self.maps: TransportMaps | NetworkMaps
-        if config.solver == "semidual":
+        curved_draws = not (terms.straight or deterministic or self.atoms.columns)
+        if config.solver == "semidual" or curved_draws:
             self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
         else:
             self.maps = TransportMaps(intervals, dimension, shape, exact=bool(self.atoms.columns))

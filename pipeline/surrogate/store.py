@@ -158,7 +158,9 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
     )
     inputs = scaling.shape.continuous + sum(scaling.shape.codes)
     atoms = Atoms(document["atoms"], len(document["anchors"]), len(schema.outputs), inputs)
-    parts = Parts(scaling, _clock(document, scaling), density, config, 0, atoms)
+    parts = Parts(
+        scaling, _clock(document, scaling), density, config, 0, atoms, deterministic=document["deterministic"]
+    )
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}

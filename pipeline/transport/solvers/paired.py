@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.fit_maps import fit_intervals
+from pipeline.transport.fit_network_maps import fit_network_maps
 from pipeline.transport.maps import TransportMaps
+from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.transport.training import History, PathTrainer
@@ -33,13 +35,15 @@ def paired_path_steps(config: PairedConfig, known: bool) -> int:
 def fit_paired(
     intervals: Sequence[Interval],
     known: bool,
-    maps: TransportMaps,
+    maps: TransportMaps | NetworkMaps,
     trainer: PathTrainer | None,
     config: PairedConfig,
     seed: int,
     knots: NDArray[np.float64],
 ) -> History:
-    """Fit maps, and by the trainer metric and paths, in place; returns the training curves (path action, map loss).
+    """Fit maps, and by the trainer metric and paths, in place; returns the training curves.
+
+    path_action of the paths; map_loss of maps that are networks, or map_error of maps in closed form, by interval.
 
     known: the coupling is known, and computed once. trainer None: paths are straight, the cost is Euclidean. knots: the
     clock at the anchors (K + 1,).
@@ -58,6 +62,8 @@ def fit_paired(
             curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known)
             if not known:
                 pairs = couple(trainer.cost, FINAL_SHARE if turn == rounds - 1 else 1)
+    if isinstance(maps, NetworkMaps):
+        return {"path_action": curve, "map_loss": fit_network_maps(maps, pairs, config, generator)}
     error = fit_intervals(maps, intervals, pairs, known, trainer is None, knots)
     return {"path_action": curve, "map_error": error}
 
