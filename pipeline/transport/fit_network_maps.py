@@ -5,7 +5,7 @@ that couples draws along curves bends more. On semicircles of 100 draws a catego
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ def fit_network_maps(
     curve = []
     best, kept = _error(maps, held_back) if held_back else math.inf, _weights(maps)
     for step in range(config.map_steps):
-        batch = _stack([p.draw(config.batch_size, generator) for p in train])
+        batch = Pairs.combine([p.draw(config.batch_size, generator) for p in train], torch.stack)
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -93,10 +93,3 @@ def _hold_back(pairs: Sequence[Pairs], generator: torch.Generator) -> tuple[Sequ
 def _keys(condition: Condition) -> Tensor:
     """Rows that are equal where conditions are."""
     return torch.cat([condition.values, condition.codes.to(condition.values.dtype)], dim=1)
-
-
-def _stack(batches: Sequence[Pairs]) -> Pairs:
-    stack: Callable[[list[Tensor]], Tensor] = torch.stack
-    condition = Condition(stack([b.condition.values for b in batches]), stack([b.condition.codes for b in batches]))
-    start, end, weight = (stack([getattr(b, name) for b in batches]) for name in ("start", "end", "weight"))
-    return Pairs(start, end, condition, weight)

@@ -1,6 +1,6 @@
 """Pairs of samples between neighbouring anchors: found by transport, drawn in batches."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -31,6 +31,13 @@ class Pairs:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    @classmethod
+    def combine(cls, batches: Sequence["Pairs"], by: Callable[[list[Tensor]], Tensor]) -> "Pairs":
+        """Several batches as one, by torch.cat, or with a leading dimension by torch.stack."""
+        values, codes = ([getattr(b.condition, name) for b in batches] for name in ("values", "codes"))
+        start, end, weight = (by([getattr(b, name) for b in batches]) for name in ("start", "end", "weight"))
+        return cls(start, end, Condition(by(values), by(codes)), weight)
 
     def select(self, mask: Tensor) -> "Pairs":
         """The pairs where `mask` (P,) holds, their weights scaled to sum to 1."""

@@ -204,7 +204,9 @@ def test_attributes(circles, circles_surrogate):
     assert circles_surrogate.config == moment(variant="K_theta-U", speed="uniform", interpolation="linear")
     assert circles_surrogate.deterministic is False
     assert len(circles_surrogate.networks) == 3
-    assert len(circles_surrogate.history["map_error"]) == 2  # intervals
+    assert set(circles_surrogate.history) == {"path_action", "map_loss"}  # draws on curved paths have network maps
+    straight = Surrogate.fit(circles, moment(variant="K_I"))
+    assert len(straight.history["map_error"]) == 2  # intervals
 
 
 def test_log_density_is_high_where_the_samples_are(pair):

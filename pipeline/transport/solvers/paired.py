@@ -16,7 +16,6 @@ from pipeline.transport.fit_maps import fit_intervals
 from pipeline.transport.fit_network_maps import fit_network_maps
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Cost, Interval, Pairs, euclidean_cost
 from pipeline.transport.training import History, PathTrainer
 
@@ -83,11 +82,11 @@ def train_paths(
     share = -(-config.batch_size // len(pairs))
     curve = []
     for _ in range(config.path_steps):
-        moves = _join([p.draw(share, generator) for p in pairs])
+        moves = Pairs.combine([p.draw(share, generator) for p in pairs], torch.cat)
         observed = len(moves)
         if explore:
-            drawn = _join([i.random_pairs(share, generator) for i in intervals])
-            moves = _join([moves, _blur(drawn, generator)])
+            drawn = Pairs.combine([i.random_pairs(share, generator) for i in intervals], torch.cat)
+            moves = Pairs.combine([moves, _blur(drawn, generator)], torch.cat)
         actions = trainer.action_beside(moves.start, moves.end, moves.condition, observed)
         loss = actions[:observed].mean()
         curve.append(loss.item())
@@ -101,10 +100,3 @@ def _blur(pairs: Pairs, generator: torch.Generator) -> Pairs:
         y + EXPLORED * torch.randn(y.shape, generator=generator).to(y.device) for y in (pairs.start, pairs.end)
     )
     return Pairs(start, end, pairs.condition, pairs.weight)
-
-
-def _join(batches: Sequence[Pairs]) -> Pairs:
-    values, codes = ([getattr(b.condition, name) for b in batches] for name in ("values", "codes"))
-    condition = Condition(torch.cat(values), torch.cat(codes))
-    start, end, weight = (torch.cat([getattr(b, name) for b in batches]) for name in ("start", "end", "weight"))
-    return Pairs(start, end, condition, weight)
