@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import BundleError
+from pipeline.evaluation.compared import CALIBRATED
 from pipeline.evaluation.decision import Decision, Verdict
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
@@ -203,8 +204,10 @@ class Record(_Frozen):
         judged = [c.kind for c in self.candidates if c.error is not None]
         variants, clocks = judged.count("variant"), judged.count("clock")
         variant = f"{self.variant} (of {variants} variants)" if variants > 1 else self.variant
-        clock = f"{self.clock} (of {clocks} clocks)" if clocks > 1 else self.clock
         how = ", by left-out anchors" if judged else ", no anchor left out"
+        if CALIBRATED in self.clock:
+            return f"{variant}{how if self.candidates else ''}; clock {self.clock}, by outcomes"
+        clock = f"{self.clock} (of {clocks} clocks)" if clocks > 1 else self.clock
         return f"{variant}, clock {clock}{how if self.candidates else ''}"
 
     def figures(self) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:

@@ -85,6 +85,10 @@ def test_what_was_compared_is_recorded_and_read(tmp_path):
     assert record == Record.of(judgement)
     assert record.caveats == judgement.facts.compared.caveats != ()
     assert record.choice == "K_theta-U (of 2 variants), clock linear (of 2 clocks), by left-out anchors"
+    calibrated = record.model_copy(update={"clock": "skewed calibrated by condition"})
+    assert calibrated.choice == (
+        "K_theta-U (of 2 variants), by left-out anchors; clock skewed calibrated by condition, by outcomes"
+    )
 
 
 def test_a_record_without_candidates_makes_no_claim(validated, tmp_path):
