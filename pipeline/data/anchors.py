@@ -102,8 +102,8 @@ class Anchors:
             )
         return number
 
-    def locate_rows(self, values: NDArray[np.floating], count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Interval and λ of each of `count` rows, from one λ or one a row; an anchor but the first ends its interval.
+    def locate_rows(self, values: NDArray[np.floating], count: int) -> NDArray[np.float64]:
+        """The located λ of each of `count` rows, from one λ or one a row: (N,).
 
         Raises HyperparameterError as `locate`, and for another number of values.
         """
@@ -113,6 +113,8 @@ class Anchors:
             )
         distinct, inverse = np.unique(values, return_inverse=True)
         located = np.array([self.locate(value) for value in distinct.tolist()], np.float64)
-        intervals = np.clip(np.searchsorted(self.values, located, side="left") - 1, 0, len(self.values) - 2)
-        of_row = np.broadcast_to(inverse.reshape(values.shape), (count,))
-        return intervals[of_row], located[of_row]
+        return np.broadcast_to(located[inverse.reshape(values.shape)], (count,))
+
+    def intervals(self, located: NDArray[np.float64]) -> NDArray[np.intp]:
+        """The interval of each located λ (N,); an anchor but the first ends its interval."""
+        return np.clip(np.searchsorted(self.values, located, side="left") - 1, 0, len(self.values) - 2)

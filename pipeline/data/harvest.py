@@ -8,7 +8,7 @@ written by hand may leave that out.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Self
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
+from pipeline.data.mesh import Grid, Value, axes_of, grid_of
 from pipeline.data.network import Network
 from pipeline.data.outcomes import OUTCOMES_FILE, Outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
@@ -34,7 +35,8 @@ SCHEMA_FILE = "schema.json"
 class Harvest:
     """Samples at K+1 anchors.
 
-    hyperparameter: (K+1,) float64, ascending. outputs: one array (N_k, D) per anchor. conditions: one array (N_k, C)
+    hyperparameter: (K+1,) float64, ascending; or (K, P) for P ≥ 2 hyperparameters, distinct, in any order. outputs: one
+    array (N_k, D) per anchor. conditions: one array (N_k, C)
     per anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
     networks: every anchor's own network, or None. outcomes: what came true, where λ is a probability level, or None.
     Construct by `from_arrays` or `load`, which check everything.
@@ -65,15 +67,18 @@ class Harvest:
     ) -> Self:
         """Check arrays and make a harvest of them.
 
-        hyperparameter: (K+1,) anchors, ascending. outputs: K+1 arrays (N_k, D). conditions: K+1 arrays (N_k, C), rows
-        matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns hold
-        whole-number codes in any numeric dtype. names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
+        hyperparameter: (K+1,) anchors, ascending; or (K, P) anchors of P ≥ 2 hyperparameters: a full grid of values, or
+        scattered ones that span a volume. outputs: an array (N_k, D) for each anchor. conditions: as many arrays
+        (N_k, C), rows matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns
+        hold whole-number codes in any numeric dtype. names: {"hyperparameter": str, or P of them, "outputs": [...],
+        "conditions": [...]}.
         units and bounds: by column name. outcomes: conditions (M, C) that no network was trained on and what came true
-        there, (M, D), where λ is the probability that an outcome lies below the output. deterministic: see `Schema`.
+        there, (M, D), where λ, or its first coordinate, is the probability that an outcome lies below the output.
+        deterministic: see `Schema`.
         schema: names, units, bounds, kinds and deterministic at once, instead of them.
         Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
         """
-        anchors = _anchors(hyperparameter)
+        anchors = _anchors(hyperparameter, len(outputs))
         ys = tuple(matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
         xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
         for field, arrays in (("outputs", ys), ("conditions", xs)):
@@ -89,9 +94,12 @@ class Harvest:
         if not ys[0].shape[1]:
             raise DataError("outputs must have at least one column")
         if schema is None:
-            schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+            size = 1 if anchors.ndim == 1 else anchors.shape[1]
+            schema = _describe(size, ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+        _check_coordinates(schema, anchors)
         check_samples(schema, ys, xs)
-        known = None if outcomes is None else Outcomes.of(*outcomes, schema, anchors)
+        levels = anchors.reshape(len(anchors), -1)[:, 0]
+        known = None if outcomes is None else Outcomes.of(*outcomes, schema, levels)
         return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)), known)
 
     @property
@@ -120,16 +128,44 @@ class Harvest:
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
 
-    def select(self, values: Sequence[float]) -> Self:
+    @cached_property
+    def values(self) -> tuple[Value, ...]:
+        """The anchors: numbers, or tuples of P numbers."""
+        if self.hyperparameter.ndim == 1:
+            return tuple(self.hyperparameter.tolist())
+        return tuple(tuple(row) for row in self.hyperparameter.tolist())
+
+    @cached_property
+    def vertices(self) -> tuple[tuple[float, ...], ...]:
+        """The anchors as tuples of P ≥ 1 numbers."""
+        return tuple(v if isinstance(v, tuple) else (v,) for v in self.values)
+
+    def grid(self, order: tuple[int, ...] | None = None) -> Grid | None:
+        """The grid that the anchors form, or None; order: that of the coordinates."""
+        axes = axes_of(self.vertices, [column.name for column in self.schema.hyperparameters])
+        return grid_of(self.vertices, axes, tuple(range(len(axes))) if order is None else order)
+
+    def select(self, values: Sequence[Value]) -> Self:
         """The harvest at some of its values, two at least, ascending; DataError where one is missing."""
-        if missing := [float(v) for v in values if v not in self.hyperparameter]:
-            raise DataError(f"hyperparameter {missing} not in the harvest; it contains {self.hyperparameter.tolist()}")
-        keep = [int(np.flatnonzero(self.hyperparameter == v)[0]) for v in values]
+        if missing := [v for v in values if v not in self.values]:
+            raise DataError(f"hyperparameter {missing} not in the harvest; it contains {list(self.values)}")
+        keep = [self.values.index(v) for v in values]
+        return self._at(keep, _anchors(self.hyperparameter[keep], len(keep)), self.schema)
+
+    def along(self, coordinate: int, line: Sequence[int]) -> Self:
+        """The harvest of one hyperparameter, at the anchors of these numbers, ascending in that coordinate."""
+        column = self.schema.hyperparameters[coordinate]
+        schema = self.schema.model_copy(update={"hyperparameter": column, "further_hyperparameters": ()})
+        values = self.hyperparameter.reshape(len(self.outputs), -1)[list(line), coordinate]
+        made = self._at(line, _anchors(values, len(line)), schema)
+        return made if coordinate == 0 else replace(made, outcomes=None)
+
+    def _at(self, keep: Sequence[int], anchors: NDArray[np.float64], schema: Schema) -> Self:
         return type(self)(
-            _anchors(self.hyperparameter[keep]),
+            anchors,
             tuple(self.outputs[k] for k in keep),
             tuple(self.conditions[k] for k in keep),
-            self.schema,
+            schema,
             None if self.networks is None else tuple(self.networks[k] for k in keep),
             self.outcomes,
         )
@@ -166,7 +202,7 @@ class Harvest:
             if document["format"] != FORMAT:
                 raise BundleError(f"{folder}: format {document['format']} of a harvest; this version reads {FORMAT}")
             schema = Schema.model_validate(document["schema"])
-            anchors = [float(v) for v in document["hyperparameter"]]
+            anchors = np.array(document["hyperparameter"], np.float64)
             with_networks, with_outcomes = bool(document["networks"]), bool(document.get("outcomes", False))
             checksums = dict(document.get("sha256", {}))
         except (KeyError, TypeError, ValueError, ValidationError) as error:
@@ -203,16 +239,47 @@ def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:
     return tuple(networks)
 
 
-def _anchors(values: ArrayLike) -> NDArray[np.float64]:
+def _anchors(values: ArrayLike, count: int) -> NDArray[np.float64]:
+    """Anchors (K,) of one hyperparameter, or (K, P) of several; count: the number of arrays of outputs."""
     try:
-        anchors = np.array(plain(values, "hyperparameter"), dtype=np.float64).reshape(-1)
+        anchors = np.array(plain(values, "hyperparameter"), dtype=np.float64)
+        if anchors.ndim == 2 and anchors.shape[0] == count and anchors.shape[1] > 1:
+            _check_vertices(anchors)
+            return anchors
+        anchors = anchors.reshape(-1)
         check_anchors(tuple(anchors.tolist()), "hyperparameter")
     except (TypeError, ValueError) as error:
         raise DataError(str(error)) from error
     return anchors
 
 
+def _check_vertices(anchors: NDArray[np.float64]) -> None:
+    if not np.isfinite(anchors).all():
+        raise ValueError(f"hyperparameter: {anchors[~np.isfinite(anchors)].tolist()} are not finite numbers")
+    distinct, counts = np.unique(anchors, axis=0, return_counts=True)
+    if counts.max() > 1:
+        raise ValueError(f"hyperparameter: {tuple(distinct[counts.argmax()].tolist())} is repeated; anchors are unique")
+    if len(anchors) <= anchors.shape[1]:
+        raise ValueError(
+            f"hyperparameter has {len(anchors)} anchors of {anchors.shape[1]} hyperparameters; at least "
+            f"{anchors.shape[1] + 1} are required to span a volume (rows are anchors, columns hyperparameters)"
+        )
+    if constant := np.flatnonzero(np.ptp(anchors, axis=0) == 0).tolist():
+        raise ValueError(
+            f"hyperparameter: column {constant[0]} has one value, {anchors[0, constant[0]]}, at all anchors; leave the "
+            "column out, or add anchors at other values"
+        )
+
+
+def _check_coordinates(schema: Schema, anchors: NDArray[np.float64]) -> None:
+    size = 1 if anchors.ndim == 1 else anchors.shape[1]
+    if len(schema.hyperparameters) != size:
+        names = [column.name for column in schema.hyperparameters]
+        raise DataError(f"hyperparameter has {size} columns; the schema names {names}")
+
+
 def _describe(
+    size: int,
     dimension: int,
     condition_dimension: int,
     kind: Kind | Sequence[Kind],
@@ -225,7 +292,11 @@ def _describe(
     kinds = [kind] * condition_dimension if isinstance(kind, str) else list(kind)
     if len(kinds) != condition_dimension:
         raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {condition_dimension} condition columns")
-    hyperparameter = str(names.pop("hyperparameter", "hyperparameter"))
+    default = ["hyperparameter"] if size == 1 else [f"hyperparameter{i}" for i in range(size)]
+    given = names.pop("hyperparameter", default)
+    hyperparameters = [given] if isinstance(given, str) else [str(name) for name in given]
+    if len(hyperparameters) != size:
+        raise ConfigurationError(f"names['hyperparameter'] has {len(hyperparameters)} entries for {size} columns")
     labels = {
         "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
         "conditions": list(names.pop("conditions", [f"x{i}" for i in range(condition_dimension)])),
@@ -235,7 +306,7 @@ def _describe(
     for field, width in (("outputs", dimension), ("conditions", condition_dimension)):
         if len(labels[field]) != width:
             raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
-    known = {hyperparameter, *labels["outputs"], *labels["conditions"]}
+    known = {*hyperparameters, *labels["outputs"], *labels["conditions"]}
     for field, mapping in (("units", units), ("bounds", bounds)):
         if unknown := sorted(set(mapping) - known):
             raise ConfigurationError(f"{field}: {unknown} are not columns; known columns: {sorted(known)}")
@@ -246,7 +317,8 @@ def _describe(
 
     try:
         return Schema(
-            hyperparameter=column(hyperparameter),
+            hyperparameter=column(hyperparameters[0]),
+            further_hyperparameters=tuple(column(n) for n in hyperparameters[1:]),
             outputs=tuple(column(n) for n in labels["outputs"]),
             conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], kinds, strict=True)),
             deterministic=deterministic,

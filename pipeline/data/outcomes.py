@@ -26,11 +26,11 @@ class Outcomes:
     values: NDArray[np.floating]
 
     @classmethod
-    def of(cls, conditions: ArrayLike, values: ArrayLike, schema: Schema, hyperparameter: NDArray[np.float64]) -> Self:
-        """Check arrays against a harvest's schema and anchors (K+1,); DataError where they do not match."""
-        if not (hyperparameter[0] >= 0 and hyperparameter[-1] <= 1):
+    def of(cls, conditions: ArrayLike, values: ArrayLike, schema: Schema, levels: NDArray[np.float64]) -> Self:
+        """Check arrays against a harvest's schema and levels (K,), its anchors; DataError where they do not match."""
+        if not (levels.min() >= 0 and levels.max() <= 1):
             raise DataError(
-                f"outcomes: anchors {hyperparameter.tolist()} are not probability levels, so outcomes say nothing "
+                f"outcomes: anchors {levels.tolist()} are not probability levels, so outcomes say nothing "
                 "about them; leave outcomes out"
             )
         made = cls(matrix(conditions, "outcomes: conditions"), matrix(values, "outcomes: values"))

@@ -3,7 +3,14 @@
 import math
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 Kind = Literal["continuous", "categorical"]
 
@@ -43,7 +50,7 @@ class Column(BaseModel):
 class Schema(BaseModel):
     """The columns of a harvest, and the name of λ.
 
-    deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
+    further_hyperparameters: the second and later coordinates of λ, where it is a vector. deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
     outright; False where outputs are draws; None where nobody said, and the surrogate judges from the samples.
     picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times; "image":
     outputs are the pixels of a square grey image, row by row from the top left). monotone: "increasing" where no output
@@ -58,6 +65,20 @@ class Schema(BaseModel):
     deterministic: bool | None = None
     picture: Literal["forecast", "scatter", "image"] = "scatter"
     monotone: Literal["increasing"] | None = None
+    further_hyperparameters: tuple[Column, ...] = ()
+
+    @property
+    def hyperparameters(self) -> tuple[Column, ...]:
+        """One column a coordinate of λ."""
+        return (self.hyperparameter, *self.further_hyperparameters)
+
+    @model_serializer(mode="wrap")
+    def _one_hyperparameter_as_ever(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without the further hyperparameters where there are none: files and digests of one λ stay what they were."""
+        document: dict[str, Any] = handler(self)
+        if not self.further_hyperparameters:
+            del document["further_hyperparameters"]
+        return document
 
     @model_validator(mode="after")
     def _names_are_distinct(self) -> Self:
@@ -66,6 +87,11 @@ class Schema(BaseModel):
             raise ValueError(
                 f"column names {repeated} are repeated or reserved (row, draw); every column needs its own"
             )
+        coordinates = [c.name for c in self.hyperparameters]
+        if len(coordinates) > 1 and (
+            repeated := sorted({n for n in coordinates if coordinates.count(n) > 1} | (set(coordinates) & set(names)))
+        ):
+            raise ValueError(f"hyperparameter names {repeated} are repeated or name columns; each needs its own")
         return self
 
     @model_validator(mode="after")

@@ -93,15 +93,15 @@ class Choice:
 
 def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int = 0) -> Choice:
     """Choose variant and clock for a harvest, except where the configuration names them."""
-    config = _defaults(config, len(harvest.schema.outputs))
+    config = defaults(config, len(harvest.schema.outputs))
     left_out = leave_anchors_out(harvest, deterministic)
     clock = choose_clock(harvest, deterministic, config, left_out)
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
     if config.variant != "auto":
         name = PCHIP if config.interpolation == "pchip" else config.variant
-        return Choice(_with(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks))
+        return Choice(with_variant(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks))
     if config.interpolation == "pchip":
-        return Choice(_with(config, "K_I"), clock, (Candidate(PCHIP, chosen=True, remark="named"), *clocks))
+        return Choice(with_variant(config, "K_I"), clock, (Candidate(PCHIP, chosen=True, remark="named"), *clocks))
     if not left_out:
         remark = "no anchor can be left out: declared prior"
         logger.warning(
@@ -112,36 +112,36 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
             if clock.clock.base == CALIBRATED
             else f" and clock {clock.clock.base} are priors, not estimates",
         )
-        return Choice(_with(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
+        return Choice(with_variant(config, "K_I"), clock, (Candidate("K_I", chosen=True, remark=remark), *clocks))
     if len(left_out) == 1 and clock.clock.base != CALIBRATED:
         logger.warning(
             "one interior anchor identifies the skew of a clock, not its base: %s is a prior", clock.clock.base
         )
-    compared = _compare(harvest, deterministic, config, clock, left_out, seed)
+    compared = compare(harvest, deterministic, config, clock, left_out, seed)
     chosen = next(candidate.name for candidate in compared.candidates if candidate.chosen)
     if chosen == PCHIP and compared.pchip_clock is not None:
         clock = ChosenClock(compared.pchip_clock, clock.errors)
-        return Choice(_with(config, "K_I", "pchip"), clock, (*compared.candidates, *clocks))
+        return Choice(with_variant(config, "K_I", "pchip"), clock, (*compared.candidates, *clocks))
     if chosen != "K_I":
         clock = choose_clock(harvest, deterministic, config, compared.curves[chosen])
         clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
-    return Choice(_with(config, chosen), clock, (*compared.candidates, *clocks))
+    return Choice(with_variant(config, chosen), clock, (*compared.candidates, *clocks))
 
 
-def _defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
+def defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
     alpha = WEIGHT_BY_ROOT_DIMENSION * math.sqrt(dimension) if config.alpha == "auto" else config.alpha
     speed = "uniform" if config.speed == "auto" else config.speed
     return config.model_copy(update={"alpha": alpha, "speed": speed})
 
 
-def _with(config: SurrogateConfig, variant: str, interpolation: str | None = None) -> SurrogateConfig:
+def with_variant(config: SurrogateConfig, variant: str, interpolation: str | None = None) -> SurrogateConfig:
     """The configuration with this variant, and an interpolation: this one, or the named one, or straight lines."""
     named = "linear" if config.interpolation == "auto" else config.interpolation
     return config.model_copy(update={"variant": variant, "interpolation": interpolation or named})
 
 
 @dataclass(frozen=True, eq=False)
-class _Compared:
+class Compared:
     """The record of a comparison, the error curves of its variants, and the clock of PCHIP where it was compared."""
 
     candidates: tuple[Candidate, ...]
@@ -149,18 +149,18 @@ class _Compared:
     pchip_clock: Clock | None = None
 
 
-def _compare(
+def compare(
     harvest: Harvest,
     deterministic: bool,
     config: SurrogateConfig,
     clock: ChosenClock,
     left_out: Sequence[LeftOut],
     seed: int,
-) -> _Compared:
+) -> Compared:
     """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
     split = _Split.of(harvest, deterministic, seed)
     if split is None:
-        return _Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
+        return Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
     with_pchip = (
         config.interpolation == "auto" and len(clock.clock.anchors) >= FEWEST_FOR_PCHIP and clock.clock.base != HOLD
     )
@@ -169,7 +169,7 @@ def _compare(
     errors: dict[str, NDArray[np.float64]] = {}
 
     def evaluate(name: str) -> None:
-        curves[name] = split.curves(_with(config, name), seed + 1)
+        curves[name] = split.curves(with_variant(config, name), seed + 1)
         compared = [split.errors_at(c, curves[name]) for c in clocks]
         if not clocks or config.clock in ("auto", "learnt"):
             compared.append(best_errors(clock.clock, curves[name]))
@@ -178,7 +178,7 @@ def _compare(
     evaluate("K_I")
     if errors["K_I"].mean() <= ENOUGH * split.floor():
         remark = "straight lines are nearly as good as fresh draws"
-        return _Compared((Candidate("K_I", float(errors["K_I"].mean()), chosen=True, remark=remark),), curves)
+        return Compared((Candidate("K_I", float(errors["K_I"].mean()), chosen=True, remark=remark),), curves)
     pchip_clock: Clock | None = None
     if with_pchip:
         pchip_clock, errors[PCHIP] = split.pchip(clocks, seed + 1)
@@ -201,7 +201,7 @@ def _compare(
     )
     if len(clock.clock.anchors) < FEWEST_FOR_PCHIP:
         record += (Candidate(PCHIP, remark=f"not compared: needs {FEWEST_FOR_PCHIP} anchors"),)
-    return _Compared(record, curves, pchip_clock)
+    return Compared(record, curves, pchip_clock)
 
 
 def _clocks(chosen: Clock, config: SurrogateConfig, left_out: Sequence[LeftOut]) -> list[Clock]:
@@ -313,7 +313,7 @@ class _Split:
     def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
         """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
         density = make_density(self.train, config, seed)
-        parts = Parts(self.scaling, Clock("linear", (0.0, 1.0)), density, config, seed)
+        parts = Parts(self.scaling, [Clock("linear", (0.0, 1.0))], density, config, seed, edges=1)
         brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
         trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
         near = self.train[left_out - 1 : left_out + 2]

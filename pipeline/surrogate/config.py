@@ -24,6 +24,10 @@ class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfi
     # coordinate. auto: chosen by leaving anchors out, from four anchors on, where the variant is auto, too; else lines.
     interpolation: Literal["auto", "linear", "pchip"] = "auto"
 
+    # With several hyperparameters: their names in the order in which draws are coupled and geodesics nested. auto: as
+    # the harvest has them, or by left-out anchors where two hyperparameters have interior values.
+    order: Literal["auto"] | tuple[str, ...] = "auto"
+
     @model_validator(mode="after")
     def _pchip_is_for_straight_variants(self) -> Self:
         if self.interpolation == "pchip" and self.variant not in ("auto", "K_I"):

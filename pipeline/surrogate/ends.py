@@ -3,7 +3,7 @@
 With both ends known there is no map error: a path runs from an output of one network to an output of the other, so
 the surrogate is exact at every anchor and continuous in λ. A draw keeps its number across the anchors: draws of
 neighbouring anchors are matched outwards from the middle anchor, so one draw is a continuous function of λ over the
-whole range.
+whole range. With several hyperparameters they are matched along a spanning tree of the anchors' edges.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
+from pipeline.data.mesh import Mesh, pruned
 from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
@@ -38,7 +39,7 @@ Outputs = list[NDArray[np.floating]]
 class Ends(Protocol):
     """The source of the anchors' outputs."""
 
-    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
         """Outputs of neighbouring anchors at conditions (N, C), grouped by `rows`."""
         ...
 
@@ -49,7 +50,7 @@ class DeterministicEnds:
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = networks
 
-    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
         """As `Ends.outputs`; equal draws are computed once."""
         x = conditions.astype(np.float32)
         return [np.repeat(self._networks[k].outputs(x, 1, seed), draws, axis=1) for k in anchors]
@@ -61,7 +62,7 @@ class EqualNoiseEnds:
     def __init__(self, networks: Sequence[Reparameterised]) -> None:
         self._networks = networks
 
-    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
         """As `Ends.outputs`."""
         keys = np.repeat(condition_keys(conditions, seed), draws)
         numbers = (rows.occurrence[:, None] * draws + np.arange(draws)).reshape(-1)
@@ -74,10 +75,10 @@ class EqualNoiseEnds:
 class MatchedEnds:
     """Draws of both ends' networks, matched by exact assignment of the mapped left draws to the right ones."""
 
-    def __init__(self, networks: Sequence[Network], parts: Parts) -> None:
-        self._networks, self._parts = networks, parts
+    def __init__(self, networks: Sequence[Network], parts: Parts, mesh: Mesh) -> None:
+        self._networks, self._parts, self._mesh = networks, parts, mesh
 
-    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
         """As `Ends.outputs`: whole blocks of MATCHED draws are seeded by (seed, x), and the first draws returned."""
         numbers = rows.occurrence[:, None] * draws + np.arange(draws)
         tasks = np.stack([np.broadcast_to(rows.number[:, None], numbers.shape), numbers // MATCHED], axis=-1)
@@ -88,23 +89,25 @@ class MatchedEnds:
         at = task.reshape(-1), (numbers % MATCHED).reshape(-1)
         return [np.concatenate(of_anchor)[at].reshape(*numbers.shape, -1) for of_anchor in zip(*blocks, strict=True)]
 
-    def _block(self, anchors: range, x: NDArray[np.float64], keys: Keys) -> Outputs:
+    def _block(self, anchors: Sequence[int], x: NDArray[np.float64], keys: Keys) -> Outputs:
         def draw(anchor: int) -> NDArray[np.float32]:
             return draw_block(self._networks[anchor], x.astype(np.float32), keys, MATCHED)
 
-        return matched(draw, anchors, len(self._networks), x, self._parts)
+        return matched(draw, anchors, self._mesh, x, self._parts)
 
 
 class HarvestEnds:
     """Without networks: the harvest's samples of the nearest condition, coupled across the anchors."""
 
-    def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts) -> None:
+    def __init__(
+        self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts, mesh: Mesh
+    ) -> None:
         self._outputs = [y.double().numpy() for y, _ in samples]
         self._conditions = [x.numpy() for _, x in samples]
-        self._deterministic, self._parts = deterministic, parts
+        self._deterministic, self._parts, self._mesh = deterministic, parts, mesh
         self._groups = [_Groups(x) for x in self._conditions]
 
-    def outputs(self, anchors: range, conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
         """As `Ends.outputs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
         nearest = [groups.nearest(asked, self._parts) for groups in self._groups]
@@ -120,7 +123,7 @@ class HarvestEnds:
                 outputs[members] = samples[picked]
         return result
 
-    def _ordered(self, anchors: range, x: NDArray[np.float64], nearest: Sequence[int]) -> Outputs:
+    def _ordered(self, anchors: Sequence[int], x: NDArray[np.float64], nearest: Sequence[int]) -> Outputs:
         """The harvest's samples (n, D) of the anchors, matched row by row."""
         rows = [groups.rows(number) for groups, number in zip(self._groups, nearest, strict=True)]
         if self._deterministic:
@@ -130,7 +133,7 @@ class HarvestEnds:
         def draw(anchor: int) -> NDArray[np.floating]:
             return self._outputs[anchor][np.resize(rows[anchor], count)][None]
 
-        return [outputs[0] for outputs in matched(draw, anchors, len(rows), x[None], self._parts)]
+        return [outputs[0] for outputs in matched(draw, anchors, self._mesh, x[None], self._parts)]
 
 
 class _Groups:
@@ -153,21 +156,27 @@ class _Groups:
         return torch.cat(found).cpu().numpy() if found else np.zeros(0, np.intp)
 
 
-def matched(draw: Draw, anchors: range, count: int, x: NDArray[np.float64], parts: Parts) -> Outputs:
-    """Draws (T, n, D) of neighbouring anchors, of `count` in all, at conditions x (T, C), matched row by row.
+def matched(draw: Draw, anchors: Sequence[int], mesh: Mesh, x: NDArray[np.float64], parts: Parts) -> Outputs:
+    """Draws (T, n, D) of anchors at conditions x (T, C), matched row by row.
 
     π = argmin Σ_i |T_k(y^i | x) − z^{π(i)}|² in standardised units, over permutations. Draws keep their own order at
-    the middle anchor; outwards from there every anchor's draws are permuted into the order of their partners.
+    the root of the mesh's spanning tree, the middle anchor; outwards from there every anchor's draws are permuted into
+    the order of their partners, so that it does not depend on the anchors asked for.
     """
-    middle = (count - 1) // 2
-    ordered = {middle: draw(middle)}
-    given = torch.from_numpy(np.repeat(x, ordered[middle].shape[1], axis=0)).to(parts.scaling.output_mean.device)
+    tree = mesh.spanning_tree
+    root = tree[0][0]
+    ordered = {root: draw(root)}
+    given = torch.from_numpy(np.repeat(x, ordered[root].shape[1], axis=0)).to(parts.scaling.output_mean.device)
     where = given, parts.scaling.condition(given)
-    for k in range(middle, anchors[-1]):
-        ordered[k + 1] = _in_order(_mapped(ordered[k], *where, k, parts), draw(k + 1), parts)
-    for k in range(middle - 1, anchors[0] - 1, -1):
-        own = draw(k)
-        ordered[k] = _in_order(_standard(ordered[k + 1], parts), own, parts, _mapped(own, *where, k, parts))
+    for parent, child in pruned(tree, anchors):
+        own = draw(child)
+        upward = (parent, child) in mesh.edge_numbers
+        number = mesh.edge_numbers[(parent, child) if upward else (child, parent)]
+        if upward:
+            partners, images = _mapped(ordered[parent], *where, (parent, number), parts), None
+        else:
+            partners, images = _standard(ordered[parent], parts), _mapped(own, *where, (child, number), parts)
+        ordered[child] = _in_order(partners, own, parts, images)
     return [ordered[k] for k in anchors]
 
 
@@ -190,11 +199,15 @@ def _standard(outputs: NDArray[np.floating], parts: Parts) -> NDArray[np.float64
 
 @torch.no_grad()
 def _mapped(
-    outputs: NDArray[np.floating], given: Tensor, x: Condition, interval: int, parts: Parts
+    outputs: NDArray[np.floating], given: Tensor, x: Condition, move: tuple[int, int], parts: Parts
 ) -> NDArray[np.float64]:
-    """T_k of outputs (T, n, D), standardised; given: their conditions (T · n, C), x: the same, encoded."""
+    """T_e of outputs (T, n, D) of an anchor, standardised.
+
+    given: their conditions (T · n, C), x: the same, encoded. move: the anchor, and the number of the edge e.
+    """
+    anchor, edge = move
     flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(given.device)
-    moved: Tensor = parts.maps(latent(parts, flat, given, x, interval), x, interval)
+    moved: Tensor = parts.maps(latent(parts, flat, given, x, anchor), x, edge)
     if parts.atoms.columns:
         moved = parts.scaling.standardise(parts.atoms.clipped(parts.scaling.restore(moved)))
     return moved.double().cpu().numpy().reshape(outputs.shape)
@@ -209,14 +222,18 @@ def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[
 
 
 def make_ends(
-    networks: Sequence[Network] | None, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts
+    networks: Sequence[Network] | None,
+    samples: Sequence[tuple[Tensor, Tensor]],
+    deterministic: bool,
+    parts: Parts,
+    mesh: Mesh,
 ) -> Ends:
     """The source of a surrogate's ends: its networks if it has them, else the harvest's samples."""
     if networks is None:
-        return HarvestEnds(samples, deterministic, parts)
+        return HarvestEnds(samples, deterministic, parts, mesh)
     if deterministic:
         return DeterministicEnds(networks)
     reparameterised = [n for n in networks if isinstance(n, Reparameterised) and n.coupled_by_noise]
     if len(reparameterised) == len(networks):
         return EqualNoiseEnds(reparameterised)
-    return MatchedEnds(networks, parts)
+    return MatchedEnds(networks, parts, mesh)

@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,16 +13,20 @@ from torch import Tensor
 
 from pipeline.clocks.clock import Clock
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Mesh
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, FitError
-from pipeline.surrogate.choice import Candidate, choose
+from pipeline.surrogate.cells import make_mesh
+from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.decide import decide
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
 from pipeline.transport.fit_atoms import fit_atoms
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.pairs import Interval
+from pipeline.transport.inner_pairs import Cells
+from pipeline.transport.pairs import Edges
 from pipeline.transport.solvers.paired import fit_paired, paired_path_steps
 from pipeline.transport.solvers.semidual import fit_semidual
 from pipeline.transport.standardise import Standardiser
@@ -41,12 +44,15 @@ MANY_ROWS = 20_000
 class Fit:
     """The result of a fit, frozen: everything that a surrogate needs, and everything in its bundle.
 
-    config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or None; then samples has
+    vertices: the anchors, each of P ≥ 1 numbers. order: the coordinates in the order in which draws are coupled and
+    geodesics nested. config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or None; then samples has
     outputs (N_k, D) and conditions (N_k, C) per anchor, float64. history: training curves. clock_errors: of the clocks
     that were compared, by name. candidates: the record of model selection.
     """
 
     parts: Parts
+    vertices: tuple[tuple[float, ...], ...]
+    order: tuple[int, ...]
     config: SurrogateConfig
     schema: Schema
     deterministic: bool
@@ -58,7 +64,7 @@ class Fit:
 
     @property
     def clock(self) -> Clock:
-        """The clock in use."""
+        """The clock in use; with several hyperparameters that of the first."""
         return self.parts.clock
 
 
@@ -85,15 +91,19 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
             "deterministic=False (in a schema or from_arrays) if these are draws"
         )
     with _threads_for(sum(map(len, harvest.outputs)), where):
-        decided = choose(harvest, deterministic, config, seed)
-    config, chosen = decided.config, decided.clock
+        decided = decide(harvest, deterministic, config, seed)
+    config, clocks = decided.config, decided.clocks
+    names = [column.name for column in harvest.schema.hyperparameters]
+    mesh = make_mesh(harvest.vertices, names, clocks, decided.order)
     scaling = Standardiser.of(harvest).to(where)
     samples = anchor_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
         density = make_density(samples, config, seed)
         atoms, latent = (None, samples) if deterministic else fit_atoms(_outputs(harvest), samples, scaling, seed)
-        parts = Parts(scaling, chosen.clock, density, config, seed, atoms, deterministic=deterministic).to(where)
-        history = _solve(parts, latent, deterministic, config, seed)
+        parts = Parts(
+            scaling, clocks, density, config, seed, atoms, edges=len(mesh.edges), deterministic=deterministic
+        ).to(where)
+        history = _solve(parts, mesh, latent, deterministic, config, seed)
     for field, curve in history.items():
         if curve and not math.isfinite(curve[-1]):
             raise FitError(f"{field} ended at {curve[-1]}; lower the learning rates, or look at the harvest's outliers")
@@ -102,13 +112,15 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     parts.requires_grad_(False)
     return Fit(
         parts.eval(),
+        harvest.vertices,
+        decided.order,
         config,
         harvest.schema,
         deterministic,
         networks=harvest.networks,
         samples=() if harvest.networks is not None else _samples(harvest),
         history=history,
-        clock_errors=chosen.errors,
+        clock_errors=decided.clock_errors,
         candidates=decided.candidates,
     )
 
@@ -142,18 +154,22 @@ def _threads_for(rows: int, device: torch.device) -> Iterator[None]:
 
 
 def _solve(
-    parts: Parts, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
+    parts: Parts, mesh: Mesh, samples: list[AnchorSamples], deterministic: bool, config: SurrogateConfig, seed: int
 ) -> History:
     """Run the solver of the configuration on the parts, in place; samples: latent where outputs have atoms."""
+    line = len(mesh.axes) == 1
     if config.solver == "semidual" and isinstance(parts.maps, NetworkMaps):
+        if not line:
+            raise ConfigurationError("solver = 'semidual' is for one hyperparameter; use paired")
         trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
         generator = torch.Generator().manual_seed(seed)
         return fit_semidual(samples, parts.maps, trainer, config, generator)
-    intervals = [Interval(left, right) for left, right in pairwise(samples)]
-    known = deterministic and all(interval.shared for interval in intervals)
+    edges = Edges(samples, mesh.edges)
+    known = deterministic and all(interval.shared for interval in edges.intervals)
     curved = not terms_of(config.variant).straight
     steps = paired_path_steps(config, known)
     trainer_or_none = PathTrainer(parts.lagrangian, parts.paths, config, steps) if curved else None
     # The base alone: a skew was fitted to the levels that the base's coordinates are to explain.
-    knots = parts.clock.coordinates(parts.clock.anchors)
-    return fit_paired(intervals, known, parts.maps, trainer_or_none, config, seed, knots)
+    knots = parts.clock.coordinates(parts.clock.anchors) if line else None
+    inner = None if line else Cells(mesh, edges)
+    return fit_paired(edges, known, parts.maps, trainer_or_none, config, seed, knots, inner)

@@ -1,7 +1,7 @@
 """The surrogate: p̂(y | x, λ) for every λ between the anchors."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,19 +12,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Given, Value, locate_rows
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
+from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
-from pipeline.surrogate.trajectory import Trajectories
+from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
 from pipeline.transport.frozen import frozen
 from pipeline.transport.pchip import interpolate, window
@@ -48,14 +49,15 @@ class Surrogate:
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
         self._parts = fit.parts
-        self._anchors = Anchors(fit.clock.anchors, fit.schema.hyperparameter.name)
+        names = [column.name for column in fit.schema.hyperparameters]
+        self._mesh = make_mesh(fit.vertices, names, fit.parts.clocks, fit.order)
         self._trajectories = Trajectories(
             fit.parts,
-            self._anchors,
+            self._mesh,
             straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
         )
-        self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts)
+        self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts, self._mesh)
 
     @classmethod
     def fit(cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu") -> Self:
@@ -107,19 +109,25 @@ class Surrogate:
         return self._fit.candidates
 
     @property
-    def anchors(self) -> tuple[float, ...]:
-        """λ_0 < … < λ_K."""
-        return self._fit.clock.anchors
+    def anchors(self) -> tuple[Value, ...]:
+        """λ_0 < … < λ_K; with several hyperparameters tuples of numbers, in the harvest's order."""
+        return tuple(v[0] if len(v) == 1 else v for v in self._fit.vertices)
 
     @property
     def clock_base(self) -> str:
-        """The name of the clock's base."""
-        return self._fit.clock.base
+        """The name of the clock's base; with several hyperparameters one a coordinate, comma-separated."""
+        return ", ".join(clock.base for clock in self._parts.clocks)
 
     @property
     def clock(self) -> str:
-        """The clock's label: its base, and whether it is skewed, by condition or equally for all."""
-        return self._fit.clock.label
+        """The clock's label: its base, and whether it is skewed, by condition or equally for all.
+
+        With several hyperparameters every one has its clock, after its name.
+        """
+        clocks, columns = self._parts.clocks, self.schema.hyperparameters
+        if len(clocks) == 1:
+            return clocks[0].label
+        return "; ".join(f"{column.name}: {clock.label}" for column, clock in zip(columns, clocks, strict=True))
 
     @property
     def device(self) -> torch.device:
@@ -131,34 +139,38 @@ class Surrogate:
         self._parts.to(resolve_device(device))
         return self
 
-    def transport(self, outputs: ArrayT, conditions: ArrayT, source: float, target: float) -> ArrayT:
+    def transport(self, outputs: ArrayT, conditions: ArrayT, source: Given, target: Given) -> ArrayT:
         """Move samples from λ = source to λ = target, both anywhere between the anchors, in either direction.
 
         outputs (N, D), conditions (N, C) → (N, D). Across intervals the maps T_k, or their inverses, are chained;
         within one the path is evaluated at the clock's position. A round trip returns within
         `trajectory.ROUND_TRIP` standardised units; a UserWarning is issued where a map folds, so that it cannot. Where
         many of the harvest's rows are exactly at an end of an output's range, rows at that end are spread over their
-        images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. Raises
-        HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
+        images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. With several
+        hyperparameters samples start at an anchor, and maps are chained along edges to all corners of the target's
+        cell. Raises HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
 
     @torch.no_grad()
-    def path(self, outputs: ArrayT, conditions: ArrayT, source: float, targets: Sequence[float]) -> ArrayT:
+    def path(self, outputs: ArrayT, conditions: ArrayT, source: Given, targets: Sequence[Given]) -> ArrayT:
         """Samples of λ = source moved to each of `targets` (M, in any order): (N, M, D).
 
         Arguments and errors as `transport`.
         """
-        start = self._anchors.locate(source)
-        ends = [self._anchors.locate(target) for target in targets]
+        start, *ends = (self._located(value) for value in (source, *targets))
         # Moving down inverts a map, which needs its gradient.
-        upward = self._anchors.near(start) is not None and all(end >= start for end in ends)
+        upward = start in self._fit.vertices and all(a <= b for end in ends for a, b in zip(start, end, strict=True))
         curves = self._curves_for(outputs, len(outputs) * len(ends)) if upward else self._trajectories
         y, x = self._inputs(outputs, conditions, curves)
         if not len(y) or not ends:
             return as_given(torch.empty(len(y), len(ends), y.shape[1], device=self.device), outputs)
         condition = curves.parts.scaling.condition(x)
-        moved = curves.walk(curves.latent(y, x, condition, start), condition, start, ends)
+        if len(start) == 1:
+            (first,), lasts = start, [end[0] for end in ends]
+            moved = curves.walk(curves.latent(y, x, condition, first), condition, first, lasts)
+        else:
+            moved = walk_cells(curves, self._mesh, (y, x, condition), start, ends)
         result = as_given(curves.restore(_finite(moved)), outputs)
         for m, end in enumerate(ends):
             if end == start:
@@ -167,11 +179,16 @@ class Surrogate:
 
     @torch.no_grad()
     def sample(
-        self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor", draws: int = 1, seed: int = 0
+        self,
+        conditions: ArrayT,
+        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
+        draws: int = 1,
+        seed: int = 0,
     ) -> ArrayT:
         """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
 
-        Both anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
+        With P ≥ 2 hyperparameters λ is (P,), one a row (N, P), or a mapping of names to numbers or arrays (N,).
+        All anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
         UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
         continuous in λ, and at an anchor it is an output of that anchor. Draws depend on the seed and their condition
         alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
@@ -181,48 +198,48 @@ class Surrogate:
         curves = self._curves_for(conditions, len(conditions) * draws)
         x = self._conditions(conditions, curves)
         curves.parts.scaling.categories(x)  # refuses unknown categories before a network sees them
-        intervals, values = self._rows_at(hyperparameter, len(x))
+        cells, located = self._rows_at(hyperparameter, len(x))
         if self.networks is None:
             self._warn_of_nearest()
         known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
-        for interval in np.unique(intervals).tolist():
-            chosen = np.flatnonzero(intervals == interval)
-            result[chosen] = self._sample_interval(
-                interval, known[chosen], values[chosen], rows.select(chosen), draws, seed
-            )
+        for cell in np.unique(cells).tolist():
+            chosen = np.flatnonzero(cells == cell)
+            result[chosen] = self._sample_cell(cell, known[chosen], located[chosen], rows.select(chosen), draws, seed)
         return as_given(torch.from_numpy(result), conditions)
 
-    def _sample_interval(
+    def _sample_cell(
         self,
-        interval: int,
+        cell: int,
         conditions: NDArray[np.float64],
-        values: NDArray[np.float64],
+        located: NDArray[np.float64],
         rows: Rows,
         draws: int,
         seed: int,
     ) -> NDArray[np.float64]:
-        """Outputs (n, draws, D) at λ = values (n,) within one interval, in their original units."""
+        """Outputs (n, draws, D) at located λ (n, P) within one cell, in their original units."""
         smooth = self.config.interpolation == "pchip"
-        anchors = window(interval, len(self.anchors)) if smooth else range(interval, interval + 2)
+        corners = self._mesh.corners(cell)
+        anchors = window(cell, len(self.anchors)) if smooth else corners
         outputs = [np.asarray(y, np.float64) for y in self._ends.outputs(anchors, conditions, rows, draws, seed)]
-        left, right = outputs[interval - anchors[0]], outputs[interval - anchors[0] + 1]
+        shape = outputs[0].shape
         curves = self._curves_for(conditions, len(conditions) * draws)
         scaling = curves.parts.scaling
         x = scaling.condition(curves.given(np.repeat(conditions, draws, axis=0)))
-        positions = curves.positions(interval, np.repeat(values, draws)[:, None], x)
         flat = [y.reshape(len(x), -1) for y in outputs]
+        repeated = np.repeat(located, draws, axis=0)
         if smooth:
+            positions = curves.positions(cell, repeated, x)
             s = np.asarray(positions.cpu() if isinstance(positions, Tensor) else positions, np.float64)
             knots = curves.parts.clock.knots(x)[..., anchors]
-            result = interpolate(knots, flat, interval - anchors[0], s).reshape(left.shape)
+            result = interpolate(knots, flat, cell - anchors[0], s).reshape(shape)
         else:
-            start, end = (scaling.standardise(curves.given(y)) for y in flat)
-            moved = curves.between(start, end, x, positions)[:, 0]
-            result = np.array(as_given(curves.restore(_finite(moved)), left), np.float64).reshape(left.shape)
-        for anchor, own in ((interval, left), (interval + 1, right)):
-            at = values == self.anchors[anchor]
+            ends = [scaling.standardise(curves.given(y)) for y in flat]
+            moved = curves.within(cell, ends, repeated, x)
+            result = np.array(as_given(curves.restore(_finite(moved)), outputs[0]), np.float64).reshape(shape)
+        for corner, own in zip(anchors, outputs, strict=True):
+            at = (located == self._fit.vertices[corner]).all(1)
             result[at] = own[at]
         return np.asarray(result, np.float64)
 
@@ -231,23 +248,36 @@ class Surrogate:
     ) -> NDArray[np.float64]:
         """The clock's positions s in [0, 1] within λ's interval, at conditions (N, C) and one λ or one a row: (N,).
 
-        An anchor other than the first is the end of the interval before it. Errors as `sample`.
+        An anchor other than the first is the end of the interval before it. Errors as `sample`; ConfigurationError
+        with several hyperparameters, whose cells have a position a coordinate.
         """
+        if len(self._mesh.axes) > 1:
+            raise ConfigurationError("positions are defined for one hyperparameter; this surrogate has several")
         x = self._conditions(conditions, self._trajectories)
-        intervals, values = self._rows_at(hyperparameter, len(x))
+        intervals, located = self._rows_at(hyperparameter, len(x))
         condition = self._parts.scaling.condition(x)
         result = np.empty(len(x))
         for interval in np.unique(intervals).tolist():
             chosen = torch.as_tensor(np.flatnonzero(intervals == interval), device=self.device)
-            at = values[intervals == interval][:, None]
-            found = self._trajectories.positions(interval, at, condition[chosen])
+            found = self._trajectories.positions(interval, located[intervals == interval], condition[chosen])
             result[intervals == interval] = found[:, 0].cpu().numpy()
         return result
 
+    def _located(self, value: object) -> tuple[float, ...]:
+        """One λ as P numbers."""
+        axes = self._mesh.axes
+        if len(axes) == 1 and not isinstance(value, Mapping):
+            return (axes[0].locate(value),)
+        located = locate_rows(value, 1, axes)
+        self._mesh.check_inside(located)
+        return tuple(located[0].tolist())
+
     def _rows_at(self, hyperparameter: object, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Interval and λ of each of `count` rows."""
+        """Cell and located λ (N, P) of each of `count` rows."""
         given = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
-        return self._anchors.locate_rows(_real(given, self.schema.hyperparameter.name), count)
+        located = locate_rows(given, count, self._mesh.axes)
+        self._mesh.check_inside(located)
+        return self._mesh.cell_rows(located), located
 
     def _warn_of_nearest(self) -> None:
         warnings.warn(
@@ -309,13 +339,6 @@ class Surrogate:
             raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
         check_finite(table, field)
         return table.to(curves.device, torch.float64) if isinstance(values, Tensor) else table
-
-
-def _real(values: object, name: str) -> NDArray[np.float64]:
-    try:
-        return np.asarray(values, np.float64)
-    except (TypeError, ValueError) as error:
-        raise HyperparameterError(f"{name} = {values!r} must be a real number, or one for each row") from error
 
 
 def _finite(moved: Tensor) -> Tensor:

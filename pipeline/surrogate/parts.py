@@ -1,6 +1,7 @@
 """The modules of a surrogate, built for its resolved settings."""
 
 import logging
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -24,26 +25,28 @@ logger = logging.getLogger(__name__)
 
 
 class Parts(nn.Module):
-    """All modules of a surrogate: scaling, clock, density, Lagrangian, paths, maps, and the outputs' atoms."""
+    """All modules of a surrogate: scaling, clocks, density, Lagrangian, paths, maps, and the outputs' atoms."""
 
     def __init__(
         self,
         scaling: Standardiser,
-        clock: Clock,
+        clocks: Sequence[Clock],
         density: Density,
         config: SurrogateConfig,
         seed: int,
         atoms: Atoms | None = None,
         *,
+        edges: int,
         deterministic: bool = False,
     ) -> None:
-        """Untrained parts; atoms None: no output has any. deterministic: whether a condition has one output.
+        """Untrained parts.
 
-        Draws on curved paths have maps that are networks; all others of the paired solver have a closed form.
+        clocks: one a hyperparameter. edges: how many pairs of neighbouring anchors there are. atoms None: no output has
+        any. deterministic: whether a condition has one output. Draws on curved paths have maps that are networks; all others of the paired solver have a closed form.
         """
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
+        dimension, shape = len(scaling.schema.outputs), scaling.shape
         terms = terms_of(config.variant)
         metric: EuclideanMetric | GivensMetric = EuclideanMetric()
         if terms.metric != "euclidean":
@@ -57,18 +60,23 @@ class Parts(nn.Module):
             )
         potential = KernelPotential(density, float(config.alpha)) if terms.potential else None
         self.scaling = scaling
-        self.clock = clock
+        self.clock = clocks[0]
+        self.further_clocks = nn.ModuleList(clocks[1:])
         self.density = density
-        inputs = shape.continuous + sum(shape.codes)
-        self.atoms = Atoms((), intervals + 1, dimension, inputs) if atoms is None else atoms
+        self.atoms = Atoms((), 0, dimension, shape.continuous + sum(shape.codes)) if atoms is None else atoms
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
         self.maps: TransportMaps | NetworkMaps
         curved_draws = not (terms.straight or deterministic or self.atoms.columns)
         if config.solver == "semidual" or curved_draws:
-            self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
+            self.maps = NetworkMaps(edges, dimension, shape, config.map_widths, generator)
         else:
-            self.maps = TransportMaps(intervals, dimension, shape, exact=bool(self.atoms.columns))
+            self.maps = TransportMaps(edges, dimension, shape, exact=bool(self.atoms.columns))
+
+    @property
+    def clocks(self) -> list[Clock]:
+        """One clock a hyperparameter."""
+        return [self.clock, *self.further_clocks]  # type: ignore[list-item]
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

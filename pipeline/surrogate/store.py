@@ -16,11 +16,13 @@ from torch import Tensor
 from pipeline.clocks.calibration import Calibration
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.skew import Skew
+from pipeline.data.mesh import axes_of
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, SweepError
 from pipeline.families.catalog import load_network, save_network
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, read_json
+from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Fit, resolve_device
@@ -77,8 +79,14 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
     tensors = safetensors.torch.load_file(path / WEIGHTS)
     networks = tuple(load_network(path / "networks" / str(k)) for k in anchors) if document["networks"] else None
     samples = () if networks else tuple(_sample(tensors, k) for k in anchors)
+    size = len(schema.hyperparameters)
+    vertices = tuple(tuple(anchor) if size > 1 else (anchor,) for anchor in document["anchors"])
+    order = tuple(document.get("order", range(size)))
+    parts = _parts(document, schema, config, tensors, vertices, order)
     return Fit(
-        _parts(document, schema, config, tensors).to(resolve_device(device)).eval(),
+        parts.to(resolve_device(device)).eval(),
+        vertices,
+        order,
         config,
         schema,
         document["deterministic"],
@@ -91,14 +99,15 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
 
 
 def _document(fit: Fit) -> dict[str, Any]:
-    density, calibration = fit.parts.density, fit.clock.calibration
+    density, several = fit.parts.density, len(fit.order) > 1
+    further = [_clock_document(clock) for clock in fit.parts.clocks[1:]]
     return {
         "format": FORMAT,
         "schema": fit.schema.model_dump(),
         "config": fit.config.model_dump(),
-        "anchors": list(fit.clock.anchors),
-        "clock": fit.clock.base,
-        "calibration": None if calibration is None else [calibration.levels.tolist(), calibration.coordinates.tolist()],
+        "anchors": [list(v) if several else v[0] for v in fit.vertices],
+        **_clock_document(fit.clock),
+        **({"further_clocks": further, "order": list(fit.order)} if several else {}),
         "clock_errors": fit.clock_errors,
         "candidates": [asdict(candidate) for candidate in fit.candidates],
         "deterministic": fit.deterministic,
@@ -106,6 +115,14 @@ def _document(fit: Fit) -> dict[str, Any]:
         "codes": fit.parts.scaling.codes,
         "atoms": fit.parts.atoms.columns,
         "bandwidths": [density.output_bandwidth, density.condition_bandwidth],
+    }
+
+
+def _clock_document(clock: Clock) -> dict[str, Any]:
+    table = clock.calibration
+    return {
+        "clock": clock.base,
+        "calibration": None if table is None else [table.levels.tolist(), table.coordinates.tolist()],
     }
 
 
@@ -145,7 +162,14 @@ def _sample(tensors: dict[str, Tensor], anchor: int) -> tuple[Tensor, Tensor]:
     return tensors[f"samples.{anchor}.outputs"].double(), tensors[f"samples.{anchor}.conditions"].double()
 
 
-def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, tensors: dict[str, Tensor]) -> Parts:
+def _parts(
+    document: dict[str, Any],
+    schema: Schema,
+    config: SurrogateConfig,
+    tensors: dict[str, Tensor],
+    vertices: tuple[tuple[float, ...], ...],
+    order: tuple[int, ...],
+) -> Parts:
     scaling = Standardiser(schema, document["codes"])
     output_bandwidth, condition_bandwidth = document["bandwidths"]
     density = Density(
@@ -157,10 +181,14 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
         condition_bandwidth,
     )
     inputs = scaling.shape.continuous + sum(scaling.shape.codes)
-    atoms = Atoms(document["atoms"], len(document["anchors"]), len(schema.outputs), inputs)
-    parts = Parts(
-        scaling, _clock(document, scaling), density, config, 0, atoms, deterministic=document["deterministic"]
-    )
+    atoms = Atoms(document["atoms"], len(vertices), len(schema.outputs), inputs)
+    names = [column.name for column in schema.hyperparameters]
+    documents = [document, *document.get("further_clocks", [])]
+    axes = axes_of(vertices, names)
+    clocks = [_clock(entry, axis.values, scaling) for entry, axis in zip(documents, axes, strict=True)]
+    edges = len(make_mesh(vertices, names, clocks, order).edges)
+    deterministic = document["deterministic"]
+    parts = Parts(scaling, clocks, density, config, 0, atoms, edges=edges, deterministic=deterministic)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}
@@ -168,11 +196,11 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
     return parts.requires_grad_(False)
 
 
-def _clock(document: dict[str, Any], scaling: Standardiser) -> Clock:
+def _clock(document: dict[str, Any], anchors: tuple[float, ...], scaling: Standardiser) -> Clock:
     """The clock with a skew of the right shape, whose values are among the weights."""
     try:
         table = document["calibration"]
         calibration = None if table is None else Calibration(*(np.array(column, np.float64) for column in table))
-        return Clock(document["clock"], document["anchors"], Skew(scaling.shape), calibration)
+        return Clock(document["clock"], anchors, Skew(scaling.shape), calibration)
     except ConfigurationError as error:  # not the caller's configuration
         raise BundleError(f"the surrogate's clock is corrupted ({error}); write the surrogate again") from error

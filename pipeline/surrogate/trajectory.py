@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.anchors import Anchors
+from pipeline.data.mesh import Mesh, pruned
+from pipeline.errors import HyperparameterError
+from pipeline.surrogate.cells import within
 from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
@@ -26,9 +29,14 @@ class Trajectories:
     """The curves of a fitted surrogate in standardised units; positions on the paths by the clock."""
 
     parts: Parts
-    anchors: Anchors
+    mesh: Mesh
     straight: bool
     uniform: bool
+
+    @property
+    def anchors(self) -> Anchors:
+        """The anchors of the first hyperparameter."""
+        return self.mesh.axes[0]
 
     @property
     def device(self) -> torch.device:
@@ -76,6 +84,14 @@ class Trajectories:
             paths.at_positions(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
         )
         return points
+
+    def within(self, cell: int, corners: Sequence[Tensor], located: NDArray[np.float64], x: Condition) -> Tensor:
+        """Points (B, D) in a cell between its corners' draws (B, D), at located λ (B, P)."""
+
+        def one(start: Tensor, end: Tensor, positions: Tensor) -> Tensor:
+            return self.between(start, end, x, positions)[:, 0]
+
+        return within(self.mesh, cell, corners, located, self.parts.clocks, x, one)
 
     def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
         """Samples y (B, D) of λ = source moved to each of `targets` (M, in any order): (B, M, D)."""
@@ -151,6 +167,43 @@ class _Curve:
         while anchor < (first := min(self._known)):
             self._known[first - 1] = self._trajectories.down(self._known[first], self._x, first - 1)
         return self._known[anchor]
+
+
+def walk_cells(
+    curves: Trajectories,
+    mesh: Mesh,
+    given: tuple[Tensor, Tensor, Condition],
+    source: tuple[float, ...],
+    targets: Sequence[tuple[float, ...]],
+) -> Tensor:
+    """Samples of the anchor λ = source moved to each of `targets` (M of P numbers): (B, M, D), standardised.
+
+    given: outputs (B, D) and conditions (B, C) in their own units, and the conditions encoded. Maps are chained along
+    edges to every corner of a target's cell; around a cell they need not commute, so the way is fixed: along the first
+    coordinate of the mesh's order, then along the next. Raises HyperparameterError for a source that is no anchor.
+    """
+    y, conditions, x = given
+    if source not in mesh.vertices:
+        names = ", ".join(axis.name for axis in mesh.axes)
+        raise HyperparameterError(
+            f"source ({names}) = {source}: with several hyperparameters samples are moved from an anchor; choose one "
+            f"of {list(mesh.vertices)}"
+        )
+    root = mesh.vertices.index(source)
+    known = {root: latent(curves.parts, y, conditions, x, root)}
+    located = np.array(targets)
+    cells = mesh.cell_rows(located)
+    corners_of = {cell: mesh.corners(cell) for cell in cells.tolist()}
+    for parent, child in pruned(mesh.tree(root), [k for corners in corners_of.values() for k in corners]):
+        if (parent, child) in mesh.edge_numbers:
+            known[child] = curves.parts.maps(known[parent], x, mesh.edge_numbers[(parent, child)])
+        else:
+            known[child] = curves.down(known[parent], x, mesh.edge_numbers[(child, parent)])
+    moved = ops.empty((len(y), len(targets), y.shape[1]), known[root])
+    for m, cell in enumerate(cells.tolist()):
+        corners = [known[k] for k in corners_of[cell]]
+        moved[:, m] = curves.within(cell, corners, np.repeat(located[m : m + 1], len(y), axis=0), x)
+    return moved
 
 
 def checked(root: Root) -> Tensor:

@@ -29,7 +29,7 @@ from pipeline.transport.location_scale import (
 )
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.networks import Condition
-from pipeline.transport.pairs import Interval, Pairs
+from pipeline.transport.pairs import Edges, Interval, Pairs
 from pipeline.transport.ridge import Array, clearly_less, make_folds
 
 FEWEST_PAIRS = 40
@@ -41,28 +41,28 @@ conditional mean."""
 
 def fit_intervals(
     maps: TransportMaps,
-    intervals: Sequence[Interval],
+    edges: Edges,
     pairs: Sequence[Pairs],
     known: bool,
     straight: bool,
-    knots: Array,
+    knots: Array | None,
 ) -> list[float]:
-    """Fit the maps of all intervals; returns their mean squared errors on the coupled pairs.
+    """Fit the maps of all edges; returns their mean squared errors on the coupled pairs.
 
     known: the pairs are the network's own, one output a condition. straight: they were coupled by straight lines; then
     the map follows from the anchors' draws alone, and pairs are used only for its residual. knots: the clock at the
-    anchors (K + 1,).
+    anchors (K + 1,) of one hyperparameter, whose intervals may share a movement.
     """
-    directions: list[Directions] = [None] * (len(intervals) + 1)
-    samples = [intervals[0].left, *(interval.right for interval in intervals)]
+    samples = edges.samples
+    directions: list[Directions] = [None] * len(samples)
     anchors = [] if known else [_draws(anchor, maps) for anchor in samples]
     if not known:
         directions = directions_without_each(anchors)
     errors = [
-        _fit_interval(maps, k, interval, pair, known, straight, directions[k : k + 2])
-        for k, (interval, pair) in enumerate(zip(intervals, pairs, strict=True))
+        _fit_interval(maps, k, interval, pair, known, straight, [directions[a], directions[b]])
+        for k, (interval, pair, (a, b)) in enumerate(zip(edges.intervals, pairs, edges.ends, strict=True))
     ]
-    if not known:
+    if not known and knots is not None:
         numbers = [maps.category(a.condition).cpu().numpy() if maps.by_category else None for a in samples]
         for c in range(maps.categories):
             here = [a if n is None else a.select(n == c) for a, n in zip(anchors, numbers, strict=True)]

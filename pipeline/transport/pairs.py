@@ -172,6 +172,19 @@ class Interval:
         return costs
 
 
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The samples of all anchors, and the pairs of neighbours along whose edges they move."""
+
+    samples: Sequence[AnchorSamples]
+    ends: Sequence[tuple[int, int]]
+
+    @cached_property
+    def intervals(self) -> list[Interval]:
+        """The interval of every edge."""
+        return [Interval(self.samples[a], self.samples[b]) for a, b in self.ends]
+
+
 def euclidean_cost(start: Tensor, end: Tensor, condition: Condition) -> Tensor:
     """½ |y1 − y0|², the action of a straight line under K_I, (P,)."""
     return 0.5 * (end - start).square().sum(-1)

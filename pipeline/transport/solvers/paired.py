@@ -16,7 +16,8 @@ from pipeline.transport.fit_maps import fit_intervals
 from pipeline.transport.fit_network_maps import fit_network_maps
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.pairs import Cost, Interval, Pairs, euclidean_cost
+from pipeline.transport.inner_pairs import Cells
+from pipeline.transport.pairs import Cost, Edges, Interval, Pairs, euclidean_cost
 from pipeline.transport.training import History, PathTrainer
 
 FINAL_SHARE = 4
@@ -25,6 +26,9 @@ it is less noisy, and the maps' images keep more of their spread."""
 EXPLORED = 0.1
 """How far beyond the samples, in standardised units, paths are trained: rows to be moved need not be the harvest's."""
 
+FEWEST_PAIRS = 32
+"""The fewest pairs of an edge in a batch, where several hyperparameters have many edges."""
+
 
 def paired_path_steps(config: PairedConfig, known: bool) -> int:
     """How many steps the path network is trained in all."""
@@ -32,38 +36,43 @@ def paired_path_steps(config: PairedConfig, known: bool) -> int:
 
 
 def fit_paired(
-    intervals: Sequence[Interval],
+    edges: Edges,
     known: bool,
     maps: TransportMaps | NetworkMaps,
     trainer: PathTrainer | None,
     config: PairedConfig,
     seed: int,
-    knots: NDArray[np.float64],
+    knots: NDArray[np.float64] | None,
+    cells: Cells | None = None,
 ) -> History:
     """Fit maps, and by the trainer metric and paths, in place; returns the training curves.
 
     path_action of the paths; map_loss of maps that are networks, or map_error of maps in closed form, by interval.
 
     known: the coupling is known, and computed once. trainer None: paths are straight, the cost is Euclidean. knots: the
-    clock at the anchors (K + 1,).
+    clock at the anchors (K + 1,) of one hyperparameter. cells: those of several, inside which paths are trained, too.
     """
+    intervals = edges.intervals
     generator = torch.Generator().manual_seed(seed)
     numpy_generator = np.random.default_rng(seed)
 
     def couple(cost: Cost, share: int = 1) -> list[Pairs]:
-        return [i.pairs(i.couple(cost, share * config.coupling_pairs, numpy_generator)) for i in intervals]
+        couplings = [i.couple(cost, share * config.coupling_pairs, numpy_generator) for i in intervals]
+        if cells is not None:
+            cells.match(couplings)
+        return [i.pairs(coupling) for i, coupling in zip(intervals, couplings, strict=True)]
 
     pairs = couple(euclidean_cost)
     curve: list[float] = []
     if trainer is not None:
         rounds = 1 if known else config.coupling_rounds
         for turn in range(rounds):
-            curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known)
+            curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known, cells=cells)
             if not known:
                 pairs = couple(trainer.cost, FINAL_SHARE if turn == rounds - 1 else 1)
     if isinstance(maps, NetworkMaps):
         return {"path_action": curve, "map_loss": fit_network_maps(maps, pairs, config, generator)}
-    error = fit_intervals(maps, intervals, pairs, known, trainer is None, knots)
+    error = fit_intervals(maps, edges, pairs, known, trainer is None, knots)
     return {"path_action": curve, "map_error": error}
 
 
@@ -74,12 +83,14 @@ def train_paths(
     config: PairedConfig,
     generator: torch.Generator,
     explore: bool,
+    cells: Cells | None = None,
 ) -> list[float]:
     """Train on coupled pairs; with `explore` on random ones too, which train only the paths. Returns the actions.
 
-    Without random pairs the network would not know the cost of a pair that is not coupled yet.
+    Without random pairs the network would not know the cost of a pair that is not coupled yet. Inside cells geodesics
+    join points that are no anchor's samples: such pairs train only the paths, too.
     """
-    share = -(-config.batch_size // len(pairs))
+    share = max(-(-config.batch_size // len(pairs)), 0 if cells is None else FEWEST_PAIRS)
     curve = []
     for _ in range(config.path_steps):
         moves = Pairs.combine([p.draw(share, generator) for p in pairs], torch.cat)
@@ -87,10 +98,12 @@ def train_paths(
         if explore:
             drawn = Pairs.combine([i.random_pairs(share, generator) for i in intervals], torch.cat)
             moves = Pairs.combine([moves, _blur(drawn, generator)], torch.cat)
+        if cells is not None:
+            moves = Pairs.combine([moves, cells.draw(config.batch_size, trainer.paths, generator)], torch.cat)
         actions = trainer.action_beside(moves.start, moves.end, moves.condition, observed)
         loss = actions[:observed].mean()
         curve.append(loss.item())
-        trainer.descend(loss + actions[observed:].mean() if explore else loss)
+        trainer.descend(loss + actions[observed:].mean() if len(moves) > observed else loss)
     return curve
 
 

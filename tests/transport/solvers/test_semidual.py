@@ -23,7 +23,8 @@ def solver_of(harvest: Harvest, config: SurrogateConfig) -> SemidualSolver:
     scaling = Standardiser.of(harvest)
     samples = anchor_samples(harvest, scaling, torch.device("cpu"))
     density = make_density(samples, config, 0)
-    parts = Parts(scaling, Clock("linear", harvest.hyperparameter.tolist()), density, config, 0)
+    anchors = harvest.hyperparameter.tolist()
+    parts = Parts(scaling, [Clock("linear", anchors)], density, config, 0, edges=len(anchors) - 1)
     trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
     return SemidualSolver(samples, parts.maps, trainer, config, torch.Generator().manual_seed(0))
 

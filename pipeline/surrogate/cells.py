@@ -1,0 +1,56 @@
+"""The cells of a surrogate's anchors: the mesh in the clocks' coordinates, and points within a cell."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline.clocks.clock import Clock
+from pipeline.data.mesh import Grid, Mesh, Simplices, axes_of, grid_of
+from pipeline.transport import ops
+from pipeline.transport.nested import Between, in_box, in_simplex
+from pipeline.transport.networks import Condition
+
+
+@dataclass(frozen=True, eq=False)
+class ClockCoordinates:
+    """Clocks as a function of λ (N, P): their coordinates (N, P) in [0, 1], without skews."""
+
+    clocks: Sequence[Clock]
+
+    def __call__(self, values: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """The coordinates of λ (N, P)."""
+        return np.stack([clock.coordinates(values[:, p]) for p, clock in enumerate(self.clocks)], axis=1)
+
+
+def make_mesh(
+    vertices: Sequence[tuple[float, ...]], names: Sequence[str], clocks: Sequence[Clock], order: Sequence[int]
+) -> Mesh:
+    """The grid that the anchors form, or their triangulation in the clocks' coordinates.
+
+    order: the coordinates in the order in which draws are coupled and geodesics nested. Raises ConfigurationError for
+    anchors that span no volume.
+    """
+    axes = axes_of(vertices, names)
+    grid = grid_of(vertices, axes, tuple(order))
+    return Simplices(axes, tuple(vertices), ClockCoordinates(clocks)) if grid is None else grid
+
+
+def within(
+    mesh: Mesh,
+    cell: int,
+    corners: Sequence[Tensor],
+    located: NDArray[np.float64],
+    clocks: Sequence[Clock],
+    x: Condition,
+    between: Between,
+) -> Tensor:
+    """Points (B, D) in a cell between its corners' draws (B, D), at located λ (B, P) and B conditions."""
+    if isinstance(mesh, Grid):
+        intervals = mesh.place(cell)
+        shares = [c.positions(intervals[p], located[:, p : p + 1], x) for p, c in enumerate(clocks)]
+        return in_box(corners, shares, mesh.order, between)
+    assert isinstance(mesh, Simplices)
+    return in_simplex(corners, ops.like(mesh.weights(cell, located), x.values), between)
