@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
 from pipeline.data.network import Network
-from pipeline.data.outcomes import OUTCOMES_FILE, Outcomes
+from pipeline.data.outcomes import Outcomes, read_outcomes, write_outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
 from pipeline.data.schema import Column, Kind, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
@@ -144,7 +144,7 @@ class Harvest:
                 if self.networks is not None:
                     save_network(self.networks[k], folder / "networks" / str(k))
             if self.outcomes is not None:
-                write_samples(folder / OUTCOMES_FILE, self.schema, self.outcomes.values, self.outcomes.conditions)
+                write_outcomes(folder, self.schema, self.outcomes.conditions, self.outcomes.values)
             write_json(
                 folder / SCHEMA_FILE,
                 {
@@ -178,16 +178,12 @@ class Harvest:
             from pipeline.families.catalog import load_network
 
             networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
-        outcomes = None
-        if with_outcomes:
-            values, conditions = read_samples(folder / OUTCOMES_FILE, schema)
-            outcomes = (conditions, values)
         return cls.from_arrays(
             anchors,
             [y for y, _ in tables],
             [x for _, x in tables],
             networks=networks,
-            outcomes=outcomes,
+            outcomes=read_outcomes(folder, schema) if with_outcomes else None,
             schema=schema,
         )
 
