@@ -88,6 +88,11 @@ class Surrogate:
         return self._fit.networks
 
     @property
+    def sampled_conditions(self) -> tuple[NDArray[np.float64], ...]:
+        """The conditions (N_k, C) of the samples that stand in for networks, an anchor each; () with networks."""
+        return tuple(conditions.cpu().numpy() for _, conditions in self._fit.samples)
+
+    @property
     def history(self) -> dict[str, list[float]]:
         """The training curves by name; and map_error, the maps' mean squared error in every interval, standardised."""
         return self._fit.history
