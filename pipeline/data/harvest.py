@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
-from pipeline.data.network import Network
+from pipeline.data.network import Network, save_network
 from pipeline.data.outcomes import Outcomes, read_outcomes, write_outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
 from pipeline.data.schema import Column, Kind, Schema
@@ -136,8 +136,6 @@ class Harvest:
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` atomically, replacing what was there."""
-        from pipeline.families.catalog import save_network
-
         with atomic_folder(path, replaces=SCHEMA_FILE) as folder:
             for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
                 write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
