@@ -89,7 +89,8 @@ class Harvest:
         if not ys[0].shape[1]:
             raise DataError("outputs must have at least one column")
         if schema is None:
-            schema = _describe(ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+            kinds = _kinds(condition_kind, xs[0].shape[1])
+            schema = _describe(ys[0].shape[1], kinds, names, units, bounds, deterministic)
         check_samples(schema, ys, xs)
         known = None if outcomes is None else Outcomes.of(*outcomes, schema, anchors)
         return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)), known)
@@ -206,27 +207,31 @@ def _anchors(values: ArrayLike) -> NDArray[np.float64]:
     return anchors
 
 
+def _kinds(kind: Kind | Sequence[Kind], count: int) -> list[Kind]:
+    """The kinds of `count` condition columns, of one for all or of one a column."""
+    kinds = [kind] * count if isinstance(kind, str) else list(kind)
+    if len(kinds) != count:
+        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {count} condition columns")
+    return kinds
+
+
 def _describe(
     dimension: int,
-    condition_dimension: int,
-    kind: Kind | Sequence[Kind],
+    kinds: Sequence[Kind],
     names: dict[str, Sequence[str] | str] | None,
     units: dict[str, str] | None,
     bounds: dict[str, tuple[float | None, float | None]] | None,
     deterministic: bool | None,
 ) -> Schema:
     names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
-    kinds = [kind] * condition_dimension if isinstance(kind, str) else list(kind)
-    if len(kinds) != condition_dimension:
-        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {condition_dimension} condition columns")
     hyperparameter = str(names.pop("hyperparameter", "hyperparameter"))
     labels = {
         "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
-        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(condition_dimension)])),
+        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(len(kinds))])),
     }
     if names:
         raise ConfigurationError(f"names: unknown {sorted(names)}; hyperparameter, outputs and conditions are known")
-    for field, width in (("outputs", dimension), ("conditions", condition_dimension)):
+    for field, width in (("outputs", dimension), ("conditions", len(kinds))):
         if len(labels[field]) != width:
             raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
     known = {hyperparameter, *labels["outputs"], *labels["conditions"]}

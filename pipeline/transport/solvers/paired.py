@@ -73,6 +73,7 @@ def train_paths(
     pairs: Sequence[Pairs],
     config: PairedConfig,
     generator: torch.Generator,
+    *,
     explore: bool,
 ) -> list[float]:
     """Train on coupled pairs; with `explore` on random ones too, which train only the paths. Returns the actions.
