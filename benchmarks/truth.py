@@ -15,8 +15,8 @@ import numpy as np
 
 from benchmarks.record import CACHE, CHECKOUT
 from pipeline.data.harvest import Harvest
-from pipeline.data.network import Network
-from pipeline.families.catalog import family_class, load_network, save_network
+from pipeline.data.network import Network, save_network
+from pipeline.families.catalog import family_class, load_network
 from pipeline.families.protocol import Data, IngestSection, NetworkFamily, OutcomeFamily, Split
 from pipeline.settings import read_text
 from pipeline.stages.harvest import MOST_OUTCOMES

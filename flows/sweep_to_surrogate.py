@@ -101,6 +101,6 @@ def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
 def is_registered(root: Path, registration: Registration) -> bool:
     """Whether the MLflow store of the checkout at `root` still agrees with the register stage's record."""
     from pipeline.registry.register import stands
-    from pipeline.registry.tracking import open_store
+    from pipeline.tracking.store import open_store
 
     return stands(open_store(root), registration)

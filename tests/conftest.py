@@ -9,9 +9,9 @@ import torch
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
 from pipeline.families.semicircles.family import SemicircleNetwork
-from pipeline.registry.tracking import open_store
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.tracking.store import open_store
 
 torch.set_num_threads(1)  # a second thread gains nothing on tensors as small as these
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.evaluation.decision import Decision
+from pipeline.registry.evidence import Evidence
 from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
 from pipeline.registry.registration import Registration
-from pipeline.registry.tracking import Evidence, Store, open_store
 from pipeline.surrogate import Surrogate
+from pipeline.tracking.store import Store, open_store
 
 MODEL = "semicircles"
 

@@ -10,11 +10,8 @@ from tools import import_graph as graph
 LAZY = {
     ("pipeline.data.harvest", "pipeline.families.catalog"),
     # A harvest on disk may bring its anchors' networks along, and says of each only the name of its family.
-    ("pipeline.families.checkpoints.family", "pipeline.registry.models"),
-    # Networks that lie in an MLflow store are fetched from it.
-    ("pipeline.families.checkpoints.mlflow_network", "pipeline.registry.models"),
 }
-"""The only imports against the direction. They run when a function needs them, never when a module is loaded."""
+"""The only import against the direction. It runs when a function needs it, never when a module is loaded."""
 
 SHARED_WORDS = [
     {"energy_distance", "error", "spread", "truth_spread"},  # a record's fields, and their names in a table

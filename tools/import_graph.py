@@ -14,6 +14,7 @@ LAYERS = (
     "shapes",
     "settings",
     "storage",
+    "tracking",
     "data",
     "transport",
     "clocks",

@@ -1,6 +1,9 @@
 """Settings of the clock, which maps λ to a position on the path between two anchors."""
 
+from collections.abc import Sequence
 from typing import Literal, Self
+
+from pydantic import Field
 
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Section
@@ -20,18 +23,20 @@ class ClockConfig(Section):
     # calibration (auto: calibrated where possible, else by the anchors' range). persistence: with two anchors that are
     # probabilities and no calibration, the clock puts λ = 1/2 where the outputs are nearest to a lagged target among
     # the conditions.
-    # With several hyperparameters: one for all, or a mapping of their names.
-    clock: ClockName | dict[str, ClockName] = "auto"
-    clock_prior: ClockPrior | dict[str, ClockPrior] = "auto"
+    clock: ClockName = "auto"
+    clock_prior: ClockPrior = "auto"
     persistence: bool = True
+    # With several hyperparameters: what differs for one of them, by its name.
+    clocks: dict[str, ClockName] = Field(default_factory=dict)
+    clock_priors: dict[str, ClockPrior] = Field(default_factory=dict)
 
     def for_coordinate(self, name: str) -> Self:
-        """The settings of one hyperparameter; ConfigurationError where a mapping lacks its name."""
-        update = {}
-        for field in ("clock", "clock_prior"):
-            given = getattr(self, field)
-            if isinstance(given, dict):
-                if name not in given:
-                    raise ConfigurationError(f"{field} = {given} has no entry for {name!r}; add one (auto will do)")
-                update[field] = given[name]
-        return self.model_copy(update=update) if update else self
+        """The settings of the hyperparameter of this name."""
+        clock, prior = self.clocks.get(name, self.clock), self.clock_priors.get(name, self.clock_prior)
+        return self.model_copy(update={"clock": clock, "clock_prior": prior, "clocks": {}, "clock_priors": {}})
+
+    def check_names(self, names: Sequence[str]) -> None:
+        """Raise ConfigurationError unless clocks and clock_priors name hyperparameters of the harvest alone."""
+        for field in ("clocks", "clock_priors"):
+            if unknown := sorted(set(getattr(self, field)) - set(names)):
+                raise ConfigurationError(f"{field}: {unknown} are not hyperparameters; known: {list(names)}")

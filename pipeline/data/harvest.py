@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
 from pipeline.data.mesh import Grid, Value, axes_of, grid_of
-from pipeline.data.network import Network
-from pipeline.data.outcomes import OUTCOMES_FILE, Outcomes
+from pipeline.data.network import Network, save_network
+from pipeline.data.outcomes import Outcomes, read_outcomes, write_outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
 from pipeline.data.schema import Column, Kind, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
@@ -36,9 +36,9 @@ class Harvest:
     """Samples at K+1 anchors.
 
     hyperparameter: (K+1,) float64, ascending; or (K, P) for P ≥ 2 hyperparameters, distinct, in any order. outputs: one
-    array (N_k, D) per anchor. conditions: one array (N_k, C)
-    per anchor, rows matching outputs; equal rows are several draws of one condition. Floats are float32 or float64.
-    networks: every anchor's own network, or None. outcomes: what came true, where λ is a probability level, or None.
+    array (N_k, D) per anchor. conditions: one array (N_k, C) per anchor, rows matching outputs; equal rows are several
+    draws of one condition. Floats are float32 or float64. networks: every anchor's own network, or None. outcomes: what
+    came true, where λ is a probability level, or None.
     Construct by `from_arrays` or `load`, which check everything.
     """
 
@@ -94,8 +94,9 @@ class Harvest:
         if not ys[0].shape[1]:
             raise DataError("outputs must have at least one column")
         if schema is None:
-            size = 1 if anchors.ndim == 1 else anchors.shape[1]
-            schema = _describe(size, ys[0].shape[1], xs[0].shape[1], condition_kind, names, units, bounds, deterministic)
+            kinds = _kinds(condition_kind, xs[0].shape[1])
+            default = _default_names(1 if anchors.ndim == 1 else anchors.shape[1], ys[0].shape[1], xs[0].shape[1])
+            schema = _describe(default, kinds, names, units, bounds, deterministic)
         _check_coordinates(schema, anchors)
         check_samples(schema, ys, xs)
         levels = anchors.reshape(len(anchors), -1)[:, 0]
@@ -172,15 +173,13 @@ class Harvest:
 
     def save(self, path: Path | str) -> None:
         """Write the folder `path` atomically, replacing what was there."""
-        from pipeline.families.catalog import save_network
-
         with atomic_folder(path, replaces=SCHEMA_FILE) as folder:
             for k, (y, x) in enumerate(zip(self.outputs, self.conditions, strict=True)):
                 write_samples(folder / f"anchor-{k}.parquet", self.schema, y, x)
                 if self.networks is not None:
                     save_network(self.networks[k], folder / "networks" / str(k))
             if self.outcomes is not None:
-                write_samples(folder / OUTCOMES_FILE, self.schema, self.outcomes.values, self.outcomes.conditions)
+                write_outcomes(folder, self.schema, self.outcomes.conditions, self.outcomes.values)
             write_json(
                 folder / SCHEMA_FILE,
                 {
@@ -214,16 +213,12 @@ class Harvest:
             from pipeline.families.catalog import load_network
 
             networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
-        outcomes = None
-        if with_outcomes:
-            values, conditions = read_samples(folder / OUTCOMES_FILE, schema)
-            outcomes = (conditions, values)
         return cls.from_arrays(
             anchors,
             [y for y, _ in tables],
             [x for _, x in tables],
             networks=networks,
-            outcomes=outcomes,
+            outcomes=read_outcomes(folder, schema) if with_outcomes else None,
             schema=schema,
         )
 
@@ -278,38 +273,45 @@ def _check_coordinates(schema: Schema, anchors: NDArray[np.float64]) -> None:
         raise DataError(f"hyperparameter has {size} columns; the schema names {names}")
 
 
+def _kinds(kind: Kind | Sequence[Kind], count: int) -> list[Kind]:
+    """The kinds of `count` condition columns, of one for all or of one a column."""
+    kinds = [kind] * count if isinstance(kind, str) else list(kind)
+    if len(kinds) != count:
+        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {count} condition columns")
+    return kinds
+
+
+def _default_names(coordinates: int, outputs: int, conditions: int) -> dict[str, list[str]]:
+    """The names of as many hyperparameters, outputs and conditions that nobody named."""
+    hyperparameters = [f"hyperparameter{i}" for i in range(coordinates)] if coordinates > 1 else ["hyperparameter"]
+    return {
+        "hyperparameter": hyperparameters,
+        "outputs": [f"y{i}" for i in range(outputs)],
+        "conditions": [f"x{i}" for i in range(conditions)],
+    }
+
+
 def _describe(
-    size: int,
-    dimension: int,
-    condition_dimension: int,
-    kind: Kind | Sequence[Kind],
+    default: dict[str, list[str]],
+    kinds: Sequence[Kind],
     names: dict[str, Sequence[str] | str] | None,
     units: dict[str, str] | None,
     bounds: dict[str, tuple[float | None, float | None]] | None,
     deterministic: bool | None,
 ) -> Schema:
     names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
-    kinds = [kind] * condition_dimension if isinstance(kind, str) else list(kind)
-    if len(kinds) != condition_dimension:
-        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {condition_dimension} condition columns")
-    default = ["hyperparameter"] if size == 1 else [f"hyperparameter{i}" for i in range(size)]
-    given = names.pop("hyperparameter", default)
-    hyperparameters = [given] if isinstance(given, str) else [str(name) for name in given]
-    if len(hyperparameters) != size:
-        raise ConfigurationError(f"names['hyperparameter'] has {len(hyperparameters)} entries for {size} columns")
-    labels = {
-        "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
-        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(condition_dimension)])),
-    }
-    if names:
-        raise ConfigurationError(f"names: unknown {sorted(names)}; hyperparameter, outputs and conditions are known")
-    for field, width in (("outputs", dimension), ("conditions", condition_dimension)):
-        if len(labels[field]) != width:
-            raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
-    known = {*hyperparameters, *labels["outputs"], *labels["conditions"]}
+    if strangers := sorted(set(names) - set(default)):
+        raise ConfigurationError(f"names: unknown {strangers}; hyperparameter, outputs and conditions are known")
+    given = {field: names.get(field, known) for field, known in default.items()}
+    labels = {field: [label] if isinstance(label, str) else [str(n) for n in label] for field, label in given.items()}
+    for field, known in default.items():
+        if len(labels[field]) != len(known):
+            raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {len(known)} columns")
+    hyperparameters = labels["hyperparameter"]
+    columns = {*hyperparameters, *labels["outputs"], *labels["conditions"]}
     for field, mapping in (("units", units), ("bounds", bounds)):
-        if unknown := sorted(set(mapping) - known):
-            raise ConfigurationError(f"{field}: {unknown} are not columns; known columns: {sorted(known)}")
+        if unknown := sorted(set(mapping) - columns):
+            raise ConfigurationError(f"{field}: {unknown} are not columns; known columns: {sorted(columns)}")
 
     def column(name: str, column_kind: Kind = "continuous") -> Column:
         lower, upper = bounds.get(name, (None, None))

@@ -33,7 +33,10 @@ INSIDE = 1e-9
 class Mesh(Protocol):
     """What the surrogate asks of its anchors."""
 
-    axes: tuple[Anchors, ...]
+    @property
+    def axes(self) -> tuple[Anchors, ...]:
+        """The distinct values of every hyperparameter."""
+        ...
 
     @property
     def vertices(self) -> tuple[tuple[float, ...], ...]:
@@ -159,7 +162,7 @@ class Grid:
         return self.tree(int(self.numbers[tuple((n - 1) // 2 for n in self.numbers.shape)]))
 
     def tree(self, root: int) -> Tree:
-        """As `Mesh.tree`: from the root along the first coordinate of the order, from all of these along the second…"""
+        """As `Mesh.tree`: from the root along the first coordinate of the order, then along the next."""
         start = tuple(int(i) for i in np.argwhere(self.numbers == root)[0])
         found: list[tuple[int, int]] = []
         reached = [start]
@@ -277,7 +280,9 @@ class Simplices:
 class Coordinates(Protocol):
     """The clocks as a function: λ (N, P) → coordinates (N, P)."""
 
-    def __call__(self, values: NDArray[np.float64], /) -> NDArray[np.float64]: ...
+    def __call__(self, values: NDArray[np.float64], /) -> NDArray[np.float64]:
+        """The coordinates of λ (N, P)."""
+        ...
 
 
 def pruned(tree: Tree, wanted: Iterable[int]) -> list[tuple[int, int]]:
@@ -291,9 +296,7 @@ def pruned(tree: Tree, wanted: Iterable[int]) -> list[tuple[int, int]]:
 
 def axes_of(vertices: Sequence[Sequence[float]], names: Sequence[str]) -> tuple[Anchors, ...]:
     """The distinct values of every hyperparameter, ascending."""
-    return tuple(
-        Anchors(tuple(sorted({v[p] for v in vertices})), name) for p, name in enumerate(names)
-    )
+    return tuple(Anchors(tuple(sorted({v[p] for v in vertices})), name) for p, name in enumerate(names))
 
 
 def grid_of(vertices: Sequence[tuple[float, ...]], axes: tuple[Anchors, ...], order: tuple[int, ...]) -> Grid | None:
@@ -307,9 +310,7 @@ def grid_of(vertices: Sequence[tuple[float, ...]], axes: tuple[Anchors, ...], or
     return Grid(axes, numbers, order) if (numbers >= 0).all() else None
 
 
-def locate_rows(
-    given: object, count: int, axes: tuple[Anchors, ...]
-) -> NDArray[np.float64]:
+def locate_rows(given: object, count: int, axes: tuple[Anchors, ...]) -> NDArray[np.float64]:
     """Located λ (N, P) of `count` rows: every anchor's own value within the tolerance of it.
 
     given: with one hyperparameter a number, or one a row, (N,) or (N, 1); with P of them (P,) for all rows, or (N, P);

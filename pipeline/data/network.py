@@ -6,6 +6,11 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.storage.atomic import write_json
+
+FAMILY_FILE = "family.json"
+"""Beside a saved network: the name of its family, by which `pipeline.families.catalog.load_network` reads it."""
+
 
 @runtime_checkable
 class Network(Protocol):
@@ -62,3 +67,10 @@ class Policy(Protocol):
     def __call__(self, conditions: NDArray[np.floating], draws: int, seed: int, /) -> NDArray[np.floating]:
         """Outputs (N, draws, D); the same seed gives the same draws."""
         ...
+
+
+def save_network(network: Network, folder: Path) -> None:
+    """Write a network and the name of its family into `folder`, which is created."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / FAMILY_FILE, {"family": network.family})
+    network.save(folder)

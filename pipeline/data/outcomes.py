@@ -5,17 +5,18 @@ Where the hyperparameter is a probability level, as a quantile is, outcomes say 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.data.samples import check_samples, matrix
+from pipeline.data.samples import check_samples, matrix, read_samples, write_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import DataError
 
 OUTCOMES_FILE = "outcomes.parquet"
-"""Their file in the folder of a harvest, in the format of the samples."""
+"""Their file in the folder of a harvest; written and read here alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,3 +47,21 @@ class Outcomes:
             )
         check_samples(schema, [made.values], [made.conditions])
         return made
+
+
+def write_outcomes(
+    folder: Path, schema: Schema, conditions: NDArray[np.floating], values: NDArray[np.floating]
+) -> None:
+    """Write conditions (M, C) and values (M, D) into an existing folder, in the format of the samples."""
+    write_samples(folder / OUTCOMES_FILE, schema, values, conditions)
+
+
+def has_outcomes(folder: Path) -> bool:
+    """Whether outcomes were written into a folder."""
+    return (folder / OUTCOMES_FILE).is_file()
+
+
+def read_outcomes(folder: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Read the conditions (M, C) and values (M, D) that `write_outcomes` wrote; errors as `read_samples`."""
+    values, conditions = read_samples(folder / OUTCOMES_FILE, schema)
+    return conditions, values

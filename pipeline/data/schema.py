@@ -50,11 +50,12 @@ class Column(BaseModel):
 class Schema(BaseModel):
     """The columns of a harvest, and the name of λ.
 
-    further_hyperparameters: the second and later coordinates of λ, where it is a vector. deterministic: True where one condition has one output (a forecaster), so that the coupling between anchors is known
-    outright; False where outputs are draws; None where nobody said, and the surrogate judges from the samples.
-    picture: how validation draws the outputs ("forecast": conditions, then outputs, are consecutive times; "image":
-    outputs are the pixels of a square grey image, row by row from the top left). monotone: "increasing" where no output
-    should fall as λ rises (λ is a quantile); validation counts where one does.
+    further_hyperparameters: the second and later coordinates of λ, where it is a vector. deterministic: True where one
+    condition has one output (a forecaster), so that the coupling between anchors is known outright; False where outputs
+    are draws; None where nobody said, and the surrogate judges from the samples. picture: how validation draws the
+    outputs ("forecast": conditions, then outputs, are consecutive times; "image": outputs are the pixels of a square
+    grey image, row by row from the top left). monotone: "increasing" where no output should fall as λ rises (λ is a
+    quantile); validation counts where one does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

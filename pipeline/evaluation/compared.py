@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Self
 
+from pipeline.clocks.bases import CALIBRATED, HOLD
+
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 CLOCK = "clock "
 """What a clock's name begins with in a fit's record; all other candidates are variants."""
-HOLD, CALIBRATED = "hold", "calibrated"
 
 Kind = Literal["variant", "clock"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from pipeline.clocks.bases import CALIBRATED
 from pipeline.errors import BundleError
-from pipeline.evaluation.compared import CALIBRATED
 from pipeline.evaluation.decision import Decision, Verdict
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json

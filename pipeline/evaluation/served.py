@@ -28,9 +28,8 @@ def served_by(surrogate: "Surrogate", score: Harvest) -> str:
     """SAMPLE where the surrogate has networks, or knows all conditions of the score harvest; else TRANSPORT."""
     if surrogate.networks is not None:
         return SAMPLE
-    asked, samples = np.concatenate(score.conditions), surrogate._fit.samples
-    known = (_all_occur(asked, conditions.cpu().numpy()) for _, conditions in samples)
-    return SAMPLE if samples and all(known) else TRANSPORT
+    asked, sampled = np.concatenate(score.conditions), surrogate.sampled_conditions
+    return SAMPLE if sampled and all(_all_occur(asked, known) for known in sampled) else TRANSPORT
 
 
 def ask(surrogate: "Surrogate", served: str, start: Sample, interval: int, value: float, seed: int) -> Sample:

@@ -8,12 +8,11 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from pipeline.data.network import Network
+from pipeline.data.network import FAMILY_FILE, Network
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.families.imports import check_watched, import_object, is_foreign
 from pipeline.families.protocol import NetworkFamily
 from pipeline.settings import explain
-from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
 FOLDER = Path(__file__).parent
@@ -21,7 +20,6 @@ BUILT_IN = tuple(sorted(path.parent.name for path in FOLDER.glob("*/family.py"))
 """Every folder here with a family.py is a family, whose class has the folder's name: digits_vae has DigitsVAE."""
 NOTHING = ("pipeline/stages/__init__.py", "pipeline/families/__init__.py")
 """What DVC watches for a sweep without a family of this package: two files without code."""
-FAMILY_FILE = "family.json"
 METHODS = ("check_hyperparameter", "ingest", "schema", "train", "conditions", "load")
 
 
@@ -107,13 +105,6 @@ def check_code(network: str | None, source: Path) -> bool:
         return False
     check_watched(network, source, "network")
     return True
-
-
-def save_network(network: Network, folder: Path) -> None:
-    """Write a network and the name of its family into `folder`, which is created."""
-    folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / FAMILY_FILE, {"family": network.family})
-    network.save(folder)
 
 
 def load_network(folder: Path) -> Network:

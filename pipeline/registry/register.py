@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from pipeline.evaluation.decision import Decision
 from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
 from pipeline.registry.champion import rollback as _rollback
+from pipeline.registry.evidence import EVIDENCE, Evidence, evidence_run, unless_there
 from pipeline.registry.package import Candidate, save_model
 from pipeline.registry.registration import Registration
-from pipeline.registry.tracking import EVIDENCE, Evidence, Store, evidence_run, unless_there
+from pipeline.tracking.store import Store
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

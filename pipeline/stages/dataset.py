@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network
-from pipeline.data.outcomes import OUTCOMES_FILE
+from pipeline.data.outcomes import has_outcomes, read_outcomes
 from pipeline.data.samples import read_samples
 from pipeline.data.schema import Schema
 from pipeline.data.split import check_anchors_in, split_harvest
@@ -54,10 +54,8 @@ def gather(source: Path, values: Sequence[float], split: Split) -> Harvest:
     schema = _read_schema(folders[values[0]] / "schema.json")
     samples = [read_samples(folders[v] / f"{split}.parquet", schema) for v in values]
     networks: list[Network] = [load_network(folders[v] / "network") for v in values]
-    outcomes = None
-    if split == "fit" and (path := folders[values[0]] / OUTCOMES_FILE).is_file():
-        came_true, known = read_samples(path, schema)
-        outcomes = (known, came_true)
+    first = folders[values[0]]  # outcomes are the same for every λ
+    outcomes = read_outcomes(first, schema) if split == "fit" and has_outcomes(first) else None
     return Harvest.from_arrays(
         values,
         [y for y, _ in samples],

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.network import Network
-from pipeline.data.outcomes import OUTCOMES_FILE
+from pipeline.data.network import Network, save_network
+from pipeline.data.outcomes import write_outcomes
 from pipeline.data.samples import check_samples, matrix, write_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError
-from pipeline.families.catalog import load_network, make_family, save_network
+from pipeline.families.catalog import load_network, make_family
 from pipeline.families.protocol import Data, OutcomeFamily, Split, check_conditions
 from pipeline.storage.atomic import atomic_folder, write_json
 
@@ -51,7 +51,7 @@ def run(config: "Config", value: str, root: Path = Path()) -> None:
         if isinstance(family, OutcomeFamily):
             known, came_true = family.outcomes(data, MOST_OUTCOMES, settings.seed)
             if len(known):
-                write_samples(folder / OUTCOMES_FILE, schema, came_true, known)
+                write_outcomes(folder, schema, known, came_true)
         write_json(folder / "schema.json", schema.model_dump())
         save_network(network, folder / "network")
 

@@ -9,13 +9,14 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import RegistryError
 from pipeline.evaluation.record import Record
 from pipeline.registry.champion import Rollback
+from pipeline.registry.evidence import Evidence
 from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
-from pipeline.registry.tracking import Evidence, open_store
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
+from pipeline.tracking.store import open_store
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config

@@ -5,7 +5,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.families.catalog import make_family, save_network
+from pipeline.data.network import save_network
+from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, check_trained
 from pipeline.storage.atomic import atomic_folder, write_json
 

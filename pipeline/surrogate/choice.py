@@ -1,39 +1,28 @@
 """Model selection for the variant, jointly with the clock, by leave-one-anchor-out error: the one-standard-error rule.
 
-Every interior anchor is left out in turn. Half of the draws of each condition (of a deterministic network: half of the
-conditions) train a candidate briefly, on the interval between the anchor's neighbours; the other half validates it by
-the energy distance to the anchor's own draws, as a function of the path position, so that every candidate is scored at
-its own best clock. A richer Lagrangian is chosen only if it reduces the error of K_I by more than one standard error
-and by more than the share GAIN. The same rule decides between straight lines and PCHIP through all anchors, which is a
-candidate from four anchors on: leaving one out must leave three. Where no anchor can be left out, the prior is used:
-K_I, straight lines at uniform speed.
+Every interior anchor is left out in turn (`cross_validation`), and every candidate is scored at its own best clock. A
+richer Lagrangian is chosen only if it reduces the error of K_I by more than one standard error and by more than the
+share GAIN. The same rule decides between straight lines and PCHIP through all anchors, which is a candidate from four
+anchors on: leaving one out must leave three. Where no anchor can be left out, the prior is used: K_I, straight lines at
+uniform speed.
 """
 
 import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pipeline.clocks.bases import CALIBRATED, HOLD, candidates
 from pipeline.clocks.clock import Clock
-from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors, leave_anchors_out
+from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, choose_clock, skew_errors
 from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.parts import Parts, make_density
-from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
-from pipeline.transport.coupling import Coupling
-from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
-from pipeline.transport.pchip import interpolate
-from pipeline.transport.solvers.paired import train_paths
-from pipeline.transport.standardise import Standardiser
-from pipeline.transport.training import PathTrainer
+from pipeline.surrogate.cross_validation import CrossValidation
 from pipeline.transport.variant import VARIANTS, terms_of
 
 logger = logging.getLogger(__name__)
@@ -49,19 +38,8 @@ GAIN = 0.15
 """The smallest share of K_I's leave-one-anchor-out error by which another candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
-FEWEST_ROWS = 32
-"""The fewest rows in a half for which variants are compared."""
-FEWEST_DRAWS = 16
-"""The fewest draws of a condition for which variants are compared: exact transport of fewer is mostly noise."""
-MOST_ROWS = 512
-MOST_DRAWS = 64
 MOST_METRIC_DIMENSIONS = 8
 """With more outputs learnt metrics are too slow to compare: they have to be named."""
-STEPS = 250
-"""Training steps of a candidate's paths."""
-BRIEF = {"path_learning_rate": 6e-3, "metric_learning_rate": 6e-3, "batch_size": 64}
-ROUNDING = 1e-10
-"""Squared standardised errors up to this are rounding."""
 ENOUGH = 1.5
 """No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
 
@@ -99,7 +77,9 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
     if config.variant != "auto":
         name = PCHIP if config.interpolation == "pchip" else config.variant
-        return Choice(with_variant(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks))
+        return Choice(
+            with_variant(config, config.variant), clock, (Candidate(name, chosen=True, remark="named"), *clocks)
+        )
     if config.interpolation == "pchip":
         return Choice(with_variant(config, "K_I"), clock, (Candidate(PCHIP, chosen=True, remark="named"), *clocks))
     if not left_out:
@@ -129,6 +109,7 @@ def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
 
 
 def defaults(config: SurrogateConfig, dimension: int) -> SurrogateConfig:
+    """The configuration with the default weight of the potential and speed, where these are automatic."""
     alpha = WEIGHT_BY_ROOT_DIMENSION * math.sqrt(dimension) if config.alpha == "auto" else config.alpha
     speed = "uniform" if config.speed == "auto" else config.speed
     return config.model_copy(update={"alpha": alpha, "speed": speed})
@@ -158,8 +139,8 @@ def compare(
     seed: int,
 ) -> Compared:
     """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
-    split = _Split.of(harvest, deterministic, seed)
-    if split is None:
+    validation = CrossValidation.of(harvest, deterministic, seed)
+    if validation is None:
         return Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
     with_pchip = (
         config.interpolation == "auto" and len(clock.clock.anchors) >= FEWEST_FOR_PCHIP and clock.clock.base != HOLD
@@ -169,26 +150,26 @@ def compare(
     errors: dict[str, NDArray[np.float64]] = {}
 
     def evaluate(name: str) -> None:
-        curves[name] = split.curves(with_variant(config, name), seed + 1)
-        compared = [split.errors_at(c, curves[name]) for c in clocks]
+        curves[name] = validation.curves(with_variant(config, name), seed + 1)
+        compared = [validation.errors_at(c, curves[name]) for c in clocks]
         if not clocks or config.clock in ("auto", "learnt"):
             compared.append(best_errors(clock.clock, curves[name]))
         errors[name] = min(compared, key=lambda of_clock: float(of_clock.mean()))
 
     evaluate("K_I")
-    if errors["K_I"].mean() <= ENOUGH * split.floor():
+    if errors["K_I"].mean() <= ENOUGH * validation.floor():
         remark = "straight lines are nearly as good as fresh draws"
         return Compared((Candidate("K_I", float(errors["K_I"].mean()), chosen=True, remark=remark),), curves)
     pchip_clock: Clock | None = None
     if with_pchip:
-        pchip_clock, errors[PCHIP] = split.pchip(clocks, seed + 1)
+        pchip_clock, errors[PCHIP] = validation.pchip(clocks, seed + 1)
     dimension = len(harvest.schema.outputs)
     for name in RICHER_DETERMINISTIC if deterministic else RICHER:
         if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST_METRIC_DIMENSIONS:
             evaluate(name)
     best = min(errors, key=lambda name: float(errors[name].mean()))
     worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()
-    chosen = next(name for name in errors if not worth or as_good(errors[name], errors[best], split.conditions))
+    chosen = next(name for name in errors if not worth or as_good(errors[name], errors[best], validation.conditions))
     record = tuple(
         Candidate(
             name,
@@ -215,164 +196,3 @@ def _clocks(chosen: Clock, config: SurrogateConfig, left_out: Sequence[LeftOut])
         best = skew_errors(Clock(base, chosen.anchors), left_out).mean(0).argmin()
         clocks.append(Clock(base, chosen.anchors, Skew(shape, float(SKEWS[best]))))
     return clocks
-
-
-@dataclass(frozen=True, eq=False)
-class _Split:
-    """A harvest's samples of every anchor in two halves, for training and for validating candidates.
-
-    conditions: (R,), the row of the harvest's first anchor with the same condition; rows of one condition are
-    contiguous.
-    """
-
-    train: list[AnchorSamples]
-    validate: list[AnchorSamples]
-    conditions: NDArray[np.intp]
-    scaling: Standardiser
-    deterministic: bool
-
-    @classmethod
-    def of(cls, harvest: Harvest, deterministic: bool, seed: int) -> "_Split | None":
-        """Subsample and split; None where the halves would be too small."""
-        generator = np.random.default_rng(seed)
-        groups = harvest.groups
-        halves = _halve_conditions(groups, generator) if deterministic else _halve_draws(groups, generator)
-        if halves is None:
-            return None
-        scaling = Standardiser.of(harvest)
-        samples = anchor_samples(harvest, scaling, torch.device("cpu"))
-        train, validate = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
-        first = np.unique(groups[0], return_index=True)[1]
-        return cls(train, validate, first[validate[0].group.numpy()], scaling, deterministic)
-
-    def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
-        """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
-        return [self._curve(k, config, seed) for k in range(1, len(self.train) - 1)]
-
-    def _curve(self, left_out: int, config: SurrogateConfig, seed: int) -> LeftOut:
-        ends = Interval(self.validate[left_out - 1], self.validate[left_out + 1])
-        truth = self.validate[left_out].outputs.numpy()
-        generator = np.random.default_rng(seed)
-        if terms_of(config.variant).straight:
-            pairs = ends.pairs(_in_order(ends.couple(euclidean_cost, config.coupling_pairs, generator)))
-            at = torch.tensor(POSITIONS, dtype=torch.float32)[:, None]
-            points = torch.lerp(pairs.start[:, None], pairs.end[:, None], at)
-        else:
-            parts, trainer = self._train(left_out, config, seed)
-            pairs = ends.pairs(_in_order(ends.couple(trainer.cost, config.coupling_pairs, generator)))
-            points = _along(parts, pairs)
-        errors = group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
-        return LeftOut(left_out, errors, self.conditions)
-
-    def errors_at(self, clock: Clock, curves: Sequence[LeftOut]) -> NDArray[np.float64]:
-        """Leave-one-anchor-out errors (R,) of error curves at the positions of a clock."""
-        return np.asarray(sum(curve.at(self._positions(curve.anchor, clock))[:, 0] for curve in curves))
-
-    def _positions(self, left_out: int, clock: Clock) -> NDArray[np.float64]:
-        """Positions (R, 1) of a left-out anchor between its neighbours."""
-        knots = clock.knots(self.validate[left_out].condition)
-        before, here, after = (knots[..., left_out + shift, None] for shift in (-1, 0, 1))
-        return np.broadcast_to((here - before) / (after - before), (len(self.conditions), 1))
-
-    def pchip(self, clocks: Sequence[Clock], seed: int) -> tuple[Clock, NDArray[np.float64]]:
-        """The first clock whose leave-one-anchor-out error with PCHIP is as good as the best, and its errors (R,)."""
-        anchors = range(1, len(self.validate) - 1)
-        windows = {k: self._window(k, np.random.default_rng(seed)) for k in anchors}
-        errors = [np.sum([self._pchip_errors(k, *windows[k], clock) for k in anchors], axis=0) for clock in clocks]
-        best = min(errors, key=lambda of_clock: float(of_clock.mean()))
-        return next((c, e) for c, e in zip(clocks, errors, strict=True) if as_good(e, best, self.conditions))
-
-    def _window(self, left_out: int, generator: np.random.Generator) -> tuple[list[int], list[NDArray[np.float64]]]:
-        """The anchors around a left-out one that PCHIP uses, and their outputs (R, D), matched row by row."""
-        kept = [k for k in range(left_out - 2, left_out + 3) if k != left_out and 0 <= k < len(self.validate)]
-        matched = {left_out - 1: self.validate[left_out - 1]}
-        for k in range(left_out + 1, kept[-1] + 1):
-            matched[k] = _matched(matched[k - 1 if k - 1 in matched else k - 2], self.validate[k], generator)
-        if left_out - 2 in kept:
-            matched[left_out - 2] = _matched(matched[left_out - 1], self.validate[left_out - 2], generator)
-        return kept, [matched[k].outputs.double().numpy() for k in kept]
-
-    def _pchip_errors(
-        self, left_out: int, kept: list[int], outputs: list[NDArray[np.float64]], clock: Clock
-    ) -> NDArray[np.float64]:
-        own = self.validate[left_out]
-        knots = clock.knots(own.condition)[..., kept]
-        points = interpolate(knots, outputs, kept.index(left_out - 1), self._positions(left_out, clock))
-        return group_errors(points[:, None], own.outputs.numpy(), own.group.numpy())[:, 0]
-
-    def floor(self) -> float:
-        """The error of fresh draws of the left-out anchors themselves; of deterministic outputs that of rounding."""
-        if self.deterministic:
-            return ROUNDING
-        pairs = list(zip(self.train, self.validate, strict=True))[1:-1]
-        return sum(
-            float(group_errors(fresh.outputs[:, None].numpy(), own.outputs.numpy(), own.group.numpy()).mean())
-            for fresh, own in pairs
-        )
-
-    def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
-        """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
-        density = make_density(self.train, config, seed)
-        parts = Parts(self.scaling, [Clock("linear", (0.0, 1.0))], density, config, seed, edges=1)
-        brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
-        trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
-        near = self.train[left_out - 1 : left_out + 2]
-        intervals = [Interval(near[0], near[2]), *(Interval(a, b) for a, b in pairwise(near))]
-        numpy_generator, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
-        pairs = [i.pairs(i.couple(euclidean_cost, brief.coupling_pairs, numpy_generator)) for i in intervals]
-        train_paths(trainer, intervals, pairs, brief, generator, explore=not self.deterministic)
-        return parts, trainer
-
-
-def _matched(known: AnchorSamples, other: AnchorSamples, generator: np.random.Generator) -> AnchorSamples:
-    """The samples of another anchor in the order of their partners under the Euclidean cost."""
-    coupling = Interval(known, other).couple(euclidean_cost, MOST_ROWS * MOST_ROWS, generator)
-    return _rows(other, _in_order(coupling).right)
-
-
-def _in_order(coupling: Coupling) -> Coupling:
-    """A matching in the order of its left rows."""
-    order = np.argsort(coupling.left, kind="stable")
-    return Coupling(coupling.left[order], coupling.right[order], coupling.weight[order])
-
-
-@torch.no_grad()
-def _along(parts: Parts, pairs: Pairs) -> torch.Tensor:
-    """Points (R, 41, D) on the paths of pairs at POSITIONS."""
-    return parts.paths.at_positions(
-        pairs.start, pairs.end, pairs.condition, torch.tensor(POSITIONS, dtype=torch.float32)
-    )
-
-
-def _rows(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:
-    index = torch.from_numpy(rows)
-    return AnchorSamples(anchor.outputs[index], anchor.condition[index], anchor.group[index])
-
-
-Halves = tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]
-
-
-def _halve_draws(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
-    """Two sets of equally many draws of every condition at all anchors; rows of a condition are contiguous."""
-    counts = np.stack([np.bincount(group) for group in groups])
-    half = np.minimum(counts.min(0) // 2, MOST_DRAWS)
-    if half.min() * 2 < FEWEST_DRAWS or half.sum() < FEWEST_ROWS:
-        return None
-    order = generator.permutation(len(half))
-    kept = np.sort(order[: max(1, int(np.searchsorted(np.cumsum(half[order]), MOST_ROWS, side="right")))])
-    halves: Halves = ([], [])
-    for group in groups:
-        rows = [generator.permutation(np.flatnonzero(group == g))[: 2 * half[g]] for g in kept]
-        halves[0].append(np.concatenate([r[: len(r) // 2] for r in rows]))
-        halves[1].append(np.concatenate([r[len(r) // 2 :] for r in rows]))
-    return halves
-
-
-def _halve_conditions(groups: Sequence[NDArray[np.intp]], generator: np.random.Generator) -> Halves | None:
-    """Two sets of conditions, with one row of each at every anchor."""
-    first = [np.unique(group, return_index=True)[1] for group in groups]
-    order = generator.permutation(len(first[0]))[: 2 * MOST_ROWS]
-    if len(order) < 2 * FEWEST_ROWS:
-        return None
-    parts = np.sort(order[: len(order) // 2]), np.sort(order[len(order) // 2 :])
-    return [rows[parts[0]] for rows in first], [rows[parts[1]] for rows in first]

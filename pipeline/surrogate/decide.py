@@ -12,14 +12,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.clocks.bases import candidates
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.select import ChosenClock, choose_clock
+from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid, axes_of
 from pipeline.errors import ConfigurationError
 from pipeline.surrogate.choice import GAIN, Candidate, choose, compare, defaults, with_variant
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport.standardise import Standardiser
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ def decide(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     Raises ConfigurationError for settings that do not fit the harvest's hyperparameters.
     """
     names = [column.name for column in harvest.schema.hyperparameters]
+    config.check_names(names)
     order = _order(config, names)
     if len(names) == 1:
         choice = choose(harvest, deterministic, config.for_coordinate(names[0]), seed)
@@ -53,9 +57,7 @@ def decide(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
         raise ConfigurationError("interpolation = 'pchip' is for one hyperparameter; use linear, or auto")
     config = defaults(config, len(harvest.schema.outputs))
     grid = harvest.grid(order)
-    chosen = [
-        _clock(harvest, grid, deterministic, config.for_coordinate(name), p) for p, name in enumerate(names)
-    ]
+    chosen = [_clock(harvest, grid, deterministic, config.for_coordinate(name), p) for p, name in enumerate(names)]
     errors = {f"{name}: {c}": e for name, clock in zip(names, chosen, strict=True) for c, e in clock.errors.items()}
     config, record = _variant(harvest, grid, deterministic, config, chosen, seed)
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in errors.items())
@@ -86,13 +88,10 @@ def _clock(
 
 def _declared(harvest: Harvest, config: SurrogateConfig, values: tuple[float, ...], name: str) -> ChosenClock:
     """The clock of a coordinate of scattered anchors, which no line identifies."""
-    from pipeline.clocks.bases import candidates
-    from pipeline.clocks.skew import Skew
-    from pipeline.transport.standardise import Standardiser
-
-    base = config.clock if config.clock not in ("auto", "learnt") else config.clock_prior
-    base = candidates(values)[0] if base == "auto" else str(base)
-    logger.warning("the anchors form no grid: clock %s of %s is a prior, not an estimate", base, name)
+    named: str = config.clock if config.clock not in ("auto", "learnt") else config.clock_prior
+    base = candidates(values)[0] if named == "auto" else named
+    if named == "auto":
+        logger.warning("the anchors form no grid: clock %s of %s is a prior, not an estimate", base, name)
     return ChosenClock(Clock(base, values, Skew(Standardiser.of(harvest).shape)), {})
 
 

@@ -39,7 +39,9 @@ Outputs = list[NDArray[np.floating]]
 class Ends(Protocol):
     """The source of the anchors' outputs."""
 
-    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(
+        self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
+    ) -> Outputs:
         """Outputs of neighbouring anchors at conditions (N, C), grouped by `rows`."""
         ...
 
@@ -50,7 +52,9 @@ class DeterministicEnds:
     def __init__(self, networks: Sequence[Network]) -> None:
         self._networks = networks
 
-    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(
+        self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
+    ) -> Outputs:
         """As `Ends.outputs`; equal draws are computed once."""
         x = conditions.astype(np.float32)
         return [np.repeat(self._networks[k].outputs(x, 1, seed), draws, axis=1) for k in anchors]
@@ -62,7 +66,9 @@ class EqualNoiseEnds:
     def __init__(self, networks: Sequence[Reparameterised]) -> None:
         self._networks = networks
 
-    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(
+        self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
+    ) -> Outputs:
         """As `Ends.outputs`."""
         keys = np.repeat(condition_keys(conditions, seed), draws)
         numbers = (rows.occurrence[:, None] * draws + np.arange(draws)).reshape(-1)
@@ -78,7 +84,9 @@ class MatchedEnds:
     def __init__(self, networks: Sequence[Network], parts: Parts, mesh: Mesh) -> None:
         self._networks, self._parts, self._mesh = networks, parts, mesh
 
-    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(
+        self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
+    ) -> Outputs:
         """As `Ends.outputs`: whole blocks of MATCHED draws are seeded by (seed, x), and the first draws returned."""
         numbers = rows.occurrence[:, None] * draws + np.arange(draws)
         tasks = np.stack([np.broadcast_to(rows.number[:, None], numbers.shape), numbers // MATCHED], axis=-1)
@@ -99,15 +107,15 @@ class MatchedEnds:
 class HarvestEnds:
     """Without networks: the harvest's samples of the nearest condition, coupled across the anchors."""
 
-    def __init__(
-        self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts, mesh: Mesh
-    ) -> None:
+    def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts, mesh: Mesh) -> None:
         self._outputs = [y.double().numpy() for y, _ in samples]
         self._conditions = [x.numpy() for _, x in samples]
         self._deterministic, self._parts, self._mesh = deterministic, parts, mesh
         self._groups = [_Groups(x) for x in self._conditions]
 
-    def outputs(self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int) -> Outputs:
+    def outputs(
+        self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
+    ) -> Outputs:
         """As `Ends.outputs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
         nearest = [groups.nearest(asked, self._parts) for groups in self._groups]

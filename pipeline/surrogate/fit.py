@@ -24,8 +24,8 @@ from pipeline.surrogate.decide import decide
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
 from pipeline.transport.fit_atoms import fit_atoms
-from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.inner_pairs import Cells
+from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.pairs import Edges
 from pipeline.transport.solvers.paired import fit_paired, paired_path_steps
 from pipeline.transport.solvers.semidual import fit_semidual
@@ -45,9 +45,9 @@ class Fit:
     """The result of a fit, frozen: everything that a surrogate needs, and everything in its bundle.
 
     vertices: the anchors, each of P ≥ 1 numbers. order: the coordinates in the order in which draws are coupled and
-    geodesics nested. config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or None; then samples has
-    outputs (N_k, D) and conditions (N_k, C) per anchor, float64. history: training curves. clock_errors: of the clocks
-    that were compared, by name. candidates: the record of model selection.
+    geodesics nested. config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or
+    None; then samples has outputs (N_k, D) and conditions (N_k, C) per anchor, float64. history: training curves.
+    clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
     """
 
     parts: Parts

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Given, Value, locate_rows
+from pipeline.data.mesh import Given, locate_rows
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
@@ -90,6 +90,11 @@ class Surrogate:
         return self._fit.networks
 
     @property
+    def sampled_conditions(self) -> tuple[NDArray[np.float64], ...]:
+        """The conditions (N_k, C) of the samples that stand in for networks, an anchor each; () with networks."""
+        return tuple(conditions.cpu().numpy() for _, conditions in self._fit.samples)
+
+    @property
     def history(self) -> dict[str, list[float]]:
         """The training curves by name; and map_error, the maps' mean squared error in every interval, standardised."""
         return self._fit.history
@@ -109,9 +114,16 @@ class Surrogate:
         return self._fit.candidates
 
     @property
-    def anchors(self) -> tuple[Value, ...]:
-        """λ_0 < … < λ_K; with several hyperparameters tuples of numbers, in the harvest's order."""
-        return tuple(v[0] if len(v) == 1 else v for v in self._fit.vertices)
+    def anchors(self) -> tuple[float, ...]:
+        """λ_0 < … < λ_K of one hyperparameter; ConfigurationError with several, whose anchors are `vertices`."""
+        if len(self._mesh.axes) > 1:
+            raise ConfigurationError("this surrogate has several hyperparameters; its anchors are in `vertices`")
+        return self._mesh.axes[0].values
+
+    @property
+    def vertices(self) -> tuple[tuple[float, ...], ...]:
+        """The anchors, each a tuple of P ≥ 1 numbers, in the harvest's order."""
+        return self._fit.vertices
 
     @property
     def clock_base(self) -> str:
@@ -221,7 +233,7 @@ class Surrogate:
         """Outputs (n, draws, D) at located λ (n, P) within one cell, in their original units."""
         smooth = self.config.interpolation == "pchip"
         corners = self._mesh.corners(cell)
-        anchors = window(cell, len(self.anchors)) if smooth else corners
+        anchors = window(cell, len(self.vertices)) if smooth else corners
         outputs = [np.asarray(y, np.float64) for y in self._ends.outputs(anchors, conditions, rows, draws, seed)]
         shape = outputs[0].shape
         curves = self._curves_for(conditions, len(conditions) * draws)

@@ -42,7 +42,8 @@ class Parts(nn.Module):
         """Untrained parts.
 
         clocks: one a hyperparameter. edges: how many pairs of neighbouring anchors there are. atoms None: no output has
-        any. deterministic: whether a condition has one output. Draws on curved paths have maps that are networks; all others of the paired solver have a closed form.
+        any. deterministic: whether a condition has one output. Draws on curved paths have maps that are networks; all
+        others of the paired solver have a closed form.
         """
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
@@ -76,7 +77,7 @@ class Parts(nn.Module):
     @property
     def clocks(self) -> list[Clock]:
         """One clock a hyperparameter."""
-        return [self.clock, *self.further_clocks]  # type: ignore[list-item]
+        return [self.clock, *self.further_clocks]
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

@@ -17,9 +17,10 @@ from pipeline.clocks.calibration import Calibration
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.skew import Skew
 from pipeline.data.mesh import axes_of
+from pipeline.data.network import save_network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, SweepError
-from pipeline.families.catalog import load_network, save_network
+from pipeline.families.catalog import load_network
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, read_json
 from pipeline.surrogate.cells import make_mesh

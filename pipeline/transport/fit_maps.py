@@ -1,8 +1,10 @@
 """Which map an interval gets: the simplest that left-out conditions do not refute."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.common_movement import share_movement
@@ -39,6 +41,34 @@ FEWEST_REPEATS = 4.0
 conditional mean."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Samples:
+    """What the map of one interval is fitted on.
+
+    left, right: the draws at its ends; moves: the pairs that were coupled of them. directions: for the left end's
+    locations, and for the right end's. categories: the numbers of the rows' categories, at the left end, at the right
+    end and of the pairs, where every category has a map of its own; else None.
+    """
+
+    left: Draws
+    right: Draws
+    moves: Moves
+    directions: Sequence[Directions]
+    categories: tuple[NDArray[np.int64], ...] | None = None
+
+    @classmethod
+    def of(cls, interval: Interval, pairs: Pairs, maps: TransportMaps, directions: Sequence[Directions]) -> "_Samples":
+        """The samples of an interval, in the columns that the maps take."""
+        conditions = interval.left.condition, interval.right.condition, pairs.condition
+        categories = tuple(maps.category(c).cpu().numpy() for c in conditions) if maps.by_category else None
+        left, right = (_draws(anchor, maps) for anchor in (interval.left, interval.right))
+        return cls(left, right, _moves(pairs, maps), directions, categories)
+
+    def select(self, left: NDArray[np.intp], right: NDArray[np.intp], pairs: NDArray[np.intp]) -> "_Samples":
+        """Some of the rows at either end, and some of the pairs."""
+        return _Samples(self.left.select(left), self.right.select(right), self.moves.select(pairs), self.directions)
+
+
 def fit_intervals(
     maps: TransportMaps,
     edges: Edges,
@@ -59,7 +89,7 @@ def fit_intervals(
     if not known:
         directions = directions_without_each(anchors)
     errors = [
-        _fit_interval(maps, k, interval, pair, known, straight, [directions[a], directions[b]])
+        _fit_interval(maps, k, _Samples.of(interval, pair, maps, [directions[a], directions[b]]), known, straight)
         for k, (interval, pair, (a, b)) in enumerate(zip(edges.intervals, pairs, edges.ends, strict=True))
     ]
     if not known and knots is not None:
@@ -71,59 +101,34 @@ def fit_intervals(
     return errors
 
 
-def _fit_interval(
-    maps: TransportMaps,
-    number: int,
-    interval: Interval,
-    pairs: Pairs,
-    known: bool,
-    straight: bool,
-    directions: Sequence[Directions],
-) -> float:
-    """Fit the map of interval `number`; directions: for its left and its right anchor."""
-    moves = _moves(pairs, maps)
-    left, right = (_draws(anchor, maps) for anchor in (interval.left, interval.right))
-    if not maps.by_category:
-        return _fit_one(maps, number, 0, left, right, moves, known, straight, directions)
+def _fit_interval(maps: TransportMaps, number: int, samples: _Samples, known: bool, straight: bool) -> float:
+    """Fit the maps of interval `number`, one a category where maps are by category; returns their mean error."""
+    if samples.categories is None:
+        return _fit_one(maps, number, 0, samples, known, straight)
     errors = []
-    category = maps.category(pairs.condition).cpu().numpy()
-    category0, category1 = (maps.category(a.condition).cpu().numpy() for a in (interval.left, interval.right))
     for c in range(maps.categories):
-        here = [np.flatnonzero(which == c) for which in (category0, category1, category)]
-        if any(not len(rows) for rows in here):  # missing at one end: use the map of all rows
-            here = [np.arange(len(which)) for which in (category0, category1, category)]
-        some = left.select(here[0]), right.select(here[1]), moves.select(here[2])
-        errors.append(_fit_one(maps, number, c, *some, known, straight, directions))
+        here = [np.flatnonzero(which == c) for which in samples.categories]
+        some = samples.select(*here) if all(map(len, here)) else samples  # missing at one end: the map of all rows
+        errors.append(_fit_one(maps, number, c, some, known, straight))
     return float(np.mean(errors))
 
 
-def _fit_one(
-    maps: TransportMaps,
-    number: int,
-    category: int,
-    left: Draws,
-    right: Draws,
-    moves: Moves,
-    known: bool,
-    straight: bool,
-    directions: Sequence[Directions],
-) -> float:
+def _fit_one(maps: TransportMaps, number: int, category: int, samples: _Samples, known: bool, straight: bool) -> float:
+    moves, backward = samples.moves, None
     if known:
         dimension = moves.start.shape[1]
-        backward = Moves(moves.end, moves.start, moves.columns, moves.weight, moves.group)
         forward = regression_map(moves, dimension)
-        error = _error(forward, moves)
-        maps.set(number, category, forward, regression_map(backward, dimension))
-        return error
-    chosen = _stochastic(left, right, moves, straight, directions)
-    error = _error(chosen, moves)
-    maps.set(number, category, chosen)
+        reverse = Moves(moves.end, moves.start, moves.columns, moves.weight, moves.group)
+        backward = regression_map(reverse, dimension)
+    else:
+        forward = _stochastic(samples, straight)
+    error = _error(forward, moves)
+    maps.set(number, category, forward, backward)
     return error
 
 
-def _stochastic(
-    left: Draws, right: Draws, moves: Moves, straight: bool, directions: Sequence[Directions]
-) -> IntervalMap:
+def _stochastic(samples: _Samples, straight: bool) -> IntervalMap:
+    left, right, moves, directions = samples.left, samples.right, samples.moves, samples.directions
     dimension = left.outputs.shape[1]
     heavy = heavy_tails(left, right)
     base = fit_location_scale(left, right, heavy, directions)

@@ -73,7 +73,7 @@ def affine_map(moves: Moves, dimension: int) -> IntervalMap:
     return result
 
 
-def kernel_of(base: IntervalMap, moves: Moves, inverse_lengths: Array, correct: bool) -> Kernel:
+def kernel_of(base: IntervalMap, moves: Moves, inverse_lengths: Array, *, correct: bool) -> Kernel:
     """Kernel regression of the residual of `base`; `correct`: moments are corrected to those of the ends."""
     at_base = run(base.base, moves)
     points = moves.points * inverse_lengths

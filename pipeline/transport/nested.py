@@ -1,8 +1,8 @@
 """Points inside a cell of several hyperparameters, by geodesics between the draws of its corners.
 
-In a box geodesics are nested: q0 = S(y00, y10)(s1), q1 = S(y01, y11)(s1), q = S(q0, q1)(s2). On a simplex they are taken
-in turn, by barycentric weights. With straight paths both are the multilinear and the barycentric interpolation, and the
-order does not matter; on curved ones it does.
+In a box geodesics are nested: q0 = S(y00, y10)(s1), q1 = S(y01, y11)(s1), q = S(q0, q1)(s2). On a simplex they are
+taken in turn, by barycentric weights. With straight paths these are the multilinear and the barycentric interpolation,
+and the order does not matter; on curved ones it does.
 """
 
 from collections.abc import Callable, Sequence

@@ -31,11 +31,7 @@ class ConstantVelocity:
     candidates: tuple = ()
     clock_base: str = "linear"
     networks: tuple | None = None
-    samples: tuple = ()
-
-    @property
-    def _fit(self):
-        return self
+    sampled_conditions: tuple = ()
 
     def sample(self, conditions, hyperparameter, draws=1, seed=0):
         """Draws as of `stochastic_harvest`, or the outputs of `forecast_harvest`: exact where the velocity is."""

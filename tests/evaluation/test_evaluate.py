@@ -142,14 +142,12 @@ def test_a_step_at_an_anchor_is_an_error_of_the_surrogate_there():
 
 
 def test_without_networks_samples_are_scored_only_at_conditions_that_the_surrogate_knows():
-    import torch
-
     score = stochastic_harvest()
-    ends = tuple((torch.from_numpy(score.outputs[k]), torch.from_numpy(score.conditions[k])) for k in (0, 2, 4))
-    assert served_by(served(score, samples=ends), score) == "sample"
-    fewer = tuple((y[:-12], x[:-12]) for y, x in ends)  # a category is missing
-    assert served_by(served(score, samples=fewer), score) == "transport"
-    assert evaluate(served(score, samples=fewer), score).served == "transport"
+    known = tuple(score.conditions[k] for k in (0, 2, 4))
+    assert served_by(served(score, sampled_conditions=known), score) == "sample"
+    fewer = tuple(x[:-12] for x in known)  # a category is missing
+    assert served_by(served(score, sampled_conditions=fewer), score) == "transport"
+    assert evaluate(served(score, sampled_conditions=fewer), score).served == "transport"
 
 
 def test_a_line_on_the_surrogates_own_clock_moves_as_it_does():

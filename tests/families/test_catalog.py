@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from pipeline.data.network import save_network
 from pipeline.errors import BundleError, ConfigurationError
-from pipeline.families.catalog import family_class, load_network, make_family, save_network
+from pipeline.families.catalog import family_class, load_network, make_family
 from pipeline.families.protocol import NetworkFamily
 from pipeline.families.quantile_forecaster.family import QuantileForecaster
 from pipeline.families.semicircles.family import SemicircleNetwork, Semicircles

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
-from pipeline.data.network import Network, Reparameterised
+from pipeline.data.network import Network, Reparameterised, save_network
 from pipeline.data.samples import check_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, DataError, HyperparameterError
-from pipeline.families.catalog import BUILT_IN, family_class, load_network, make_family, save_network
+from pipeline.families.catalog import BUILT_IN, family_class, load_network, make_family
 from pipeline.families.protocol import Data, FeaturedFamily, IngestSection, NetworkFamily, ScoredFamily
 from pipeline.families.torch_family import ModuleNetwork
 from tests.paths import CHECKOUT

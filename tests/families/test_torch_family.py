@@ -8,10 +8,10 @@ from pydantic import BaseModel
 from safetensors.numpy import load_file
 from torch import nn
 
-from pipeline.data.network import Network
+from pipeline.data.network import Network, save_network
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError, FitError
-from pipeline.families.catalog import load_network, make_family, save_network
+from pipeline.families.catalog import load_network, make_family
 from pipeline.families.protocol import Data, IngestSection, NetworkFamily
 from pipeline.families.torch_family import Family, NoSettings
 from pipeline.stages import dataset, harvest, ingest, train

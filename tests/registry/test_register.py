@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.registry.champion import champion_version
 from pipeline.registry.register import find_version, rollback, stands
-from pipeline.registry.tracking import open_store
+from pipeline.tracking.store import open_store
 
 MODEL = "semicircles"
 
@@ -150,7 +150,8 @@ from pathlib import Path
 import numpy as np
 from pipeline.registry.package import Candidate
 from pipeline.registry.register import register
-from pipeline.registry.tracking import Evidence, open_store
+from pipeline.registry.evidence import Evidence
+from pipeline.tracking.store import open_store
 from pipeline.surrogate import Surrogate
 from pipeline.evaluation.decision import Decision
 root, bundle = Path(sys.argv[1]), Path(sys.argv[2])

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.registry.register import find_version, stands
-from pipeline.registry.tracking import open_store
+from pipeline.tracking.store import open_store
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from pipeline.registry.package import REQUIREMENTS
-from pipeline.registry.tracking import open_store
+from pipeline.tracking.store import open_store
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ def sweep(tmp_path, monkeypatch, empty_store, fitted_surrogate, small_harvest, v
 
 
 def test_the_champion_is_registered_and_written_down(sweep, config, fitted_surrogate, small_harvest):
-    from pipeline.registry.tracking import open_store
+    from pipeline.tracking.store import open_store
 
     registration = run(config, [sweep / "params.yaml"], sweep)
     written = json.loads((sweep / "data" / "small" / "registration.json").read_text())

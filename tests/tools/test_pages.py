@@ -3,7 +3,7 @@
 import pytest
 
 import pipeline
-from pipeline.surrogate import choice
+from pipeline.surrogate import choice, cross_validation, model
 from tools import architecture, import_graph, reference
 
 REMEDY = "out of date: make docs"
@@ -39,10 +39,16 @@ def test_how_to_choose_states_the_constants_in_force():
     text = " ".join((import_graph.ROOT / "docs" / "choosing.md").read_text(encoding="utf-8").split())
     assert f"saves more than {choice.GAIN:.0%} of its error".replace("%", " %") in text
     assert f"at most {choice.ENOUGH} times what fresh draws" in text
-    assert f"fewer than {2 * choice.FEWEST_ROWS} conditions" in text
-    assert f"fewer than {choice.FEWEST_DRAWS} draws of any condition" in text
+    assert f"fewer than {2 * cross_validation.FEWEST_ROWS} conditions" in text
+    assert f"fewer than {cross_validation.FEWEST_DRAWS} draws of any condition" in text
     assert f"2 to {choice.MOST_METRIC_DIMENSIONS} outputs" in text
     assert f"{choice.WEIGHT_BY_ROOT_DIMENSION} √D" in text
+
+
+def test_concepts_state_the_constants_in_force():
+    text = " ".join((import_graph.ROOT / "docs" / "concepts.md").read_text(encoding="utf-8").split())
+    assert f"more than one standard error and {choice.GAIN:.0%}".replace("%", " %") in text
+    assert f"up to {model.FEW:,} points" in text
 
 
 def test_how_to_choose_has_every_sweep():

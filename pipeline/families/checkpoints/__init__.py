@@ -1,4 +1,4 @@
 """Networks that were trained elsewhere."""
 
-SHARED = "pipeline/registry"
+SHARED = "pipeline/tracking"
 """What DVC watches beside this folder: models of an MLflow store are fetched and asked by it."""

@@ -137,7 +137,7 @@ class Checkpoints(Family):
                 return self._network(_inside(source, place, "train.checkpoints"), hyperparameter), {}
             folder = Path(tempfile.mkdtemp())
             try:
-                from pipeline.registry.models import fetch
+                from pipeline.tracking.models import fetch
 
                 network = self._network(fetch(place, folder), hyperparameter)
             except BaseException:

@@ -59,7 +59,7 @@ class MlflowNetwork:
 
     def outputs(self, conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.float32]:
         """Outputs (N, draws, D) at conditions (N, C)."""
-        from pipeline.registry.models import predict
+        from pipeline.tracking.models import predict
 
         rows = np.repeat(conditions, draws, axis=0)
         frame = {column.name: rows[:, i] for i, column in enumerate(self.columns.conditions)}
@@ -73,7 +73,7 @@ class MlflowNetwork:
 
     @cached_property
     def _model(self) -> Any:
-        from pipeline.registry.models import load_model
+        from pipeline.tracking.models import load_model
 
         return load_model(self.folder)
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.fit_maps import fit_intervals
 from pipeline.transport.fit_network_maps import fit_network_maps
+from pipeline.transport.inner_pairs import Cells
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.inner_pairs import Cells
 from pipeline.transport.pairs import Cost, Edges, Interval, Pairs, euclidean_cost
 from pipeline.transport.training import History, PathTrainer
 
@@ -82,6 +82,7 @@ def train_paths(
     pairs: Sequence[Pairs],
     config: PairedConfig,
     generator: torch.Generator,
+    *,
     explore: bool,
     cells: Cells | None = None,
 ) -> list[float]:

@@ -71,7 +71,7 @@ class SemidualSolver:
             guess = self.maps(start, condition).flatten(0, 1)
         return minimise_batched(objective, guess, self.config.conjugate_iterations)
 
-    def step(self, learn_metric: bool) -> tuple[float, float]:
+    def step(self, *, learn_metric: bool) -> tuple[float, float]:
         """One outer step; returns the dual value (mean over the intervals) and the map's loss."""
         start, condition, end, end_condition = self.batches()
         minimum = self.conjugate(start, condition)

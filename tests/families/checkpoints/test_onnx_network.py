@@ -5,9 +5,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from pipeline.data.network import save_network
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, DataError
-from pipeline.families.catalog import load_network, save_network
+from pipeline.families.catalog import load_network
 from pipeline.families.checkpoints.onnx_network import OnnxNetwork
 from pipeline.registry.package import foreign_modules, locate, needed
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import BundleError
-from pipeline.registry.tracking import QUIET, URI_VARIABLE, open_store
+from pipeline.tracking.store import QUIET, URI_VARIABLE, open_store
 
 if TYPE_CHECKING:
     from mlflow.pyfunc import PyFuncModel

@@ -12,14 +12,15 @@ import torch
 from mlflow.models import infer_signature
 from safetensors.torch import save_file
 
+from pipeline.data.network import save_network
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError
-from pipeline.families.catalog import load_network, save_network
+from pipeline.families.catalog import load_network
 from pipeline.families.checkpoints.family import Checkpoints, CheckpointSettings
 from pipeline.families.checkpoints.mlflow_network import MlflowNetwork, onnx_file
 from pipeline.families.protocol import Data
-from pipeline.registry.models import fetch
-from pipeline.registry.tracking import open_store
+from pipeline.tracking.models import fetch
+from pipeline.tracking.store import open_store
 from tests.families.checkpoints.test_onnx_network import write
 
 COLUMNS = Schema(

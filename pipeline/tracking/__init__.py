@@ -1,0 +1,1 @@
+"""MLflow stores: where they are, and models in them that were logged elsewhere."""

@@ -1,0 +1,83 @@
+"""An MLflow tracking store with its registry: where it is, and a client of it.
+
+The default store belongs to the checkout: an SQLite file and an artifact folder beside it. A server takes their place
+where MLFLOW_TRACKING_URI is set. Nothing here touches MLflow's global state (its tracking URI, its active run), so that
+several stores can be used by one process.
+"""
+
+import os
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import RegistryError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+URI_VARIABLE = "MLFLOW_TRACKING_URI"
+SQLITE = "sqlite:///"
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",
+}
+"""Unless these are set before it is imported, MLflow sends telemetry, shows progress bars for copied files, and retries
+a server that does not answer for four minutes."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """An MLflow tracking store with its registry.
+
+    uri: MLflow's tracking URI. artifacts: URI of the folder that new experiments keep their artifacts in; None where
+    the store (a server) decides. root: the checkout whose git revision runs record.
+    """
+
+    uri: str
+    artifacts: str | None
+    root: Path
+
+    def client(self) -> "MlflowClient":
+        """A client of this store, whose database it creates where there is none; RegistryError where it cannot."""
+        for variable, value in QUIET.items():
+            os.environ.setdefault(variable, value)
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        try:
+            if self.uri.startswith(SQLITE):
+                _check_database(self.uri.removeprefix(SQLITE).partition("?")[0])
+            client = MlflowClient(tracking_uri=self.uri)
+            client.search_registered_models(max_results=1)  # a server is not asked before
+        except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
+            raise RegistryError(
+                f"{self.uri} cannot be opened as an MLflow store ({' '.join(str(error).split())}); check the store or "
+                f"{URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is used"
+            ) from error
+        return client
+
+
+def _check_database(path: str) -> None:
+    """Raise sqlite3.Error where the file is not a database, or cannot be written; MLflow would retry for minutes."""
+    with closing(sqlite3.connect(path, timeout=60)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        (number,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute(f"PRAGMA user_version = {number}")  # a write that changes nothing, and is taken back
+        connection.rollback()
+
+
+def open_store(root: Path = Path()) -> Store:
+    """The store that MLFLOW_TRACKING_URI names, else <root>/mlflow.db with artifacts in <root>/mlartifacts.
+
+    MLflow writes absolute artifact paths into the database, so that `models:/…` loads from any folder. After a checkout
+    was moved, earlier versions are no longer found (`find_version` returns None; registering again repairs it), and
+    new runs go to the new place.
+    """
+    root = root.resolve()
+    if uri := os.environ.get(URI_VARIABLE):
+        return Store(uri, None, root)
+    return Store(f"sqlite:///{root / 'mlflow.db'}", (root / "mlartifacts").as_uri(), root)
