@@ -180,8 +180,8 @@ class Surrogate:
         """Outputs (N, D) at conditions (N, C) of λ = start moved to each of `ends`, in their own units: (N, M, D)."""
         if self._own_rows is None:
             return self._mapped(curves, y, x, start, ends)
-        given = [np.asarray(t.cpu() if isinstance(t, Tensor) else t, np.float64) for t in (y, x)]
-        found = self._own_rows.find(*given, start)
+        outputs, known = (np.asarray(t.cpu() if isinstance(t, Tensor) else t, np.float64) for t in (y, x))
+        found = self._own_rows.find(outputs, known, start)
         others = np.setdiff1d(np.arange(len(y)), np.concatenate([np.zeros(0, np.intp), *(f.rows for f in found)]))
         result = np.empty((len(y), len(ends), y.shape[1]))
         if len(others):

@@ -55,7 +55,9 @@ def own_curves(samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, pa
     if deterministic:
         counts = counts.clip(max=1)
     orders = [np.argsort(group, kind="stable") for group in groups]
-    starts = [np.searchsorted(group[order], np.arange(counts.shape[1])) for group, order in zip(groups, orders, strict=True)]
+    starts = [
+        np.searchsorted(group[order], np.arange(counts.shape[1])) for group, order in zip(groups, orders, strict=True)
+    ]
     found: list[Curves] = []
     for count, block in _blocks(counts):
         for numbers in np.array_split(np.arange(count), -(-count // MOST_ROWS)):
@@ -82,7 +84,7 @@ def _blocks(counts: Index) -> Iterator[tuple[int, Index]]:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Rows of a call that are on a curve: their numbers (M,), their curves' (M,), the anchor whose own row they were."""
+    """Rows of a call on curves: their numbers (M,), their curves' (M,), the anchor whose own rows they were."""
 
     rows: Index
     curves: Index
@@ -149,7 +151,8 @@ class OwnRows:
         """The curves' points at λ = source, those of its own rows first; by origin where the maps have a share."""
         if source not in self._known:
             anchors = self._trajectories.anchors
-            near = anchors.interval(source) if anchors.near(source) is None else anchors.near(source)
+            number = anchors.near(source)
+            near = anchors.interval(source) if number is None else number
             origins = [near] if self.share == 1 else sorted(range(len(anchors.values)), key=lambda k: abs(k - near))
             every = np.arange(len(self._curves.conditions))
             made = []
@@ -183,9 +186,9 @@ class OwnRows:
         result = np.full(len(conditions), -1, np.intp)
         single = (conditions.astype(np.float32) == conditions).all(1)
         for i, key in enumerate(_keys(conditions)):
-            number, exact = self._numbers.get(key, (-1, None))
-            if number >= 0 and (single[i] or np.array_equal(exact, conditions[i])):
-                result[i] = number
+            known = self._numbers.get(key)
+            if known is not None and (single[i] or np.array_equal(known[1], conditions[i])):
+                result[i] = known[0]
         return result
 
 

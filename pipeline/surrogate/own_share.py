@@ -2,10 +2,10 @@
 
 Half A of every condition's draws fits maps T_k and is moved to the next anchor: by T_k, to the partner among half A of
 that anchor's draws, or half way between both. The error is the exact W2² to half B of that anchor's draws, which
-neither has seen; with few conditions the halves swap, too. Half way is taken unless another share is better by more than one standard error
-over conditions: it averages the noise of both anchors' draws, and was the best, or nearly so, for every law that was
-measured (docs/results.md). An average of both would blur atoms at the end of an output's range, so there the better one
-of the other two is taken.
+neither has seen; with few conditions the halves swap, too. Half way is taken unless another share is better by more
+than one standard error: it averages the noise of both anchors' draws, and was the best, or nearly so, for most laws
+that were measured (docs/results.md). An average would blur atoms at the end of an output's range: there partners are
+taken unless the maps are better.
 """
 
 from collections.abc import Sequence
@@ -67,7 +67,9 @@ def choose_own_share(
     prior = 1.0 if parts.atoms.columns else 0.5
     chosen = alike[counts[0][alike] >= FEWEST_DRAWS]
     if not len(chosen):
-        return OwnShare(prior, (Candidate(NAMES[prior], chosen=True, remark="too few draws of a condition to compare"),))
+        return OwnShare(
+            prior, (Candidate(NAMES[prior], chosen=True, remark="too few draws of a condition to compare"),)
+        )
     generator = np.random.default_rng(seed)
     halves = _halves(harvest.groups, generator.permutation(chosen), generator)
     errors = _errors(samples, latent, parts, config, seed, *halves)
@@ -152,7 +154,9 @@ def _exact(points: Array, truth: Array) -> float:
 
 def _refitted(train: Sequence[AnchorSamples], parts: Parts, config: SurrogateConfig, seed: int) -> TransportMaps:
     """Maps as those of the fit, of half of the draws."""
-    made = TransportMaps(len(train) - 1, train[0].outputs.shape[1], parts.scaling.shape, exact=bool(parts.atoms.columns))
+    made = TransportMaps(
+        len(train) - 1, train[0].outputs.shape[1], parts.scaling.shape, exact=bool(parts.atoms.columns)
+    )
     made = made.to(train[0].outputs.device)
     knots = parts.clock.coordinates(parts.clock.anchors)
     fit_paired([Interval(a, b) for a, b in pairwise(train)], False, made, None, config, seed, knots)

@@ -71,7 +71,9 @@ def test_other_rows_and_other_conditions_go_by_the_maps(known, clouds):
 def test_a_condition_that_an_anchor_lacks_goes_by_the_maps():
     x = np.arange(40.0)[:, None] / 10
     some = [x, x, x[:30]]
-    harvest = Harvest.from_arrays(ANCHORS, [c + a for c, a in zip(some, ANCHORS, strict=True)], some, deterministic=True)
+    harvest = Harvest.from_arrays(
+        ANCHORS, [c + a for c, a in zip(some, ANCHORS, strict=True)], some, deterministic=True
+    )
     surrogate = Surrogate.fit(harvest, moment(**PLAIN))
     maps = Surrogate(replace(surrogate._fit, own_share=0.0))
     found, mapped = (s.transport(x, x, 0.0, 0.5) for s in (surrogate, maps))
