@@ -44,8 +44,8 @@ class Fit:
 
     config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or None; then samples has
     outputs (N_k, D) and conditions (N_k, C) per anchor, float64. own_share: how far `transport` of these rows follows
-    their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone. history: training curves. clock_errors: of the clocks
-    that were compared, by name. candidates: the record of model selection.
+    their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone. history: training curves.
+    clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
     """
 
     parts: Parts

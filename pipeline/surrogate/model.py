@@ -152,7 +152,8 @@ class Surrogate:
         many of the harvest's rows are exactly at an end of an output's range, rows at that end are spread over their
         images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. Rows of the harvest
         itself, where it has no networks and all anchors hold their condition, are moved to rows of the other anchors,
-        or nearer to them, as `own_share` says; those of a deterministic network exactly. Raises HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
+        or nearer to them, as `own_share` says; those of a deterministic network exactly. Raises HyperparameterError
+        for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
 

@@ -37,7 +37,7 @@ REMEMBERED = 4
 
 @dataclass(frozen=True, eq=False)
 class Curves:
-    """R curves through the harvest's rows: conditions (R, C), and outputs (R, D) at every anchor, in their own units."""
+    """R curves through the harvest's rows: conditions (R, C), outputs (R, D) at every anchor, in their own units."""
 
     conditions: Array
     outputs: tuple[Array, ...]
