@@ -4,9 +4,10 @@ And how `transport` moves the harvest's own rows, by the errors of held-back dra
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pipeline.clocks.bases import CALIBRATED, HOLD
+from pipeline.evaluation.record import Kind
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -15,8 +16,6 @@ CLOCK = "clock "
 """What a clock's name begins with in a fit's record."""
 OWN = "own rows "
 """What the names of ways to move the harvest's own rows begin with; all other candidates are variants."""
-
-Kind = Literal["variant", "clock", "own rows"]
 
 
 @dataclass(frozen=True)

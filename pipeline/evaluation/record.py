@@ -87,10 +87,14 @@ class CrossingsRecord(_Frozen):
     networks: float | None = None
 
 
+Kind = Literal["variant", "clock", "own rows"]
+"""What a candidate of a fit is."""
+
+
 class CandidateRecord(_Frozen):
     """A variant, a clock or a way to move own rows that the fit compared; see `pipeline.evaluation.compared.Row`."""
 
-    kind: Literal["variant", "clock", "own rows"]
+    kind: Kind
     name: str
     error: float | None = None
     standard_error: float | None = None
