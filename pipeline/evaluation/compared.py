@@ -1,17 +1,21 @@
-"""What a fit compared before it chose: variants of the Lagrangian and clocks, by the errors of left-out anchors."""
+"""What a fit compared before it chose: variants of the Lagrangian and clocks, by the errors of left-out anchors.
+
+And how `transport` moves the harvest's own rows, by the errors of held-back draws.
+"""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Self
 
 from pipeline.clocks.bases import CALIBRATED, HOLD
+from pipeline.evaluation.record import Kind
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 CLOCK = "clock "
-"""What a clock's name begins with in a fit's record; all other candidates are variants."""
-
-Kind = Literal["variant", "clock"]
+"""What a clock's name begins with in a fit's record."""
+OWN = "own rows "
+"""What the names of ways to move the harvest's own rows begin with; all other candidates are variants."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
-    """The candidates of a fit, variants before clocks, each kind with the one in use marked.
+    """The candidates of a fit, variants, clocks, own rows, each kind with the one in use marked.
 
     judged: whether any anchor was left out. caveats: sentences on what the comparison cannot say.
     """
@@ -47,7 +51,7 @@ class Compared:
         variants = tuple(
             Row("variant", c.name, c.error, c.standard_error, c.name == surrogate.config.variant, c.remark)
             for c in surrogate.candidates
-            if not c.name.startswith(CLOCK)
+            if not c.name.startswith((CLOCK, OWN))
         )
         clocks = tuple(
             Row("clock", name, c.error, c.standard_error, c.chosen or name == surrogate.clock, c.remark)
@@ -57,8 +61,13 @@ class Compared:
         judged = any(row.error is not None for row in (*variants, *clocks))
         if not any(row.chosen for row in clocks):
             clocks += (Row("clock", surrogate.clock, chosen=True, remark=_origin(surrogate, judged=bool(clocks))),)
-        rows = (*variants, *clocks)
-        return cls(rows, judged, _caveats(surrogate, rows, judged=judged))
+        own = tuple(
+            Row("own rows", name, c.error, c.standard_error, c.chosen, c.remark)
+            for c in surrogate.candidates
+            if (name := c.name.removeprefix(OWN)) != c.name
+        )
+        caveats = _caveats(surrogate, (*variants, *clocks), judged=judged)
+        return cls((*variants, *clocks, *own), judged, caveats)
 
     def of_kind(self, kind: Kind) -> tuple[Row, ...]:
         """The candidates of one kind."""

@@ -87,10 +87,14 @@ class CrossingsRecord(_Frozen):
     networks: float | None = None
 
 
-class CandidateRecord(_Frozen):
-    """A variant or a clock that the fit compared; see `pipeline.evaluation.compared.Row`."""
+Kind = Literal["variant", "clock", "own rows"]
+"""What a candidate of a fit is."""
 
-    kind: Literal["variant", "clock"]
+
+class CandidateRecord(_Frozen):
+    """A variant, a clock or a way to move own rows that the fit compared; see `pipeline.evaluation.compared.Row`."""
+
+    kind: Kind
     name: str
     error: float | None = None
     standard_error: float | None = None
@@ -201,7 +205,7 @@ class Record(_Frozen):
     @property
     def choice(self) -> str:
         """Variant and clock in use; and from how many each was chosen, where anchors were left out to choose them."""
-        judged = [c.kind for c in self.candidates if c.error is not None]
+        judged = [c.kind for c in self.candidates if c.error is not None and c.kind != "own rows"]
         variants, clocks = judged.count("variant"), judged.count("clock")
         variant = f"{self.variant} (of {variants} variants)" if variants > 1 else self.variant
         how = ", by left-out anchors" if judged else ", no anchor left out"

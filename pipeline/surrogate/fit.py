@@ -21,6 +21,7 @@ from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.decide import decide
+from pipeline.surrogate.own_share import OwnShare, choose_own_share
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
 from pipeline.transport.fit_atoms import fit_atoms
@@ -46,7 +47,9 @@ class Fit:
 
     vertices: the anchors, each of P ≥ 1 numbers. order: the coordinates in the order in which draws are coupled and
     geodesics nested. config: the resolved settings (variant, speed and alpha chosen). networks: one per anchor, or
-    None; then samples has outputs (N_k, D) and conditions (N_k, C) per anchor, float64. history: training curves.
+    None; then samples has outputs (N_k, D) and conditions (N_k, C) per anchor, float64. own_share: how far `transport`
+    of these rows follows their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone.
+    history: training curves.
     clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
     """
 
@@ -61,6 +64,7 @@ class Fit:
     history: History
     clock_errors: dict[str, float]
     candidates: tuple[Candidate, ...] = ()
+    own_share: float = 0.0
 
     @property
     def clock(self) -> Clock:
@@ -110,6 +114,10 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parts.parameters()):
         raise FitError("the fit's weights are not finite; lower the learning rates, or look at the harvest's outliers")
     parts.requires_grad_(False)
+    own = OwnShare(1.0)
+    if not deterministic:
+        with _threads_for(sum(map(len, harvest.outputs)), where):
+            own = choose_own_share(harvest, samples, latent, parts, config, seed)
     return Fit(
         parts.eval(),
         harvest.vertices,
@@ -121,7 +129,8 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
         samples=() if harvest.networks is not None else _samples(harvest),
         history=history,
         clock_errors=decided.clock_errors,
-        candidates=decided.candidates,
+        candidates=(*decided.candidates, *own.candidates),
+        own_share=own.share,
     )
 
 

@@ -24,6 +24,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
+from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
@@ -106,12 +107,18 @@ class Surrogate:
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
-        """What was compared before variant and clock were chosen: the variants, then the clocks ("clock NAME").
+        """What was compared: the variants, then the clocks ("clock NAME"), then the ways to move own rows.
 
         An error is that of the left-out anchors, in standardised units; None where none could be left out, so that the
-        choice is a declared prior. standard_error: of the difference from the best candidate's error.
+        choice is a declared prior. standard_error: of the difference from the best candidate's error. Of the ways to
+        move the harvest's own rows ("own rows NAME") it is that of draws held back: exact W₂².
         """
         return self._fit.candidates
+
+    @property
+    def own_share(self) -> float:
+        """How far `transport` of the harvest's own rows follows their partners: 0 (the maps alone), ½ or 1."""
+        return self._fit.own_share
 
     @property
     def anchors(self) -> tuple[float, ...]:
@@ -158,9 +165,11 @@ class Surrogate:
         within one the path is evaluated at the clock's position. A round trip returns within
         `trajectory.ROUND_TRIP` standardised units; a UserWarning is issued where a map folds, so that it cannot. Where
         many of the harvest's rows are exactly at an end of an output's range, rows at that end are spread over their
-        images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. With several
-        hyperparameters samples start at an anchor, and maps are chained along edges to all corners of the target's
-        cell. Raises HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
+        images, equal rows of a call evenly; a sample that arrives at an end cannot be moved back. Rows of the harvest
+        itself, where it has no networks and all anchors hold their condition, are moved to rows of the other anchors,
+        or nearer to them, as `own_share` says; those of a deterministic network exactly. With several hyperparameters
+        samples start at an anchor, and maps are chained along edges to all corners of the target's cell. Raises
+        HyperparameterError for a λ outside the anchors, DataError for samples that cannot be used.
         """
         return self.path(outputs, conditions, source, [target])[:, 0]
 
@@ -177,17 +186,47 @@ class Surrogate:
         y, x = self._inputs(outputs, conditions, curves)
         if not len(y) or not ends:
             return as_given(torch.empty(len(y), len(ends), y.shape[1], device=self.device), outputs)
-        condition = curves.parts.scaling.condition(x)
-        if len(start) == 1:
-            (first,), lasts = start, [end[0] for end in ends]
-            moved = curves.walk(curves.latent(y, x, condition, first), condition, first, lasts)
-        else:
+        if len(start) > 1:
+            condition = curves.parts.scaling.condition(x)
             moved = walk_cells(curves, self._mesh, (y, x, condition), start, ends)
-        result = as_given(curves.restore(_finite(moved)), outputs)
+            result = as_given(curves.restore(_finite(moved)), outputs)
+        else:
+            result = as_given(self._moved(curves, y, x, start[0], [end[0] for end in ends]), outputs)
         for m, end in enumerate(ends):
             if end == start:
                 result[:, m] = outputs  # exact, without the rounding to float32
         return result
+
+    def _moved(self, curves: Trajectories, y: Tensor, x: Tensor, start: float, ends: Sequence[float]) -> Tensor:
+        """Outputs (N, D) at conditions (N, C) of λ = start moved to each of `ends`, in their own units: (N, M, D)."""
+        if self._own_rows is None:
+            return self._mapped(curves, y, x, start, ends)
+        outputs, known = (np.asarray(t.cpu() if isinstance(t, Tensor) else t, np.float64) for t in (y, x))
+        found = self._own_rows.find(outputs, known, start)
+        others = np.setdiff1d(np.arange(len(y)), np.concatenate([np.zeros(0, np.intp), *(f.rows for f in found)]))
+        result = np.empty((len(y), len(ends), y.shape[1]))
+        if len(others):
+            moved = self._mapped(curves, y[others], x[others], start, ends)
+            result[others] = moved.cpu() if isinstance(moved, Tensor) else moved
+        for own in found:
+            result[own.rows] = self._own_rows.moved(own, ends, curves)
+        return torch.from_numpy(result)
+
+    @staticmethod
+    def _mapped(curves: Trajectories, y: Tensor, x: Tensor, start: float, ends: Sequence[float]) -> Tensor:
+        """As `_moved`, by the maps T_k alone."""
+        condition = curves.parts.scaling.condition(x)
+        moved = curves.walk(curves.latent(y, x, condition, start), condition, start, ends)
+        return curves.restore(_finite(moved))
+
+    @cached_property
+    def _own_rows(self) -> OwnRows | None:
+        """The curves through the harvest's own rows; None where they go by the maps, as all others do."""
+        fit = self._fit
+        if not fit.own_share or not fit.samples:
+            return None
+        curves = own_curves(fit.samples, fit.deterministic, fit.parts, self._mesh)
+        return None if curves is None else OwnRows(curves, fit.own_share, self._trajectories)
 
     @torch.no_grad()
     def sample(

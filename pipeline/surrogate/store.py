@@ -32,7 +32,9 @@ from pipeline.transport.atoms import Atoms
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
-FORMAT = 3
+FORMAT = 4
+READABLE = (3, FORMAT)
+"""A bundle of format 3 knows no share of its own rows: all rows go by the maps."""
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
@@ -54,7 +56,7 @@ def write_bundle(fit: Fit, path: Path) -> None:
 def read_bundle(path: Path, device: str) -> Fit:
     """Read a bundle; BundleError names the file that is missing, changed or of another version."""
     document = read_json(path / DOCUMENT, "surrogate")
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    if not isinstance(document, dict) or document.get("format") not in READABLE:
         raise BundleError(f"{path / DOCUMENT} is not a surrogate of format {FORMAT}; save it again with this version")
     try:
         check_files(path, document["sha256"], "surrogate")
@@ -96,6 +98,7 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
         history=document["history"],
         clock_errors=document["clock_errors"],
         candidates=tuple(Candidate(**line) for line in document["candidates"]),
+        own_share=float(document["own_share"]) if document["format"] == FORMAT else 0.0,
     )
 
 
@@ -111,6 +114,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         **({"further_clocks": further, "order": list(fit.order)} if several else {}),
         "clock_errors": fit.clock_errors,
         "candidates": [asdict(candidate) for candidate in fit.candidates],
+        "own_share": fit.own_share,
         "deterministic": fit.deterministic,
         "networks": fit.networks is not None,
         "codes": fit.parts.scaling.codes,

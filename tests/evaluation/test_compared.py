@@ -38,6 +38,17 @@ def test_variants_and_clocks_stand_apart_and_one_of_each_is_chosen():
     assert found.judged
 
 
+def test_ways_to_move_own_rows_stand_apart_and_judge_no_variant():
+    own = (Candidate("own rows mapped", 0.2, 0.01), Candidate("own rows half way", 0.1, 0.0, chosen=True))
+    found = compared(JUDGED + own)
+    assert found.of_kind("own rows") == (
+        Row("own rows", "mapped", 0.2, 0.01),
+        Row("own rows", "half way", 0.1, 0.0, chosen=True),
+    )
+    assert (found.of_kind("variant"), found.of_kind("clock")) == tuple(map(compared().of_kind, ("variant", "clock")))
+    assert not compared(PRIOR + own, (0.1, 0.9)).judged
+
+
 def test_a_clock_in_use_without_an_error_of_its_own_is_listed():
     (row,) = [row for row in compared(in_use="skewed log", base="log").of_kind("clock") if row.chosen]
     assert (row.name, row.error) == ("skewed log", None)

@@ -169,6 +169,15 @@ def test_the_report_says_what_was_compared(tmp_path):
     assert _Elements(html).open == []
 
 
+def test_the_report_says_how_own_rows_are_moved(tmp_path):
+    own = (Candidate("own rows mapped", 0.5, 0.02), Candidate("own rows half way", 0.25, 0.0, chosen=True))
+    html, _ = _write(tmp_path, stochastic_harvest(), candidates=JUDGED + own)
+    section, rows = _section(html)
+    assert rows[-2:] == [["mapped", "0.500 ± 0.0200", ""], ["half way", "0.250", "✓"]]
+    assert "held-back error" in section
+    assert _Elements(html).open == []
+
+
 def test_the_report_says_where_the_choice_is_a_prior(tmp_path):
     prior = (Candidate("K_theta-U", chosen=True, remark="no anchor can be left out: declared prior"),)
     html, _ = _write(tmp_path, stochastic_harvest(), candidates=prior)

@@ -11,6 +11,7 @@ import torch
 from pipeline.errors import BundleError
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.store import _digest
 from tests.clouds import circles_harvest, moment
 
 TARGETS = [0.0, 0.3, 0.5, 0.8, 1.0]
@@ -46,6 +47,7 @@ def test_loaded_surrogate_answers_bit_for_bit_the_same(saved):
         "clock_base",
         "clock_errors",
         "candidates",
+        "own_share",
         "schema",
         "config",
         "deterministic",
@@ -164,13 +166,30 @@ def test_missing_field_is_found(copy, field):
         Surrogate.load(copy)
 
 
-@pytest.mark.parametrize("value", [0, 1, 2, 4, None, "3"])  # 1: clocks without a skew; 2: maps as networks
+@pytest.mark.parametrize("value", [0, 1, 2, 5, None, "4"])  # 1: clocks without a skew; 2: maps as networks
 def test_other_format_is_refused(copy, value):
     document = json.loads((copy / "surrogate.json").read_text())
     document["format"] = value
     (copy / "surrogate.json").write_text(json.dumps(document))
-    with pytest.raises(BundleError, match=r"surrogate\.json is not a surrogate of format 3; save it again"):
+    with pytest.raises(BundleError, match=r"surrogate\.json is not a surrogate of format 4; save it again"):
         Surrogate.load(copy)
+
+
+def test_a_bundle_of_format_3_moves_all_rows_by_the_maps(skewed_surrogate, skewed, tmp_path):
+    matched = Surrogate(dataclasses.replace(skewed_surrogate._fit, own_share=1.0))
+    matched.save(tmp_path / "s")
+    assert Surrogate.load(tmp_path / "s").own_share == 1
+    document = json.loads((tmp_path / "s" / "surrogate.json").read_text())
+    document["format"] = 3
+    del document["own_share"]
+    content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
+    document["digest"] = _digest(content, document["sha256"])
+    (tmp_path / "s" / "surrogate.json").write_text(json.dumps(document))
+    older = Surrogate.load(tmp_path / "s")
+    assert older.own_share == 0
+    maps = Surrogate(dataclasses.replace(skewed_surrogate._fit, own_share=0.0))
+    y, x = skewed.outputs[0], skewed.conditions[0]
+    np.testing.assert_array_equal(older.transport(y, x, 0.0, 0.7), maps.transport(y, x, 0.0, 0.7))
 
 
 def test_skew_by_condition_comes_back(skewed_surrogate, skewed, tmp_path):
