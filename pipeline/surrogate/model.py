@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Given, locate_rows
+from pipeline.data.mesh import Given, Grid, locate_rows
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
@@ -24,6 +24,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
+from pipeline.surrogate.order import choose_order, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """The largest number of points moved on NumPy arrays; for more, torch is as fast on one thread, and has several."""
+
+EFFECT_DRAWS = 8
+"""Draws of a condition on which the effect of the hyperparameters' order is measured."""
 
 
 class Surrogate:
@@ -68,7 +72,19 @@ class Surrogate:
         seed on one machine. Raises ConfigurationError for settings that do not fit the harvest, FitError where the
         result is not finite.
         """
-        return cls(fit_parts(harvest, config or SurrogateConfig(), seed, device))
+        config = config or SurrogateConfig()
+        if len(harvest.schema.hyperparameters) == 1:
+            return cls(fit_parts(harvest, config, seed, device))
+
+        def fitted(some: Harvest, settings: SurrogateConfig) -> "Surrogate":
+            return cls(fit_parts(some, settings, seed, device))
+
+        config, record = choose_order(harvest, config, fitted)
+        fit = fit_parts(harvest, config, seed, device)
+        if record:
+            effect = cls(fit).order_effect(shown_conditions(harvest))
+            fit = replace(fit, candidates=(*fit.candidates, *with_effect(record, effect)))
+        return cls(fit)
 
     @property
     def schema(self) -> Schema:
@@ -313,6 +329,37 @@ class Surrogate:
             found = self._trajectories.positions(interval, located[intervals == interval], condition[chosen])
             result[intervals == interval] = found[:, 0].cpu().numpy()
         return result
+
+    @torch.no_grad()
+    def order_effect(self, conditions: ArrayT) -> float:
+        """How far answers depend on the order of the hyperparameters: 0 where geodesics commute, as straight ones do.
+
+        The root mean square distance between the centres of all cells when geodesics are nested in this order and in
+        the reverse one, between the same draws of the corners, in units of the corners' distances from their mean.
+        conditions: (N, C). 0 for one hyperparameter, and for scattered anchors, whose order is that of the vertices.
+        """
+        mesh = self._mesh
+        if not isinstance(mesh, Grid) or len(mesh.axes) == 1:
+            return 0.0
+        x = np.asarray(as_given(self._conditions(conditions, self._trajectories), np.zeros(0)), np.float64)
+        rows, difference, size = Rows.of(x), 0.0, 0.0
+        backwards = replace(self._trajectories, mesh=replace(mesh, order=mesh.order[::-1]))
+        for cell in range(mesh.cell_count):
+            corners = mesh.corners(cell)
+            outputs = self._ends.outputs(corners, x, rows, EFFECT_DRAWS, 0)
+            scaling = self._parts.scaling
+            condition = scaling.condition(self._trajectories.given(np.repeat(x, EFFECT_DRAWS, axis=0)))
+            ends = [
+                scaling.standardise(self._trajectories.given(np.asarray(y, np.float64).reshape(len(condition), -1)))
+                for y in outputs
+            ]
+            vertices = np.array([self.vertices[c] for c in corners])
+            centre = np.repeat(vertices.mean(0)[None], len(condition), axis=0)
+            one, other = (curves.within(cell, ends, centre, condition) for curves in (self._trajectories, backwards))
+            difference += float((one - other).square().sum())
+            stacked = torch.stack(ends)
+            size += float((stacked - stacked.mean(0)).square().sum(-1).mean(0).sum())
+        return float(np.sqrt(difference / size)) if size else 0.0
 
     def _located(self, value: object) -> tuple[float, ...]:
         """One λ as P numbers."""
