@@ -17,6 +17,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, FitError
+from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.choice import Candidate, choose
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.own_share import OwnShare, choose_own_share
@@ -46,6 +47,7 @@ class Fit:
     outputs (N_k, D) and conditions (N_k, C) per anchor, float64. own_share: how far `transport` of these rows follows
     their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone. history: training curves.
     clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
+    barriers: of every interval; None where they were not looked for.
     """
 
     parts: Parts
@@ -58,6 +60,7 @@ class Fit:
     clock_errors: dict[str, float]
     candidates: tuple[Candidate, ...] = ()
     own_share: float = 0.0
+    barriers: tuple[Barrier, ...] | None = None
 
     @property
     def clock(self) -> Clock:

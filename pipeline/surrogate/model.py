@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -15,9 +16,10 @@ from torch import Tensor
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import DataError, HyperparameterError
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
+from pipeline.surrogate.barriers import Barrier, Broken
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
@@ -56,6 +58,7 @@ class Surrogate:
             straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
         )
+        self._broken = Broken(self._anchors.values, fit.barriers or ())
         self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts)
 
     @classmethod
@@ -117,6 +120,27 @@ class Surrogate:
     def own_share(self) -> float:
         """How far `transport` of the harvest's own rows follows their partners: 0 (the maps alone), ½ or 1."""
         return self._fit.own_share
+
+    @property
+    def barriers(self) -> tuple[Barrier, ...] | None:
+        """What mixtures of both anchors' networks score in every interval; None where that was not looked for.
+
+        In a broken interval `sample` answers, with a UserWarning, by the network of the end that scores better at λ.
+        """
+        return self._fit.barriers
+
+    def with_barriers(self, barriers: Sequence[Barrier]) -> Self:
+        """This surrogate with what `pipeline.surrogate.barrier_check.find_barriers` found, one for every interval.
+
+        Raises ConfigurationError for those of other anchors, or for a harvest without networks.
+        """
+        found, own = [barrier.anchors for barrier in barriers], list(pairwise(self.anchors))
+        if found != own or self.networks is None:
+            raise ConfigurationError(
+                f"barriers are of the intervals {found}; this surrogate has {own} and "
+                f"{'no ' if self.networks is None else ''}networks; check its own harvest, with networks"
+            )
+        return type(self)(replace(self._fit, barriers=tuple(barriers)))
 
     @property
     def anchors(self) -> tuple[float, ...]:
@@ -216,8 +240,9 @@ class Surrogate:
 
         Both anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
         UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
-        continuous in λ, and at an anchor it is an output of that anchor. Draws depend on the seed and their condition
-        alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
+        continuous in λ, and at an anchor it is an output of that anchor. Inside a broken interval (`barriers`) it is, with
+        a UserWarning, an output of the end that scores better at λ. Draws depend on the seed and their condition alone;
+        rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
         (no extrapolation), DataError for conditions that cannot be used.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
@@ -227,6 +252,8 @@ class Surrogate:
         intervals, values = self._rows_at(hyperparameter, len(x))
         if self.networks is None:
             self._warn_of_nearest()
+        for verdict in self._broken.verdicts(intervals, values):
+            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=2)
         known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
@@ -264,8 +291,7 @@ class Surrogate:
             start, end = (scaling.standardise(curves.given(y)) for y in flat)
             moved = curves.between(start, end, x, positions)[:, 0]
             result = np.array(as_given(curves.restore(_finite(moved)), left), np.float64).reshape(left.shape)
-        for anchor, own in ((interval, left), (interval + 1, right)):
-            at = values == self.anchors[anchor]
+        for at, own in zip(self._broken.at_ends(interval, values), (left, right), strict=True):
             result[at] = own[at]
         return np.asarray(result, np.float64)
 
