@@ -230,11 +230,11 @@ def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
 
 
 def check_episodes(scores: object, family: str, fewest: int = 1) -> dict[str, NDArray[np.float64]]:
-    """What `episode_scores` returned, (n,) each; ConfigurationError unless finite, and of `fewest` episodes at least."""
+    """What `episode_scores` returned, (n,) each; ConfigurationError unless finite and of `fewest` episodes at least."""
     if isinstance(scores, dict) and scores and all(isinstance(name, str) for name in scores):
         found = {name: np.asarray(values, np.float64) for name, values in scores.items()}
-        first = next(iter(found.values()))
-        if all(a.shape == (len(first),) and len(a) >= fewest and np.isfinite(a).all() for a in found.values()):
+        alike = len({a.shape for a in found.values()}) == 1
+        if alike and all(a.ndim == 1 and len(a) >= fewest and np.isfinite(a).all() for a in found.values()):
             return found
     raise ConfigurationError(
         f"episode_scores() of {family} returned {scores!r}; finite numbers (n,) by their names are needed, of "

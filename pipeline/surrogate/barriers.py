@@ -102,10 +102,10 @@ class Barrier:
         if not self.broken:
             return f"between {left} and {right} mixtures of both networks do no harm"
         worst = max(self.mixtures, key=lambda m: m.shortfall)
+        train = "" if self.train_at is None else f"; train {self.train_at:g} to mend it"
         return (
             f"broken between {left} and {right}: at {worst.hyperparameter:g} a mixture of both networks scores "
-            f"{worst.mixture:.4g}, the worse of them {min(worst.left, worst.right):.4g}; served is {self.served}; "
-            f"train {self.train_at:g} to mend it"
+            f"{worst.mixture:.4g}, the worse of them {min(worst.left, worst.right):.4g}; served is {self.served}{train}"
         )
 
     @property

@@ -240,9 +240,9 @@ class Surrogate:
 
         Both anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
         UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
-        continuous in λ, and at an anchor it is an output of that anchor. Inside a broken interval (`barriers`) it is, with
-        a UserWarning, an output of the end that scores better at λ. Draws depend on the seed and their condition alone;
-        rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
+        continuous in λ, and at an anchor it is an output of that anchor. Inside a broken interval (`barriers`) it is an
+        output of the end that scores better at λ, with a UserWarning. Draws depend on the seed and their condition
+        alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
         (no extrapolation), DataError for conditions that cannot be used.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
@@ -253,7 +253,7 @@ class Surrogate:
         if self.networks is None:
             self._warn_of_nearest()
         for verdict in self._broken.verdicts(intervals, values):
-            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=2)
+            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
         known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
         result = np.empty((len(x), draws, len(self.schema.outputs)))

@@ -11,7 +11,7 @@ from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import COLUMNS, Record, errors_csv
 from pipeline.evaluation.scores import SURROGATE
-from pipeline.evaluation.task import TaskTable
+from pipeline.evaluation.task_table import TaskTable
 from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 
