@@ -64,7 +64,8 @@ class Wells:
     """
 
     def __init__(self, luck: float = 0.0) -> None:
-        self.luck, self.asked = luck, []
+        self.luck = luck
+        self.asked: list[tuple[float, range]] = []
 
     def episode_scores(self, policy, data, hyperparameter, seed, episodes=None):
         self.asked.append((hyperparameter, episodes))
@@ -97,7 +98,9 @@ def plain(kind) -> Surrogate:
 
 @pytest.fixture(scope="module")
 def barriers(kind) -> tuple[Barrier, ...]:
-    return find_barriers(policies_harvest(kind), Wells(), Data(), episodes=20)
+    found = find_barriers(policies_harvest(kind), Wells(), Data(), episodes=20)
+    assert found is not None
+    return found
 
 
 @pytest.fixture(scope="module")
