@@ -26,12 +26,14 @@ class Validation:
     """The errors of all methods: a row for each method, a column for each held-out value, and their mean.
 
     measure: what the errors are, as validation calls it. choice: variant and clock in use, and how they were chosen.
+    broken: a sentence for every interval in which an anchor's own network is served.
     """
 
     measure: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     choice: str = ""
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,8 @@ def read_validation(folder: Path) -> Validation:
         (record.labels[method], *(f"{row[value]:.4g}" for value in values), f"{record.mean[method]:.4g}")
         for method, row in errors.items()
     )
-    return Validation(
-        record.measure, ("method", *(f"{value:g}" for value in values), "mean"), tuple(rows), record.choice
-    )
+    columns = ("method", *(f"{value:g}" for value in values), "mean")
+    return Validation(record.measure, columns, tuple(rows), record.choice, record.broken)
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
@@ -89,6 +90,7 @@ def as_markdown(summary: Summary) -> str:
         f"`{registration.uri}`",
         registration.reason,
         f"Chosen: {chosen}.",
+        *(f"Barrier: {sentence}." for sentence in summary.validation.broken),
         table,
         f"Report: `{summary.report}`",
     )

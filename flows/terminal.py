@@ -53,5 +53,7 @@ def show(summary: Summary) -> None:
         console.print(shown, highlight=False)
     console.print(summary.registration.reason, highlight=False)
     console.print(f"Chosen  {summary.validation.choice}", soft_wrap=True, highlight=False)
+    for sentence in summary.validation.broken:
+        console.print(f"Barrier {sentence}", soft_wrap=True, highlight=False)
     console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)

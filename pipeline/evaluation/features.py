@@ -19,7 +19,8 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.comparison import LARGEST_GROUP, evenly
 from pipeline.evaluation.distances import squared_mean_discrepancy, wasserstein2_squared
 from pipeline.evaluation.methods.trained import TRAINED
-from pipeline.evaluation.task import TaskTable, policies
+from pipeline.evaluation.task import policies
+from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.protocol import Data, FeaturedFamily
 
 if TYPE_CHECKING:

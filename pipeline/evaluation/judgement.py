@@ -9,10 +9,11 @@ from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import Evaluation
-from pipeline.evaluation.task import TaskTable
+from pipeline.evaluation.task_table import TaskTable
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
+    from pipeline.surrogate.barriers import Barrier
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Facts:
     """What was validated.
 
     digests: SHA-256 by name (surrogate, fit, score). rows: of the two harvests by name. compared: what the fit chose
-    variant and clock from.
+    variant and clock from. barriers: what mixtures score in every interval; () where that was not looked for.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Facts:
     digests: dict[str, str]
     rows: dict[str, int]
     compared: Compared
+    barriers: "tuple[Barrier, ...]" = ()
 
     @classmethod
     def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest) -> "Facts":
@@ -48,6 +50,7 @@ class Facts:
             digests={"surrogate": surrogate.digest, "fit": fit.digest, "score": score.digest},
             rows={"fit": sum(map(len, fit.outputs)), "score": sum(map(len, score.outputs))},
             compared=Compared.of(surrogate),
+            barriers=surrogate.barriers or (),
         )
 
 

@@ -6,6 +6,7 @@ sentences) is in lists, which DVC leaves out.
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -20,6 +21,8 @@ from pipeline.storage.files import read_json
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
     from pipeline.evaluation.scores import Evaluation, Score
+    from pipeline.evaluation.task_table import TaskTable
+    from pipeline.surrogate.barriers import Barrier
 
 COLUMNS = ("role", "hyperparameter", "method", "error", "spread", "truth_spread")
 """Of errors.csv; the distances beside the error follow by their names."""
@@ -112,13 +115,56 @@ class TaskRecord(_Frozen):
     hyperparameter: float
 
 
+class MixtureRecord(_Frozen):
+    """Mean scores of a mixture and of both ends under one λ; see `pipeline.surrogate.barriers.Mixture`."""
+
+    share: float
+    hyperparameter: float
+    mixture: float
+    left: float
+    right: float
+    standard_error: float
+
+
+class BarrierRecord(_Frozen):
+    """The check of one interval; see `pipeline.surrogate.barriers.Barrier`.
+
+    broken: whether an anchor's own network is served there. switch: the λ at which the better end changes. train_at:
+    the λ to train next. verdict: all that in a sentence.
+    """
+
+    anchors: tuple[float, float]
+    score: str
+    episodes: int
+    broken: bool
+    verdict: str
+    mixtures: tuple[MixtureRecord, ...]
+    switch: float | None = None
+    train_at: float | None = None
+
+    @classmethod
+    def of(cls, barrier: "Barrier") -> Self:
+        """The record of a barrier."""
+        mixtures = tuple(MixtureRecord.model_validate(vars(mixture)) for mixture in barrier.mixtures)
+        named = {name: getattr(barrier, name) for name in cls.model_fields if name != "mixtures"}
+        return cls(**named, mixtures=mixtures)
+
+
+class BestAnchorRecord(_Frozen):
+    """The anchor whose own network scores best under the score of one λ, of a family that gives episodes."""
+
+    hyperparameter: float
+    anchor: float
+
+
 class Record(_Frozen):
     """The content of metrics.json.
 
     mean: errors by method in the mean over the held-out λ. surrogate: its error at each. served: how the surrogate was
     queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
     comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
-    scores or features of their own.
+    scores or features of their own; task_errors: standard errors over episodes, and best_anchors, where the family
+    gives episodes. barriers: what mixtures of neighbouring anchors' networks score, where that was looked for.
     """
 
     recorded: DecisionRecord = Field(alias="decision")
@@ -139,6 +185,9 @@ class Record(_Frozen):
     crossings: CrossingsRecord | None = None
     task_mean: dict[str, dict[str, float]] | None = None
     task: tuple[TaskRecord, ...] | None = None
+    task_errors: tuple[TaskRecord, ...] | None = None
+    best_anchors: tuple[BestAnchorRecord, ...] | None = None
+    barriers: tuple[BarrierRecord, ...] | None = None
 
     @classmethod
     def of(cls, judgement: "Judgement") -> Self:
@@ -170,6 +219,9 @@ class Record(_Frozen):
                 ]
                 if tables
                 else None,
+                "task_errors": _task_errors(tables),
+                "best_anchors": _best_anchors(tables),
+                "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
             }
         )
 
@@ -214,6 +266,11 @@ class Record(_Frozen):
         clock = f"{self.clock} (of {clocks} clocks)" if clocks > 1 else self.clock
         return f"{variant}, clock {clock}{how if self.candidates else ''}"
 
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """A sentence for every broken interval."""
+        return tuple(barrier.verdict for barrier in self.barriers or () if barrier.broken)
+
     def figures(self) -> dict[str, dict[str, float] | dict[str, dict[str, float]]]:
         """Errors by method in the mean over the held-out λ, and error and distances at each, method by method."""
         by_method: dict[str, dict[str, dict[str, float]]] = {}
@@ -221,6 +278,21 @@ class Record(_Frozen):
             for name, figure in ({"error": score.error} | score.distances).items():
                 by_method.setdefault(name, {}).setdefault(score.method, {})[f"{score.hyperparameter:g}"] = figure
         return {"mean_error": self.mean, **by_method}
+
+
+def _task_errors(tables: Sequence["TaskTable"]) -> list[dict[str, str | float]] | None:
+    """The standard errors of every table that has episodes, λ by λ."""
+    found: list[dict[str, str | float]] = []
+    for table in tables:
+        for value in table.episodes:
+            errors = {m: error for m in table.methods if (error := table.error(m, value)) is not None}
+            found.append({"name": table.name, "hyperparameter": value, **errors})
+    return found or None
+
+
+def _best_anchors(tables: Sequence["TaskTable"]) -> list[dict[str, float]] | None:
+    best = {value: anchor for table in tables for value, anchor in table.best.items()}
+    return [{"hyperparameter": value, "anchor": anchor} for value, anchor in best.items()] or None
 
 
 def _decision(decision: Decision) -> dict[str, object]:

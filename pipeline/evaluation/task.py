@@ -2,10 +2,13 @@
 
 A family that has `score` scores the policies of all methods that have one, at every held-out λ, with one seed: the
 surrogate, the baselines (straight lines join outputs of both anchors' networks that were drawn with equal seeds), and
-the network that was trained there.
+the network that was trained there. A family that gives its episodes one by one has standard errors, too, and the best
+single anchor: the one whose own network scores best under the score of λ, chosen in episodes that its score is not of,
+because the best of several noisy scores is too good.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -15,34 +18,18 @@ import numpy as np
 from pipeline.data.harvest import Harvest
 from pipeline.data.network import Policy
 from pipeline.errors import ConfigurationError
+from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import PolicySituation
 from pipeline.evaluation.methods.trained import TRAINED
-from pipeline.families.protocol import Data, ScoredFamily
+from pipeline.evaluation.task_table import Episodes, TaskTable
+from pipeline.families.protocol import Data, EpisodicFamily, ScoredFamily, check_episodes
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
-
-@dataclass(frozen=True)
-class TaskTable:
-    """One named score: for every held-out λ, ascending, the score of every method, in the family's own units."""
-
-    name: str
-    rows: tuple[tuple[float, dict[str, float]], ...]
-
-    @property
-    def methods(self) -> tuple[str, ...]:
-        """The names of the methods, in the order of the tables."""
-        return tuple(self.rows[0][1])
-
-    def means(self) -> dict[str, float]:
-        """The mean of every method."""
-        return {method: self.mean(method) for method in self.methods}
-
-    def mean(self, method: str) -> float:
-        """The mean of a method's score over the held-out λ."""
-        return float(np.mean([scores[method] for _, scores in self.rows]))
+_CHOOSING = 3
+"""Seeds of the episodes in which the best anchor is chosen: not those of scores."""
 
 
 def task_tables(
@@ -50,25 +37,76 @@ def task_tables(
 ) -> tuple[TaskTable, ...]:
     """Every score that the family gives; none where nothing is held out, or the harvest has no networks.
 
-    Raises ConfigurationError where `score` returns anything but finite numbers by their names, the same for all.
+    Raises ConfigurationError where `score` returns anything but finite numbers by their names, the same for all, or
+    `episode_scores` anything but arrays of such numbers.
     """
+    name, asked = type(family).__name__, policies(surrogate, score)
+    if isinstance(family, EpisodicFamily):
+        return _episodic_tables(_Play(family, data, seed), asked, surrogate, score)
     found = {
-        value: {
-            m: _checked(family.score(policy, data, value, seed), type(family).__name__) for m, policy in asked.items()
-        }
-        for value, asked in policies(surrogate, score).items()
+        value: {m: _checked(family.score(policy, data, value, seed), name) for m, policy in methods.items()}
+        for value, methods in asked.items()
     }
+    return tuple(
+        TaskTable(score, tuple((value, {m: s[score] for m, s in methods.items()}) for value, methods in found.items()))
+        for score in _names(found, name)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Play:
+    """Plays episodes of a family."""
+
+    family: EpisodicFamily
+    data: Data
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """The family's."""
+        return type(self.family).__name__
+
+    def scores(self, policy: Policy, value: float) -> dict[str, Episodes]:
+        """The scores of single episodes of a policy under the score of λ = value, by their names."""
+        return check_episodes(self.family.episode_scores(policy, self.data, value, self.seed), self.name)
+
+    def best(self, anchors: dict[float, Policy], value: float, count: int) -> float:
+        """The anchor whose policy has the best mean of the first score under λ = value, over `count` other episodes."""
+        seed = int(np.random.SeedSequence([self.seed, _CHOOSING]).generate_state(1)[0] % 2**31)
+
+        def mean(anchor: float) -> float:
+            found = self.family.episode_scores(anchors[anchor], self.data, value, seed, range(count))
+            return float(next(iter(check_episodes(found, self.name).values())).mean())
+
+        return max(anchors, key=mean)
+
+
+def _episodic_tables(
+    play: _Play, asked: dict[float, dict[str, Policy]], surrogate: "Surrogate", score: Harvest
+) -> tuple[TaskTable, ...]:
+    """Tables with their episodes, and the best single anchor before the network that was trained there."""
+    pairs = zip(score.hyperparameter.tolist(), score.networks or (), strict=False)
+    anchors: dict[float, Policy] = {value: n.outputs for value, n in pairs if value in surrogate.anchors}
+    found, best = {}, {}
+    for value, methods in asked.items():
+        scores = {m: play.scores(policy, value) for m, policy in methods.items()}
+        trained = scores.pop(TRAINED)
+        best[value] = play.best(anchors, value, len(next(iter(trained.values()))))
+        found[value] = {**scores, BEST_ANCHOR: play.scores(anchors[best[value]], value), TRAINED: trained}
+    tables = []
+    for name in _names(found, play.name):
+        episodes = {value: {m: s[name] for m, s in methods.items()} for value, methods in found.items()}
+        rows = tuple((value, {m: float(e.mean()) for m, e in methods.items()}) for value, methods in episodes.items())
+        tables.append(TaskTable(name, rows, episodes, best))
+    return tuple(tables)
+
+
+def _names(found: Mapping[float, Mapping[str, Mapping[str, object]]], family: str) -> list[str]:
+    """The names of the scores; ConfigurationError where they differ between λ or methods."""
     names = [name for methods in list(found.values())[:1] for name in methods[TRAINED]]
     if any(list(scores) != names for methods in found.values() for scores in methods.values()):
-        raise ConfigurationError(
-            f"score() of {type(family).__name__} returns different scores at different λ; return the same names"
-        )
-    return tuple(
-        TaskTable(
-            name, tuple((value, {m: scores[name] for m, scores in asked.items()}) for value, asked in found.items())
-        )
-        for name in names
-    )
+        raise ConfigurationError(f"score() of {family} returns different scores at different λ; return the same names")
+    return names
 
 
 def policies(surrogate: "Surrogate", score: Harvest) -> dict[float, dict[str, Policy]]:

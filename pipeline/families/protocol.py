@@ -117,6 +117,26 @@ class ScoredFamily(NetworkFamily, Protocol):
 
 
 @runtime_checkable
+class EpisodicFamily(ScoredFamily, Protocol):
+    """A family whose score is a mean over episodes (of a simulator, of test images) that it also gives one by one.
+
+    The higher, the better. Episodes tell how certain a score is, in which intervals mixtures of two networks are
+    ruinous (`pipeline.surrogate.barriers`), and which anchor's own network does best under the score of another λ.
+    """
+
+    def episode_scores(
+        self, policy: Policy, data: Data, hyperparameter: float, seed: int, episodes: range | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Scores (n,) of single episodes by their names; `score` is their mean. The first name is what is chosen by.
+
+        episodes: consecutive numbers, or None for the episodes of `score`. Episode i of a seed starts alike for all
+        policies and all λ, so that differences are paired; episodes of other numbers are others. A family that has
+        fewer episodes gives those that exist.
+        """
+        ...
+
+
+@runtime_checkable
 class OutcomeFamily(NetworkFamily, Protocol):
     """A family whose λ is a probability level, with outcomes that its networks were not trained on.
 
@@ -207,6 +227,19 @@ def check_conditions(conditions: NDArray[np.floating], split: Split) -> None:
             f"ingest.source leaves no condition for the split {split}: all of its conditions occur in the other split "
             "too (a periodic series); provide a longer or more varied one"
         )
+
+
+def check_episodes(scores: object, family: str, fewest: int = 1) -> dict[str, NDArray[np.float64]]:
+    """What `episode_scores` returned, (n,) each; ConfigurationError unless finite and of `fewest` episodes at least."""
+    if isinstance(scores, dict) and scores and all(isinstance(name, str) for name in scores):
+        found = {name: np.asarray(values, np.float64) for name, values in scores.items()}
+        alike = len({a.shape for a in found.values()}) == 1
+        if alike and all(a.ndim == 1 and len(a) >= fewest and np.isfinite(a).all() for a in found.values()):
+            return found
+    raise ConfigurationError(
+        f"episode_scores() of {family} returned {scores!r}; finite numbers (n,) by their names are needed, of "
+        f"{fewest} episodes at least, as {{'reward': array([1.5, 2.0])}}"
+    )
 
 
 def check_trained(trained: object, family: str | None) -> tuple[Network, dict[str, float]]:

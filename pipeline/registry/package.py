@@ -99,7 +99,7 @@ def signature(surrogate: "Surrogate") -> "ModelSignature":
 
 
 def describe(surrogate: "Surrogate") -> dict[str, Any]:
-    """Metadata of the model: units, kinds and bounds of every column, what λ is, and its anchors."""
+    """Metadata of the model: units, kinds and bounds of every column, what λ is, its anchors, its broken intervals."""
 
     def rows(columns: Iterable[Column]) -> list[dict[str, Any]]:
         return [column.model_dump() for column in columns]
@@ -113,6 +113,11 @@ def describe(surrogate: "Surrogate") -> dict[str, Any]:
         "hyperparameter": schema.hyperparameter.model_dump(),
         "anchors": list(surrogate.anchors),
         "digest": surrogate.digest,
+        "broken_intervals": [
+            {"anchors": list(b.anchors), "served": b.served, "train_at": b.train_at}
+            for b in surrogate.barriers or ()
+            if b.broken
+        ],
     }
 
 

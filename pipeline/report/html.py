@@ -11,6 +11,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.evaluation.distances import distances_of
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2
 from pipeline.evaluation.judgement import Judgement
+from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
 from pipeline.evaluation.scores import Evaluation
@@ -63,7 +64,7 @@ def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, unit
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "figure": figure_text, "percent": _percent}
+    environment.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
     evaluation = judgement.evaluation
     return environment.get_template(TEMPLATE).render(
         evaluation=evaluation,
@@ -73,6 +74,7 @@ def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, unit
         task=judgement.task,
         feature_names=(FEATURE_W2, FEATURE_MMD),
         floor=FLOOR.name,
+        best_anchor=BEST_ANCHOR,
         units=units,
         comparison=COMPARISONS[evaluation.comparison],
         served=SERVED[evaluation.served],
@@ -90,6 +92,11 @@ def _competitors(evaluation: Evaluation) -> list[str]:
 
 def _best(evaluation: Evaluation, value: float) -> str:
     return min(_competitors(evaluation), key=lambda method: evaluation.at(method, value).error)
+
+
+def _interval(error: float | None) -> str:
+    """± two standard errors; nothing where there are none."""
+    return "" if error is None else f" ± {figure_text(2 * error)}"
 
 
 def _percent(share: float) -> str:

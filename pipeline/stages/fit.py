@@ -1,12 +1,17 @@
-"""Stage fit: the surrogate of the anchors' samples."""
+"""Stage fit: the surrogate of the anchors' samples, and the intervals in which it must not mix them."""
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.families.catalog import make_family
+from pipeline.families.protocol import Data, EpisodicFamily
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.barrier_check import find_barriers
+from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.choice import Candidate
 
 if TYPE_CHECKING:
@@ -16,13 +21,16 @@ logger = logging.getLogger(__name__)
 
 
 def run(config: "Config", root: Path = Path()) -> None:
-    """Fit on data/NAME/dataset/fit and write data/NAME/surrogate."""
+    """Fit on data/NAME/dataset/fit, check for barriers with data/NAME/data, and write data/NAME/surrogate."""
     harvest = Harvest.load(root / config.folder / "dataset" / "fit")
     logger.info("fit: %s, anchors %s", config.fit.variant, harvest.hyperparameter.tolist())
     start = time.perf_counter()
     surrogate = Surrogate.fit(harvest, config.fit.surrogate(), seed=config.fit.seed, device=config.fit.device)
-    surrogate.save(root / config.folder / "surrogate")
     logger.info("fit: compared %s", compared(surrogate))
+    barriers = check_barriers(config, harvest, root / config.folder / "data")
+    if barriers is not None:
+        surrogate = surrogate.with_barriers(barriers)
+    surrogate.save(root / config.folder / "surrogate")
     logger.info(
         "fit: on %s, clock %s, digest %s (%.1f s)",
         surrogate.device,
@@ -30,6 +38,24 @@ def run(config: "Config", root: Path = Path()) -> None:
         surrogate.digest[:12],
         time.perf_counter() - start,
     )
+
+
+def check_barriers(config: "Config", harvest: Harvest, folder: Path) -> Sequence[Barrier] | None:
+    """What mixtures score in every interval; None where the settings, the family or the networks do not allow it."""
+    if config.network is None or config.fit.barriers == "off":
+        return None
+    family = make_family(config.network, config.train.family_settings)
+    if not isinstance(family, EpisodicFamily):
+        return None
+    start = time.perf_counter()
+    found = find_barriers(harvest, family, Data.load(folder), config.fit.barrier_episodes, config.fit.seed)
+    if found is None:
+        logger.info("fit: barriers not checked, since the networks' draws do not belong together by equal noise")
+    for barrier in found or ():
+        log = logger.warning if barrier.broken else logger.info
+        log("fit: %s", barrier.verdict)
+    logger.info("fit: barriers checked in %.1f s", time.perf_counter() - start)
+    return found
 
 
 def compared(surrogate: Surrogate) -> str:

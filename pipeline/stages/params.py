@@ -112,14 +112,20 @@ class DatasetSection(Section):
 
 
 class FitSection(SurrogateConfig):
-    """The surrogate's settings, its seed, and the device it is fitted on (auto: CUDA where there is a device)."""
+    """The surrogate's settings, its seed, and the device it is fitted on (auto: CUDA where there is a device).
+
+    barriers: whether intervals are checked in episodes, where the family has them (`episode_scores`); the cost is nine
+    to fifteen times barrier_episodes an interval.
+    """
 
     seed: Seed = 0
     device: Device = "auto"
+    barriers: Literal["auto", "off"] = "auto"
+    barrier_episodes: int = Field(default=40, ge=2, le=10_000)
 
     def surrogate(self) -> SurrogateConfig:
-        """The settings without seed and device."""
-        return SurrogateConfig(**self.model_dump(exclude={"seed", "device"}))
+        """The settings of the surrogate itself."""
+        return SurrogateConfig(**self.model_dump(include=set(SurrogateConfig.model_fields)))
 
 
 class ValidateSection(Section):

@@ -10,7 +10,8 @@ from pipeline.evaluation.features import feature_tables
 from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import Record, errors_csv
-from pipeline.evaluation.task import TaskTable, task_tables
+from pipeline.evaluation.task import task_tables
+from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
 from pipeline.report.html import write_report

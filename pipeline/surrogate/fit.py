@@ -17,6 +17,7 @@ from pipeline.data.mesh import Mesh
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, FitError
+from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
@@ -51,6 +52,7 @@ class Fit:
     of these rows follows their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone.
     history: training curves.
     clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
+    barriers: of every interval; None where they were not looked for.
     """
 
     parts: Parts
@@ -65,6 +67,7 @@ class Fit:
     clock_errors: dict[str, float]
     candidates: tuple[Candidate, ...] = ()
     own_share: float = 0.0
+    barriers: tuple[Barrier, ...] | None = None
 
     @property
     def clock(self) -> Clock:

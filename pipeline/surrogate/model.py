@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -18,6 +19,7 @@ from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
+from pipeline.surrogate.barriers import Barrier, Broken
 from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
@@ -62,6 +64,7 @@ class Surrogate:
             straight=terms_of(fit.config.variant).straight,
             uniform=fit.config.speed == "uniform",
         )
+        self._broken = Broken(self._mesh.axes[0].values, fit.barriers or ())
         self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts, self._mesh)
 
     @classmethod
@@ -135,6 +138,27 @@ class Surrogate:
     def own_share(self) -> float:
         """How far `transport` of the harvest's own rows follows their partners: 0 (the maps alone), ½ or 1."""
         return self._fit.own_share
+
+    @property
+    def barriers(self) -> tuple[Barrier, ...] | None:
+        """What mixtures of both anchors' networks score in every interval; None where that was not looked for.
+
+        In a broken interval `sample` answers, with a UserWarning, by the network of the end that scores better at λ.
+        """
+        return self._fit.barriers
+
+    def with_barriers(self, barriers: Sequence[Barrier]) -> Self:
+        """This surrogate with what `pipeline.surrogate.barrier_check.find_barriers` found, one for every interval.
+
+        Raises ConfigurationError for those of other anchors, or for a harvest without networks.
+        """
+        found, own = [barrier.anchors for barrier in barriers], list(pairwise(self.anchors))
+        if found != own or self.networks is None:
+            raise ConfigurationError(
+                f"barriers are of the intervals {found}; this surrogate has {own} and "
+                f"{'no ' if self.networks is None else ''}networks; check its own harvest, with networks"
+            )
+        return type(self)(replace(self._fit, barriers=tuple(barriers)))
 
     @property
     def anchors(self) -> tuple[float, ...]:
@@ -257,7 +281,8 @@ class Surrogate:
         With P ≥ 2 hyperparameters λ is (P,), one a row (N, P), or a mapping of names to numbers or arrays (N,).
         All anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
         UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
-        continuous in λ, and at an anchor it is an output of that anchor. Draws depend on the seed and their condition
+        continuous in λ, and at an anchor it is an output of that anchor. Inside a broken interval (`barriers`) it is an
+        output of the end that scores better at λ, with a UserWarning. Draws depend on the seed and their condition
         alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
         (no extrapolation), DataError for conditions that cannot be used.
         """
@@ -268,6 +293,8 @@ class Surrogate:
         cells, located = self._rows_at(hyperparameter, len(x))
         if self.networks is None:
             self._warn_of_nearest()
+        for verdict in self._broken.verdicts(cells, located[:, 0]):
+            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
         known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
@@ -305,10 +332,16 @@ class Surrogate:
             ends = [scaling.standardise(curves.given(y)) for y in flat]
             moved = curves.within(cell, ends, repeated, x)
             result = np.array(as_given(curves.restore(_finite(moved)), outputs[0]), np.float64).reshape(shape)
-        for corner, own in zip(anchors, outputs, strict=True):
-            at = (located == self._fit.vertices[corner]).all(1)
+        for at, corner in zip(self._own(cell, located), corners, strict=True):
+            own = outputs[corner - anchors[0] if smooth else corners.index(corner)]
             result[at] = own[at]
         return np.asarray(result, np.float64)
+
+    def _own(self, cell: int, located: NDArray[np.float64]) -> Sequence[NDArray[np.bool_]]:
+        """Which of the located λ (n, P) each corner's own network, or sample, answers: (n,) a corner."""
+        if len(self._mesh.axes) == 1:
+            return self._broken.at_ends(cell, located[:, 0])
+        return [(located == self.vertices[corner]).all(1) for corner in self._mesh.corners(cell)]
 
     def positions(
         self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor"

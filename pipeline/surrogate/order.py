@@ -95,4 +95,5 @@ def shown_conditions(harvest: Harvest, most: int = 32) -> NDArray[np.float64]:
     """At most `most` distinct conditions (n, C) of the harvest, on which the effect is measured."""
     x = np.asarray(harvest.conditions[0], np.float64)
     first = np.unique(group_rows(x)[0], return_index=True)[1]
-    return x[first[np.linspace(0, len(first) - 1, min(most, len(first))).round().astype(int)]]
+    chosen = first[np.linspace(0, len(first) - 1, min(most, len(first))).round().astype(int)]
+    return np.asarray(x[chosen])

@@ -23,6 +23,7 @@ from pipeline.errors import BundleError, ConfigurationError, SweepError
 from pipeline.families.catalog import load_network
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, read_json
+from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
@@ -37,6 +38,7 @@ READABLE = (3, FORMAT)
 """A bundle of format 3 knows no share of its own rows: all rows go by the maps."""
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
+BARRIERS = "barriers"
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
 """The potential uses the same density, which is written once."""
 
@@ -99,13 +101,16 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
         clock_errors=document["clock_errors"],
         candidates=tuple(Candidate(**line) for line in document["candidates"]),
         own_share=float(document["own_share"]) if document["format"] == FORMAT else 0.0,
+        barriers=tuple(map(Barrier.of, document[BARRIERS])) if BARRIERS in document else None,
     )
 
 
 def _document(fit: Fit) -> dict[str, Any]:
     density, several = fit.parts.density, len(fit.order) > 1
     further = [_clock_document(clock) for clock in fit.parts.clocks[1:]]
-    return {
+    # Without the key where nothing was looked for: bundles from before there were barriers keep their digests.
+    barriers = {} if fit.barriers is None else {BARRIERS: [asdict(barrier) for barrier in fit.barriers]}
+    return barriers | {
         "format": FORMAT,
         "schema": fit.schema.model_dump(),
         "config": fit.config.model_dump(),

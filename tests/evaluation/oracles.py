@@ -29,6 +29,7 @@ class ConstantVelocity:
     history: dict[str, list[float]] = field(default_factory=lambda: {"map_loss": [2.0, 1.0, 0.5]})
 
     candidates: tuple = ()
+    barriers: tuple | None = None
     clock_base: str = "linear"
     networks: tuple | None = None
     sampled_conditions: tuple = ()

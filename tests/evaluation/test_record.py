@@ -11,7 +11,9 @@ from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import COLUMNS, Record, errors_csv
 from pipeline.evaluation.scores import SURROGATE
-from pipeline.evaluation.task import TaskTable
+from pipeline.evaluation.task_table import TaskTable
+from pipeline.report.html import render
+from pipeline.surrogate.barriers import Barrier, Mixture
 from pipeline.surrogate.choice import Candidate
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 
@@ -89,6 +91,30 @@ def test_what_was_compared_is_recorded_and_read(tmp_path):
     assert calibrated.choice == (
         "K_theta-U (of 2 variants), by left-out anchors; clock skewed calibrated by condition, by outcomes"
     )
+
+
+def test_barriers_are_recorded_and_read(tmp_path):
+    score = stochastic_harvest()
+    ridge = Mixture(0.5, 0.25, -3.0, 9.0, 8.0, 0.1)
+    barriers = (Barrier((0.0, 0.5), "reward", 40, (ridge,), (-1.0, 1.0)), Barrier((0.5, 1.0), "reward", 40, ()))
+    surrogate = ConstantVelocity(schema=score.schema, barriers=barriers)
+    evaluation = evaluate(surrogate, score)
+    judgement = Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+    first, second = written(judgement, tmp_path)["barriers"]
+    assert (first["broken"], first["switch"], first["train_at"], first["verdict"]) == (
+        True,
+        0.25,
+        0.25,
+        barriers[0].verdict,
+    )
+    assert (second["broken"], "switch" in second) == (False, False)
+    record = Record.read(tmp_path / "metrics.json")
+    assert record == Record.of(judgement)
+    assert record.broken == (barriers[0].verdict,)
+    html = render(judgement, [], tmp_path)
+    assert "<h2>Barriers</h2>" in html
+    assert html.count("broken between 0 and 0.5") == 1
+    assert "−11.0 ± 0.100" in html or "-11.0 ± 0.100" in html
 
 
 def test_a_record_without_candidates_makes_no_claim(validated, tmp_path):

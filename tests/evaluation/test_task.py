@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError
-from pipeline.evaluation.task import TaskTable, task_tables
+from pipeline.evaluation.task import task_tables
+from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.protocol import Data, ScoredFamily
+from pipeline.stages import fit
+from pipeline.surrogate import Surrogate
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 from tests.families.kinds import Kinds, Scored, Settings, every_context, judge, kinds_config, shift
 
@@ -89,6 +92,87 @@ def test_without_networks_there_is_nobody_to_ask():
 def test_what_is_no_score_is_refused(answer, message):
     with pytest.raises(ConfigurationError, match=message):
         tables(answer)
+
+
+class Played(Kinds):
+    """Constant policies in four episodes; the score is the distance from 100 λ, and an episode's luck."""
+
+    LUCK = np.array([0.0, 1.0, 2.0, 5.0])
+
+    def __init__(self):
+        super().__init__(Settings(kind="draws"))
+        self.asked = []
+
+    def score(self, policy, data, hyperparameter, seed):
+        raise AssertionError("episodes say it all")
+
+    def episode_scores(self, policy, data, hyperparameter, seed, episodes=None):
+        self.asked.append((seed, episodes))
+        y = policy(np.zeros((4, 1)), 1, seed)[:, 0, 0] - seed
+        return {"reward": -np.abs(y - 100 * hyperparameter) + self.LUCK}
+
+
+def played(surrogate, family=None):
+    held = Networks(np.array([0.0, 0.25, 0.75, 1.0]), tuple(map(Constant, (1.0, 50.0, 60.0, 5.0))))
+    (table,) = task_tables(family or Played(), Data(), Constant(surrogate), held, 1000)
+    return table
+
+
+def test_the_best_single_anchor_stands_in_the_table():
+    table = played(7.0)
+    assert table.methods[-2:] == ("best_anchor", "trained")
+    assert dict(table.best) == {0.25: 1.0, 0.75: 1.0}
+    assert [scores["best_anchor"] for _, scores in table.rows] == [2 - 20.0, 2 - 70.0]
+    assert [scores["trained"] for _, scores in table.rows] == [2 - 25.0, 2 - 15.0]
+    assert table.mean("surrogate") == 2 - 7.0
+    assert table.remark == "The surrogate scores at least as well as the best single anchor at all 2 held-out values."
+    assert played(-100.0).remark == (
+        "A single anchor's own network scores better than the surrogate at 2 of 2 held-out values (that of 1 at 0.25, "
+        "0.75), beyond two standard errors at 0.25, 0.75."
+    )
+
+
+def test_the_best_anchor_is_chosen_in_episodes_of_its_own():
+    family = Played()
+    played(7.0, family)
+    scored = {seed for seed, episodes in family.asked if episodes is None}
+    chosen = {seed for seed, episodes in family.asked if episodes is not None}
+    assert scored == {1000}
+    assert len(chosen) == 1
+    assert not scored & chosen
+    assert [episodes for _, episodes in family.asked if episodes is not None] == 4 * [range(4)]
+
+
+def test_standard_errors_are_those_over_episodes():
+    table = played(7.0)
+    expected = math.sqrt(np.var(Played.LUCK, ddof=1) / 4)
+    assert table.error("surrogate", 0.25) == pytest.approx(expected)
+    # Both λ share their episodes' luck: their mean is no surer than one of them.
+    assert table.mean_error("surrogate") == pytest.approx(expected)
+    plain = TaskTable("reward", ((0.25, {"surrogate": 1.0}),))
+    assert (plain.error("surrogate", 0.25), plain.mean_error("surrogate"), plain.remark) == (None, None, "")
+
+
+@pytest.mark.slow
+def test_a_broken_interval_is_in_the_bundle_the_report_and_the_metrics(tmp_path):
+    config = kinds_config("vectors", network="tests.families.kinds:Wells")
+    folder = judge(config, tmp_path)
+    document = json.loads((folder / "metrics.json").read_text())
+    (barrier,) = document["barriers"]
+    assert (barrier["broken"], barrier["train_at"], barrier["anchors"]) == (True, 0.375, [0.0, 1.0])
+    assert barrier["switch"] == pytest.approx(0.3, abs=1e-3)
+    assert document["best_anchors"] == [{"hyperparameter": 0.5, "anchor": 1.0}]
+    mean = document["task_mean"]["reward"]
+    assert mean["surrogate"] == mean["best_anchor"] == pytest.approx(0.2, abs=1e-5)
+    assert mean["straight_line"] < -0.1
+    assert document["task_errors"][0]["straight_line"] > 0
+    html = (folder / "report" / "report.html").read_text()
+    assert "broken between 0 and 1" in html
+    assert "train 0.375 to mend it" in html
+    assert "best single anchor under λ&#39;s score" in html
+    off = config.model_copy(update={"fit": config.fit.model_copy(update={"barriers": "off"})})
+    fit.run(off, tmp_path)
+    assert Surrogate.load(tmp_path / config.folder / "surrogate").barriers is None
 
 
 def test_only_a_family_with_a_score_is_one():

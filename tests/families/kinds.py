@@ -70,6 +70,20 @@ class Scored(Kinds):
         return {"distance": float(np.sqrt(np.mean((given - truth(self.settings.kind, x, hyperparameter)) ** 2)))}
 
 
+class Wells(Kinds):
+    """Outputs near those of λ = 0 or of λ = 1 are good, and what lies between them is not; from 0.3 on 1 is better."""
+
+    def score(self, policy, data, hyperparameter, seed):
+        return {"reward": float(self.episode_scores(policy, data, hyperparameter, seed)["reward"].mean())}
+
+    def episode_scores(self, policy, data, hyperparameter, seed, episodes=None):
+        contexts = self.conditions(data, "score", 30, seed)
+        x = contexts if episodes is None else contexts[np.arange(episodes.start, episodes.stop) % len(contexts)]
+        y = policy(x, 1, seed)[:, 0]
+        left, right = (np.abs(y - truth(self.settings.kind, x, level)).mean(axis=1) for level in (0.0, 1.0))
+        return {"reward": -np.minimum(left, right) + (hyperparameter - 0.3) * (right < left)}
+
+
 class Featured(Kinds):
     def features(self, outputs, conditions, data):
         return np.stack([outputs[:, 0] - outputs[:, 1], outputs.sum(axis=1)], axis=1)

@@ -1,11 +1,13 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from flows.report import Validation
-from flows.terminal import _tables
+from flows.report import Summary, Validation, as_markdown
+from flows.terminal import _tables, show
 from pipeline.evaluation.methods.catalog import all_methods
+from pipeline.registry.registration import Registration
 
 METHODS = [method.label for method in all_methods() if method.sample is not None]
 
@@ -21,3 +23,12 @@ def test_every_figure_is_shown_whole_within_eighty_characters(values):
     assert {*names, *" ".join(METHODS).split(), "mean"} <= {*shown}
     assert {figure for row in rows for figure in row[1:]} <= {*shown}
     assert max(map(len, stream.getvalue().splitlines())) <= 80
+
+
+def test_a_broken_interval_is_told(capsys):
+    validation = Validation("MSE", ("method", "mean"), (), "K_I", ("broken between 0 and 1: train 0.5 to mend it",))
+    registration = Registration("therapy", 1, "models:/therapy/1", "0" * 64, False, "no champion")
+    summary = Summary((), registration, validation, Path("report.html"))
+    show(summary)
+    assert "Barrier broken between 0 and 1: train 0.5 to mend it" in capsys.readouterr().out
+    assert "Barrier: broken between 0 and 1" in as_markdown(summary)

@@ -19,6 +19,7 @@ from pipeline.registry.package import (
     save_model,
     signature,
 )
+from pipeline.surrogate.barriers import Barrier, Mixture
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,16 @@ def test_the_metadata_tells_units_kinds_and_anchors(fitted_surrogate, model_fold
     assert told["units"] == {"category": "", "east": "m", "north": "m"}
     assert told["conditions"][0] == {"name": "category", "units": "", "kind": "categorical", "lower": 0, "upper": 3}
     assert told["anchors"] == [0.0, 0.5, 1.0]
+    assert told["broken_intervals"] == []
     assert told["digest"] == fitted_surrogate.digest
+
+
+def test_the_metadata_tells_broken_intervals(fitted_surrogate):
+    ridge = Mixture(0.5, 0.25, 0.0, 9.0, 9.0, 0.1)
+    barriers = [Barrier((0.0, 0.5), "reward", 2, (ridge,), (1.0, -1.0)), Barrier((0.5, 1.0), "reward", 2, ())]
+    (told,) = describe(fitted_surrogate.with_barriers(barriers))["broken_intervals"]
+    served = "the network of 0.5 below 0.25 and the network of 0 above"
+    assert told == {"anchors": [0.0, 0.5], "served": served, "train_at": 0.25}
 
 
 def test_the_model_holds_the_package_and_the_bundle_and_no_pickle(model_folder):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 Role = Literal["surrogate", "transport", "baseline", "reference"]
-"""The surrogate as it is served; samples that it moves; a baseline to beat; a reference that no method can beat."""
+"""The surrogate as it is served; samples that it moves; a baseline to beat; a reference that no gate asks."""
 
 ROLES: tuple[Role, ...] = ("surrogate", "transport", "baseline", "reference")
 """In the order of the tables."""

@@ -147,10 +147,21 @@ class PolicyFamily(ReparameterisedFamily):
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The mean episode reward of the policy, one draw a step, under the reward of this λ."""
+        (rewards,) = self.episode_scores(policy, data, hyperparameter, seed).values()
+        return {SCORE: float(rewards.mean())}
+
+    def episode_scores(
+        self, policy: Policy, data: Data, hyperparameter: float, seed: int, episodes: range | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """Rewards (n,) of single episodes under the reward of this λ; the first `settings.episodes` where None.
+
+        Episode i has the i-th seed after that of the score: the same patient or target for every policy.
+        """
         require_simulators()
         from pipeline.families.policies.ppo import episode_rewards
 
-        environment = self.environment(hyperparameter, self.settings.episodes, score_seed(seed))
-        rewards = episode_rewards(policy, environment, seed)
+        numbers = range(self.settings.episodes) if episodes is None else episodes
+        environment = self.environment(hyperparameter, len(numbers), score_seed(seed) + numbers.start)
+        rewards = episode_rewards(policy, environment, seed + numbers.start)
         environment.close()
-        return {SCORE: float(rewards.mean())}
+        return {SCORE: rewards}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 TEST_IMAGES = 597
 """Number of images that are never trained on, of 1,797."""
+ACCURACY = "accuracy"
 DATA_SEED = 0
 """Seed of the division: train.seed changes the networks, never their data."""
 
@@ -88,8 +89,21 @@ class RobustClassifier(DeterministicFamily):
 
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The fraction of the test images whose largest logit is that of their class."""
+        (right,) = self.episode_scores(policy, data, hyperparameter, seed).values()
+        return {ACCURACY: float(right.mean())}
+
+    def episode_scores(
+        self, policy: Policy, data: Data, hyperparameter: float, seed: int, episodes: range | None = None
+    ) -> dict[str, NDArray[np.float64]]:
+        """1 for each test image whose largest logit is that of its class, else 0: (n,).
+
+        An episode is an image: all of them in their order where None, else those numbers of an order by the seed.
+        """
         images, digit = data.arrays["images"][_part("score")], data.arrays["digit"][_part("score")]
-        return {"accuracy": float(np.mean(policy(images, 1, seed)[:, 0].argmax(axis=1) == digit))}
+        if episodes is not None:
+            chosen = np.random.default_rng(seed).permutation(len(images))[episodes.start : episodes.stop]
+            images, digit = images[chosen], digit[chosen]
+        return {ACCURACY: np.asarray(policy(images, 1, seed)[:, 0].argmax(axis=1) == digit, np.float64)}
 
     def features(
         self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data

@@ -7,7 +7,7 @@ from pipeline.families.cancer_therapy.cancer_env import CancerEnv
 from pipeline.families.cancer_therapy.family import CancerSettings, CancerTherapy
 from pipeline.families.catalog import make_family
 from pipeline.families.policies.policy_family import score_seed
-from pipeline.families.protocol import Data, IngestSection
+from pipeline.families.protocol import Data, EpisodicFamily, IngestSection
 from pipeline.stages.params import load_config
 from tests.paths import CHECKOUT
 
@@ -110,6 +110,20 @@ def test_score_is_the_mean_reward_of_episodes_one_after_the_other(data):
         by_hand.append(total)
     found = FAMILY.score(policy, data, 2.0, 4)
     assert found == {"mean episode reward": pytest.approx(np.mean(by_hand), rel=1e-4)}
+
+
+def test_episodes_keep_their_patients_whatever_their_range_and_lambda(data):
+    def policy(conditions, draws, seed):
+        return np.tile([3.0, 1.0], (len(conditions), draws, 1))
+
+    def rewards(value, episodes):
+        return FAMILY.episode_scores(policy, data, value, 4, episodes)["mean episode reward"]
+
+    np.testing.assert_allclose(rewards(2.0, range(1, 3)), rewards(2.0, range(4))[1:3], rtol=1e-5)
+    # λ weighs a penalty: the reward of every single episode is linear in it.
+    none, one, two = (rewards(value, range(3)) for value in (0.0, 1.0, 2.0))
+    np.testing.assert_allclose(two - one, one - none, rtol=1e-3)
+    assert isinstance(FAMILY, EpisodicFamily)
 
 
 def test_states_of_another_width_are_refused(network):

@@ -28,6 +28,21 @@ def test_score_is_the_accuracy_on_the_test_images(tmp_path):
     assert family.score(network.outputs, data, 0.0, 0)["accuracy"] == pytest.approx(metrics["test_accuracy"])
 
 
+def test_episodes_of_a_seed_are_test_images_each_once(tmp_path):
+    data, family = digits(tmp_path), RobustClassifier(SMALL)
+    seen = []
+
+    def says_three(images, draws, seed):
+        seen.append(images)
+        return np.tile(np.eye(10)[3], (len(images), draws, 1))
+
+    parts = [family.episode_scores(says_three, data, 0.1, 5, r)["accuracy"] for r in (range(400), range(400, 800))]
+    assert [len(part) for part in parts] == [400, 197]
+    assert np.concatenate(parts).mean() == pytest.approx(family.score(says_three, data, 0.1, 5)["accuracy"])
+    found, known = (np.unique(rows, axis=0) for rows in (np.concatenate(seen[:2]), data.arrays["images"][-597:]))
+    np.testing.assert_array_equal(found, known)
+
+
 def test_features_are_probabilities():
     logits, shift = np.log([[1, 2, 3, 4, 0.5, 0.5, 1, 1, 1, 1], [1] * 10]), np.array([[7.0], [-3.0]])
     features = RobustClassifier(SMALL).features(logits + shift, np.zeros((2, 64)), Data())
