@@ -116,6 +116,8 @@ class Tumours:
         t, n, cd8, c, m = y[T], y[N], y[L], y[C], y[M]
         radiation = self.dose[0]
         j = np.zeros((12, 12, y.shape[1]))
+        sites = [[_both_sites(j, row, column) for column in (T, N, L)] for row in (T, N, L)]
+        (tt, tn, tl), (nt, nn, _), (lt, ln, ll) = sites
         power, tumour = cd8**k.l, k.s * t**k.l
         total = tumour + power
         mixed = total > 1
@@ -125,18 +127,17 @@ class Tumours:
         kill_t = np.where(mixed, -kill * k.l * tumour / (safe_t * below), 0)
         kill_l = kill * k.l / safe_l * np.where(mixed, tumour / below, 1)
         share = t / (k.k + t)
-        tt, nn, ll = range(0, 2), range(2, 4), range(4, 6)
-        j[tt, tt] = k.a * (1 - 2 * k.b * t) - k.c * n - kill - t * kill_t - k.KT * m * k.WT / np.square(k.WT + t)
-        j[tt, nn] = -k.c * t
-        j[tt, ll] = -t * kill_l
+        tt[:] = k.a * (1 - 2 * k.b * t) - k.c * n - kill - t * kill_t - k.KT * m * k.WT / np.square(k.WT + t)
+        tn[:] = -k.c * t
+        tl[:] = -t * kill_l
         j[T, M] = -k.KT * t / (k.WT + t)
-        j[nn, tt] = -k.p * n
-        j[nn, nn] = -k.p * t - k.f - k.KN * m * k.WN / np.square(k.WN + n)
+        nt[:] = -k.p * n
+        nn[:] = -k.p * t - k.f - k.KN * m * k.WN / np.square(k.WN + n)
         j[N, C] = k.e
         j[N, M] = -k.KN * n / (k.WN + n)
-        j[ll, tt] = k.r1 * n + k.r2 * c + cd8 * (k.j * k.k / np.square(k.k + t) - k.q)
-        j[ll, nn] = k.r1 * t - k.u * np.square(cd8)
-        j[ll, ll] = k.j * share - k.m - k.q * t - 2 * k.u * n * cd8 - k.KL * m * k.WL / np.square(k.WL + cd8)
+        lt[:] = k.r1 * n + k.r2 * c + cd8 * (k.j * k.k / np.square(k.k + t) - k.q)
+        ln[:] = k.r1 * t - k.u * np.square(cd8)
+        ll[:] = k.j * share - k.m - k.q * t - 2 * k.u * n * cd8 - k.KL * m * k.WL / np.square(k.WL + cd8)
         j[L, C] = k.r2 * t
         j[L, M] = -k.KL * cd8 / (k.WL + cd8)
         for cell, irradiated, back, loss in (
@@ -155,3 +156,9 @@ class Tumours:
         j[C, M] = -k.KC * c / (k.WC + c)
         j[M, M] = -k.mu
         return np.ascontiguousarray(j.transpose(2, 0, 1))
+
+
+def _both_sites(j: Array, row: slice, column: slice) -> Array:
+    """View (2, N) of a Jacobian (12, 12, N): each site's rate of one variable by its own other one."""
+    first = 12 * row.start + column.start
+    return j.reshape(144, -1)[first : first + 14 : 13]  # a row and a column on lies the other site
