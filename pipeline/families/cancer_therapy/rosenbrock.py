@@ -45,14 +45,13 @@ def integrate(
     """
     y, step = y.copy(), step.copy()
     left = np.full(y.shape[1], float(duration))
-    rates, jacobian = system.rates(y), system.jacobian(y)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # a trial step may overflow; it is rejected
         for _ in range(MOST_STEPS):
             running = left > 0
             if not running.any():
                 return y, step
             h = np.where(running, np.minimum(step, left), duration)
-            tried, error = one_step(system, y, h, rates, jacobian)
+            tried, error = one_step(system, y, h)
             scaled = error / (absolute + relative * np.maximum(np.abs(y), np.abs(tried)))
             size = np.sqrt(np.mean(np.square(scaled), axis=0))
             size[~np.isfinite(size)] = np.inf
@@ -62,7 +61,6 @@ def integrate(
             step = np.where(running, np.where(good & (h < step), np.maximum(step, h * factor), h * factor), step)
             y = np.where(good, np.maximum(tried, 0), y)
             left = np.where(good, np.where(h >= left, 0.0, left - h), left)
-            rates, jacobian = system.rates(y), system.jacobian(y)
     stuck = int(np.argmax(left))
     raise FitError(
         f"system {stuck} needs more than {MOST_STEPS} steps in {duration}; its state is {y[:, stuck].tolist()}: "
@@ -70,9 +68,9 @@ def integrate(
     )
 
 
-def one_step(system: System, y: Array, h: Array, rates: Array, jacobian: Array) -> tuple[Array, Array]:
-    """One step h (N,) from y (n, N), whose rates and Jacobian are known: the next state, and its error."""
-    matrix = -jacobian
+def one_step(system: System, y: Array, h: Array) -> tuple[Array, Array]:
+    """One step h (N,) from y (n, N): the next state, and its error."""
+    rates, matrix = system.rates(y), -system.jacobian(y)
     diagonal = np.arange(len(y))
     matrix[:, diagonal, diagonal] += (1 / (GAMMA * h))[:, None]
     inverse = np.linalg.inv(matrix)

@@ -60,6 +60,20 @@ VARIABLES = ("T_p", "T_s", "N_p", "N_s", "L_p", "L_s", "C", "M", "u", "v", "x", 
 T, N, L = slice(0, 2), slice(2, 4), slice(4, 6)
 PRIMARY, SECONDARY = slice(0, 6, 2), slice(1, 6, 2)
 C, M, U, V, X, TIME = 6, 7, 8, 9, 10, 11
+IRRADIATED = slice(U, X + 1)
+
+
+def _entries(rows: slice, columns: slice) -> slice:
+    """Where a flat matrix 12 x 12 has its entries at the first of both, the second of both, and so on."""
+    row, column = range(*rows.indices(12)), range(*columns.indices(12))
+    first, stride = 12 * row[0] + column[0], 12 * row.step + column.step
+    return slice(first, first + stride * (len(row) - 1) + 1, stride)
+
+
+(TT, TN, TL), (NT, NN, _), (LT, LN, LL) = [[_entries(row, column) for column in (T, N, L)] for row in (T, N, L)]
+CELL_CELL, CELL_IRRADIATED = _entries(PRIMARY, PRIMARY), _entries(PRIMARY, IRRADIATED)
+IRRADIATED_CELL, IRRADIATED_IRRADIATED = _entries(IRRADIATED, PRIMARY), _entries(IRRADIATED, IRRADIATED)
+"""Derivatives of a variable by another one, of both sites, or of the three kinds of cells, in a flat Jacobian."""
 NOMINAL = np.array([*(value for pair in SITES.values() for value in pair), *SHARED.values()])
 """All constants, (2 · 20 + 14,)."""
 
@@ -83,6 +97,9 @@ class Tumours:
         self._constants = SimpleNamespace(**dict(views))
         first = list(SHARED).index("gamma1")
         self._back = shared[first : first + 3]  # γ1, γ2, γ3: irradiated cells that come back
+        # What the drug kills of all three kinds of cells on both sites: KT, KN, KL and WT, WN, WL, (6, N) each.
+        names = list(SITES)
+        self._kill, self._half = (sites[2 * names.index(k) : 2 * names.index(k) + 6] for k in ("KT", "WT"))
 
     def rates(self, y: Array) -> Array:
         """dy/dt (12, N) at y (12, N)."""
@@ -91,17 +108,18 @@ class Tumours:
         radiation, dose = self.dose
         power = cd8**k.l
         kill = k.d * power / np.maximum(1, k.s * t**k.l + power)
+        drug = self._kill * m / (self._half + y[:6])
         dy = np.empty_like(y)
-        dy[T] = t * (k.a * (1 - k.b * t) - k.c * n - kill - k.KT * m / (k.WT + t))
-        dy[N] = k.e * c - n * (k.p * t + k.f + k.KN * m / (k.WN + n))
+        dy[T] = t * (k.a * (1 - k.b * t) - k.c * n - kill - drug[T])
+        dy[N] = k.e * c - n * (k.p * t + k.f + drug[N])
         gain = (k.r1 * n + k.r2 * c) * t
-        dy[L] = gain - cd8 * (k.m - k.j * t / (k.k + t) + k.q * t + k.u * n * cd8 + k.KL * m / (k.WL + cd8))
+        dy[L] = gain - cd8 * (k.m - k.j * t / (k.k + t) + k.q * t + k.u * n * cd8 + drug[L])
         # The primary site alone: radiation, and irradiated cells that come back.
-        cells, irradiated = y[PRIMARY], y[U : X + 1]
+        cells, irradiated = y[PRIMARY], y[IRRADIATED]
         dy[PRIMARY] += self._back * irradiated
         dy[0] -= (k.alpha1 + radiation) * t[0]
         dy[2:6:2] -= k.epsilon * radiation * cells[1:]
-        dy[U : X + 1] = radiation * cells - (self._back + k.delta) * irradiated
+        dy[IRRADIATED] = radiation * cells - (self._back + k.delta) * irradiated
         # The secondary site alone: growth by metastasis; nothing happens there before.
         dy[1] += k.alpha2 * t[0] * (y[TIME] - self.delay)
         dy[SECONDARY] *= self.metastasis
@@ -115,7 +133,8 @@ class Tumours:
         k = self._constants
         t, n, cd8, c, m = y[T], y[N], y[L], y[C], y[M]
         radiation = self.dose[0]
-        j = np.zeros((12, 12, y.shape[1]))
+        flat = np.zeros((144, y.shape[1]))
+        j = flat.reshape(12, 12, -1)
         power, tumour = cd8**k.l, k.s * t**k.l
         total = tumour + power
         mixed = total > 1
@@ -125,29 +144,25 @@ class Tumours:
         kill_t = np.where(mixed, -kill * k.l * tumour / (safe_t * below), 0)
         kill_l = kill * k.l / safe_l * np.where(mixed, tumour / below, 1)
         share = t / (k.k + t)
-        tt, nn, ll = range(0, 2), range(2, 4), range(4, 6)
-        j[tt, tt] = k.a * (1 - 2 * k.b * t) - k.c * n - kill - t * kill_t - k.KT * m * k.WT / np.square(k.WT + t)
-        j[tt, nn] = -k.c * t
-        j[tt, ll] = -t * kill_l
-        j[T, M] = -k.KT * t / (k.WT + t)
-        j[nn, tt] = -k.p * n
-        j[nn, nn] = -k.p * t - k.f - k.KN * m * k.WN / np.square(k.WN + n)
+        cells = self._half + y[:6]
+        drug = self._kill * m * self._half / np.square(cells)
+        j[:6, M] = -self._kill * y[:6] / cells
+        flat[TT] = k.a * (1 - 2 * k.b * t) - k.c * n - kill - t * kill_t - drug[T]
+        flat[TN] = -k.c * t
+        flat[TL] = -t * kill_l
+        flat[NT] = -k.p * n
+        flat[NN] = -k.p * t - k.f - drug[N]
         j[N, C] = k.e
-        j[N, M] = -k.KN * n / (k.WN + n)
-        j[ll, tt] = k.r1 * n + k.r2 * c + cd8 * (k.j * k.k / np.square(k.k + t) - k.q)
-        j[ll, nn] = k.r1 * t - k.u * np.square(cd8)
-        j[ll, ll] = k.j * share - k.m - k.q * t - 2 * k.u * n * cd8 - k.KL * m * k.WL / np.square(k.WL + cd8)
+        flat[LT] = k.r1 * n + k.r2 * c + cd8 * (k.j * k.k / np.square(k.k + t) - k.q)
+        flat[LN] = k.r1 * t - k.u * np.square(cd8)
+        flat[LL] = k.j * share - k.m - k.q * t - 2 * k.u * n * cd8 - drug[L]
         j[L, C] = k.r2 * t
-        j[L, M] = -k.KL * cd8 / (k.WL + cd8)
-        for cell, irradiated, back, loss in (
-            (0, U, k.gamma1, k.alpha1 + radiation),
-            (2, V, k.gamma2, k.epsilon * radiation),
-            (4, X, k.gamma3, k.epsilon * radiation),
-        ):
-            j[cell, cell] -= loss
-            j[cell, irradiated] = back
-            j[irradiated, cell] = radiation
-            j[irradiated, irradiated] = -(back + k.delta)
+        loss = radiation * np.stack([np.ones_like(k.epsilon), k.epsilon, k.epsilon])
+        loss[0] += k.alpha1
+        flat[CELL_CELL] -= loss
+        flat[CELL_IRRADIATED] = self._back
+        flat[IRRADIATED_CELL] = radiation
+        flat[IRRADIATED_IRRADIATED] = -(self._back + k.delta)
         j[1, 0] = k.alpha2 * (y[TIME] - self.delay)
         j[1, TIME] = k.alpha2 * t[0]
         j[SECONDARY] *= self.metastasis

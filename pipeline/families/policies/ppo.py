@@ -1,26 +1,22 @@
-"""Training a Gaussian policy by stable-baselines3's PPO, and rolling any policy out.
+"""Training a Gaussian policy by proximal policy optimisation, and rolling any policy out.
 
-Proximal policy optimisation: Schulman, Wolski, Dhariwal, Radford and Klimov, 2017, arXiv 1707.06347. Only the actor's
-state_dict is kept: no archive of stable-baselines3, which would have to be unpickled, is written or read.
+Algorithm and settings are stable-baselines3's PPO; its environments serve, its networks do not: their gradients cost
+more than the episodes, and an archive of them would have to be unpickled. Only the actor's state_dict is kept.
 """
-
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import PPO
-from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor, VecNormalize
-from torch import Tensor, nn
 
 from pipeline.data.network import Policy
 from pipeline.errors import FitError
+from pipeline.families.policies.actor_critic import ActorCritic
+from pipeline.families.policies.adam import Adam
+from pipeline.families.policies.clipped import improve
 from pipeline.families.policies.gaussian_policy import GaussianPolicy
+from pipeline.families.policies.rollout import Rollouts
 from pipeline.families.policies.settings import PolicySettings
-from pipeline.families.threads import single_thread
 
 
 def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings, seed: int) -> dict[str, float]:
@@ -30,45 +26,30 @@ def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings,
     weight is not finite.
     """
     monitored = VecMonitor(environment)
-    observed: VecEnv = monitored
-    if settings.normalise:
-        observed = VecNormalize(monitored, gamma=settings.discount, clip_obs=np.inf)
-    with _seeds_kept(), single_thread():
-        ppo = PPO(
-            "MlpPolicy",
-            observed,
-            learning_rate=settings.learning_rate,
-            n_steps=settings.rollout // settings.environments,
-            batch_size=settings.batch_size,
-            n_epochs=settings.epochs,
-            gamma=settings.discount,
-            gae_lambda=settings.trace,
-            policy_kwargs={"net_arch": list(settings.hidden)},
-            device="cpu",
-            seed=seed,
-        )
-        ppo.set_logger(Logger(folder=None, output_formats=[]))  # the default logger creates a temporary folder
-        ppo.learn(settings.steps)
-    state = actor_state(ppo)
-    if isinstance(observed, VecNormalize):
-        statistics = observed.obs_rms
-        assert not isinstance(statistics, dict)
-        state["centre"] = torch.from_numpy(statistics.mean).float()
-        state["scale"] = torch.from_numpy(np.sqrt(statistics.var + observed.epsilon)).float()
-    if not all(bool(torch.isfinite(tensor).all()) for tensor in state.values()):
-        raise FitError("a weight of the policy is not finite; lower train.learning_rate")
-    module.load_state_dict(module.state_dict() | state)
-    names = {"episode_reward": "r", "episode_length": "l"} if ppo.ep_info_buffer else {}
-    ended = {name: float(np.mean([info[key] for info in ppo.ep_info_buffer or ()])) for name, key in names.items()}
-    return {"steps": float(ppo.num_timesteps)} | ended
+    normalised = VecNormalize(monitored, gamma=settings.discount, clip_obs=np.inf) if settings.normalise else None
+    generator = np.random.default_rng(seed)
+    networks = ActorCritic(len(module.centre), settings.hidden, len(module.lower))
+    networks.initialise(generator)
+    optimiser = Adam(networks.parameters.vector, settings.learning_rate)
+    rollouts = Rollouts(normalised or monitored, networks, settings, generator)
+    while rollouts.steps < settings.steps:
+        improve(networks, optimiser, rollouts.collect(), settings.epochs, settings.batch_size, generator)
+        if not np.isfinite(networks.parameters.vector).all():
+            raise FitError("a weight of the policy is not finite; lower train.learning_rate")
+    state = networks.actor_state() | ({} if normalised is None else standardisation(normalised))
+    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+    module.load_state_dict(module.state_dict() | tensors)
+    names = {"episode_reward": "r", "episode_length": "l"} if rollouts.episodes else {}
+    ended = {name: float(np.mean([episode[key] for episode in rollouts.episodes])) for name, key in names.items()}
+    return {"steps": float(rollouts.steps)} | ended
 
 
-def actor_state(ppo: PPO) -> dict[str, Tensor]:
-    """The state_dict of a GaussianPolicy with the weights of PPO's actor."""
-    body, head = ppo.policy.mlp_extractor.policy_net, ppo.policy.action_net
-    layers = [layer for layer in (*body, head) if isinstance(layer, nn.Linear)]
-    state = {f"layers.{i}.{name}": t for i, layer in enumerate(layers) for name, t in layer.state_dict().items()}
-    return {name: t.detach().clone() for name, t in (state | {"log_deviation": ppo.policy.log_std}).items()}
+def standardisation(environment: VecNormalize) -> dict[str, NDArray[np.float32]]:
+    """What observations were standardised by at last, (C,) each, as a GaussianPolicy names it."""
+    statistics = environment.obs_rms
+    assert not isinstance(statistics, dict)
+    scale = np.sqrt(statistics.var + environment.epsilon)
+    return {"centre": statistics.mean.astype(np.float32), "scale": scale.astype(np.float32)}
 
 
 def episode_rewards(policy: Policy, environment: VecEnv, seed: int) -> NDArray[np.float64]:
@@ -92,15 +73,3 @@ def episode_rewards(policy: Policy, environment: VecEnv, seed: int) -> NDArray[n
         going &= ~done
         step += 1
     return total
-
-
-@contextmanager
-def _seeds_kept() -> Iterator[None]:
-    """Restore all global generators afterwards: stable-baselines3 seeds those of the process, and draws from them."""
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    with torch.random.fork_rng(devices=[]):
-        try:
-            yield
-        finally:
-            random.setstate(python)
-            np.random.set_state(legacy)  # noqa: NPY002
