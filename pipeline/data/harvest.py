@@ -55,6 +55,7 @@ class Harvest:
         conditions: Sequence[ArrayLike],
         condition_kind: Kind | Sequence[Kind] = "continuous",
         *,
+        output_kind: Kind | Sequence[Kind] = "continuous",
         names: dict[str, Sequence[str] | str] | None = None,
         units: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
@@ -67,7 +68,8 @@ class Harvest:
 
         hyperparameter: (K+1,) anchors, ascending. outputs: K+1 arrays (N_k, D). conditions: K+1 arrays (N_k, C), rows
         matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns hold
-        whole-number codes in any numeric dtype. names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
+        whole-number codes in any numeric dtype. output_kind: likewise, "circular" for angles, "simplex" for
+        probabilities (see `Column`). names: {"hyperparameter": str, "outputs": [...], "conditions": [...]}.
         units and bounds: by column name. outcomes: conditions (M, C) that no network was trained on and what came true
         there, (M, D), where λ is the probability that an outcome lies below the output. deterministic: see `Schema`.
         schema: names, units, bounds, kinds and deterministic at once, instead of them.
@@ -79,8 +81,8 @@ class Harvest:
         for field, arrays in (("outputs", ys), ("conditions", xs)):
             if len(arrays) != len(anchors):
                 raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; expected one per anchor")
-            if len(widths := {a.shape[1] for a in arrays}) > 1:
-                raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
+            if len(found := {a.shape[1] for a in arrays}) > 1:
+                raise DataError(f"{field}: columns differ between the anchors ({sorted(found)}); they must agree")
         for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
             if len(y) != len(x):
                 raise DataError(
@@ -89,8 +91,11 @@ class Harvest:
         if not ys[0].shape[1]:
             raise DataError("outputs must have at least one column")
         if schema is None:
-            kinds = _kinds(condition_kind, xs[0].shape[1])
-            schema = _describe(ys[0].shape[1], kinds, names, units, bounds, deterministic)
+            kinds = (
+                _kinds(output_kind, ys[0].shape[1], "output"),
+                _kinds(condition_kind, xs[0].shape[1], "condition"),
+            )
+            schema = _describe(kinds, names, units, bounds, deterministic)
         check_samples(schema, ys, xs)
         known = None if outcomes is None else Outcomes.of(*outcomes, schema, anchors)
         return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)), known)
@@ -207,31 +212,31 @@ def _anchors(values: ArrayLike) -> NDArray[np.float64]:
     return anchors
 
 
-def _kinds(kind: Kind | Sequence[Kind], count: int) -> list[Kind]:
-    """The kinds of `count` condition columns, of one for all or of one a column."""
+def _kinds(kind: Kind | Sequence[Kind], count: int, side: str) -> list[Kind]:
+    """The kinds of `count` columns of a side, of one for all or of one a column."""
     kinds = [kind] * count if isinstance(kind, str) else list(kind)
     if len(kinds) != count:
-        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {count} condition columns")
+        raise ConfigurationError(f"{side}_kind has {len(kinds)} entries for {count} {side} columns")
     return kinds
 
 
 def _describe(
-    dimension: int,
-    kinds: Sequence[Kind],
+    kinds: tuple[Sequence[Kind], Sequence[Kind]],
     names: dict[str, Sequence[str] | str] | None,
     units: dict[str, str] | None,
     bounds: dict[str, tuple[float | None, float | None]] | None,
     deterministic: bool | None,
 ) -> Schema:
     names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
+    output_kinds, condition_kinds = kinds
     hyperparameter = str(names.pop("hyperparameter", "hyperparameter"))
     labels = {
-        "outputs": list(names.pop("outputs", [f"y{i}" for i in range(dimension)])),
-        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(len(kinds))])),
+        "outputs": list(names.pop("outputs", [f"y{i}" for i in range(len(output_kinds))])),
+        "conditions": list(names.pop("conditions", [f"x{i}" for i in range(len(condition_kinds))])),
     }
     if names:
         raise ConfigurationError(f"names: unknown {sorted(names)}; hyperparameter, outputs and conditions are known")
-    for field, width in (("outputs", dimension), ("conditions", len(kinds))):
+    for field, width in (("outputs", len(output_kinds)), ("conditions", len(condition_kinds))):
         if len(labels[field]) != width:
             raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {width} columns")
     known = {hyperparameter, *labels["outputs"], *labels["conditions"]}
@@ -246,8 +251,8 @@ def _describe(
     try:
         return Schema(
             hyperparameter=column(hyperparameter),
-            outputs=tuple(column(n) for n in labels["outputs"]),
-            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], kinds, strict=True)),
+            outputs=tuple(column(n, k) for n, k in zip(labels["outputs"], output_kinds, strict=True)),
+            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], condition_kinds, strict=True)),
             deterministic=deterministic,
         )
     except ValidationError as error:

@@ -20,6 +20,7 @@ from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
 from pipeline.surrogate.parts import Parts
 from pipeline.surrogate.trajectory import latent
+from pipeline.transport.column_kinds import squared_arcs
 from pipeline.transport.networks import Condition
 
 MATCHED = 128
@@ -176,9 +177,10 @@ def _in_order(
 ) -> NDArray[np.floating]:
     """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
     images = _standard(own, parts) if images is None else images
-    result = np.empty_like(own)
+    result, period = np.empty_like(own), parts.scaling.standard_period.cpu().numpy()
     for t in range(len(own)):
         squares = (partners[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * partners[t] @ images[t].T
+        squares += squared_arcs(partners[t], images[t], period)
         result[t] = own[t][linear_sum_assignment(squares)[1]]
     return result
 
@@ -194,7 +196,8 @@ def _mapped(
 ) -> NDArray[np.float64]:
     """T_k of outputs (T, n, D), standardised; given: their conditions (T · n, C), x: the same, encoded."""
     flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(given.device)
-    moved: Tensor = parts.maps(latent(parts, flat, given, x, interval), x, interval)
+    flat = parts.angles.lifted(flat, x, interval)
+    moved = parts.image(latent(parts, flat, given, x, interval), x, interval)
     if parts.atoms.columns:
         moved = parts.scaling.standardise(parts.atoms.clipped(parts.scaling.restore(moved)))
     return moved.double().cpu().numpy().reshape(outputs.shape)

@@ -2,14 +2,18 @@
 
 import logging
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.clocks.clock import Clock
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.transport import ops
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
 from pipeline.transport.bandwidth import choose_bandwidths
+from pipeline.transport.components import Components
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
@@ -35,15 +39,20 @@ class Parts(nn.Module):
         seed: int,
         atoms: Atoms | None = None,
         *,
+        angles: Angles | None = None,
+        components: Components | None = None,
         deterministic: bool = False,
     ) -> None:
         """Untrained parts; atoms None: no output has any. deterministic: whether a condition has one output.
 
-        Draws on curved paths have maps that are networks; all others of the paired solver have a closed form.
+        angles: mean directions of circular outputs; None: untrained ones. components: what Lagrangian, paths, maps and
+        density act on; None: all outputs. Draws on curved paths have maps that are networks; all others of the paired
+        solver have a closed form.
         """
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        dimension, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
+        outputs, shape, intervals = len(scaling.schema.outputs), scaling.shape, len(clock.anchors) - 1
+        dimension = outputs if components is None else components.rank
         terms = terms_of(config.variant)
         metric: EuclideanMetric | GivensMetric = EuclideanMetric()
         if terms.metric != "euclidean":
@@ -59,8 +68,10 @@ class Parts(nn.Module):
         self.scaling = scaling
         self.clock = clock
         self.density = density
+        self.components = components
+        self.angles = Angles(scaling.schema, intervals + 1, shape) if angles is None else angles
         inputs = shape.continuous + sum(shape.codes)
-        self.atoms = Atoms((), intervals + 1, dimension, inputs) if atoms is None else atoms
+        self.atoms = Atoms((), intervals + 1, outputs, inputs) if atoms is None else atoms
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
         self.maps: TransportMaps | NetworkMaps
@@ -69,6 +80,15 @@ class Parts(nn.Module):
             self.maps = NetworkMaps(intervals, dimension, shape, config.map_widths, generator)
         else:
             self.maps = TransportMaps(intervals, dimension, shape, exact=bool(self.atoms.columns))
+
+    def image(self, y: Tensor, x: Condition, interval: int) -> Tensor:
+        """T_interval of standardised outputs (B, D): their leading components by the map, the rest linearly."""
+        if self.components is None:
+            moved: Tensor = self.maps(y, x, interval)
+            return moved
+        leading: Tensor = self.maps(self.components.leading(y), x, interval)
+        ends = ((interval, ops.like(np.array([s]), y)) for s in (0.0, 1.0))
+        return self.components.lift(leading) + self.components.carried(y, x, *ends)[:, 0]
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

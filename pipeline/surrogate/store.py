@@ -27,6 +27,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Fit, resolve_device
 from pipeline.surrogate.parts import Parts
 from pipeline.transport.atoms import Atoms
+from pipeline.transport.components import Components
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
@@ -110,6 +111,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "networks": fit.networks is not None,
         "codes": fit.parts.scaling.codes,
         "atoms": fit.parts.atoms.columns,
+        "components": 0 if fit.parts.components is None else fit.parts.components.rank,
         "bandwidths": [density.output_bandwidth, density.condition_bandwidth],
     }
 
@@ -163,9 +165,10 @@ def _parts(document: dict[str, Any], schema: Schema, config: SurrogateConfig, te
     )
     inputs = scaling.shape.continuous + sum(scaling.shape.codes)
     atoms = Atoms(document["atoms"], len(document["anchors"]), len(schema.outputs), inputs)
-    parts = Parts(
-        scaling, _clock(document, scaling), density, config, 0, atoms, deterministic=document["deterministic"]
-    )
+    rank = document.get("components", 0)  # bundles of earlier versions have none
+    components = Components(len(schema.outputs), rank, len(document["anchors"]), scaling.shape) if rank else None
+    clock, deterministic = _clock(document, scaling), document["deterministic"]
+    parts = Parts(scaling, clock, density, config, 0, atoms, components=components, deterministic=deterministic)
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}
