@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from pipeline.data.harvest import Harvest
+from pipeline.transport.column_kinds import nearest_turn, squared_arcs
 from pipeline.transport.coupling import squared_distances
 from pipeline.transport.standardise import Standardiser
 
@@ -59,11 +60,11 @@ def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
     rows = _thin(groups, 1 if deterministic else MOST_DRAWS, MOST_CONDITIONS if deterministic else MOST_STOCHASTIC)
     outputs = [y[kept] / scale for y, kept in zip(harvest.outputs, rows, strict=True)]
     curves = _deterministic_curves if deterministic else _stochastic_curves
-    group = groups[0][rows[0]]
+    group, period = groups[0][rows[0]], np.array(harvest.schema.periods) / scale
     _, first, number = np.unique(group, return_index=True, return_inverse=True)
     conditions = rows[0][first][number]
     return [
-        LeftOut(k, curves(outputs[k - 1], outputs[k], outputs[k + 1], group), conditions)
+        LeftOut(k, curves(outputs[k - 1], outputs[k], outputs[k + 1], group, period), conditions)
         for k in range(1, len(groups) - 1)
     ]
 
@@ -102,24 +103,42 @@ def _thin(groups: Sequence[NDArray[np.intp]], most_draws: int, most_rows: int) -
 
 
 def _deterministic_curves(
-    left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], _: NDArray[np.intp]
+    left: NDArray[np.floating],
+    middle: NDArray[np.floating],
+    right: NDArray[np.floating],
+    _: NDArray[np.intp],
+    period: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """|y_k − (1 − s) y_{k−1} − s y_{k+1}|² / D, a parabola in s, (R, 41)."""
+    """|y_k − (1 − s) y_{k−1} − s y_{k+1}|² / D, a parabola in s, (R, 41); circular outputs the short way round."""
+    right = _shorter(left, right, period)
+    middle = _shorter(0.5 * (left + right), middle, period)
     move, gone = (v.astype(np.float64) for v in (right - left, middle - left))
     a, b, c = ((u * v).mean(1)[:, None] for u, v in ((move, move), (move, gone), (gone, gone)))
     return np.asarray(c - 2 * b * POSITIONS + a * POSITIONS**2)
 
 
+def _shorter(
+    start: NDArray[np.floating], end: NDArray[np.floating], period: NDArray[np.float64]
+) -> NDArray[np.floating]:
+    return nearest_turn(end.astype(np.float64), start.astype(np.float64), period) if period.any() else end
+
+
 def _stochastic_curves(
-    left: NDArray[np.floating], middle: NDArray[np.floating], right: NDArray[np.floating], group: NDArray[np.intp]
+    left: NDArray[np.floating],
+    middle: NDArray[np.floating],
+    right: NDArray[np.floating],
+    group: NDArray[np.intp],
+    period: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """The cost of each interpolated sample in the exact transport to the anchor's draws of its condition, (R, 41)."""
     errors = np.empty((len(left), len(POSITIONS)))
     for rows in split_by(group):
         y0, y1, truth = left[rows], right[rows], middle[rows]
-        y1 = y1[linear_sum_assignment(squared_distances(y0, y1))[1]]
+        y1 = y1[linear_sum_assignment(squared_distances(y0, y1) + squared_arcs(y0, y1, period))[1]]
+        y1 = _shorter(y0, y1, period)
         for m, s in enumerate(POSITIONS):
-            cost = squared_distances((1 - s) * y0 + s * y1, truth)
+            points = (1 - s) * y0 + s * y1
+            cost = squared_distances(points, truth) + squared_arcs(points, truth, period)
             errors[rows, m] = cost[linear_sum_assignment(cost)] / left.shape[1]
     return errors
 

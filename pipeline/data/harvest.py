@@ -57,6 +57,7 @@ class Harvest:
         conditions: Sequence[ArrayLike],
         condition_kind: Kind | Sequence[Kind] = "continuous",
         *,
+        output_kind: Kind | Sequence[Kind] = "continuous",
         names: dict[str, Sequence[str] | str] | None = None,
         units: dict[str, str] | None = None,
         bounds: dict[str, tuple[float | None, float | None]] | None = None,
@@ -70,7 +71,8 @@ class Harvest:
         hyperparameter: (K+1,) anchors, ascending; or (K, P) anchors of P ≥ 2 hyperparameters: a full grid of values, or
         scattered ones that span a volume. outputs: an array (N_k, D) for each anchor. conditions: as many arrays
         (N_k, C), rows matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns
-        hold whole-number codes in any numeric dtype. names: {"hyperparameter": str, or P of them, "outputs": [...],
+        hold whole-number codes in any numeric dtype. output_kind: likewise, "circular" for angles, "simplex" for
+        probabilities (see `Column`). names: {"hyperparameter": str, or P of them, "outputs": [...],
         "conditions": [...]}.
         units and bounds: by column name. outcomes: conditions (M, C) that no network was trained on and what came true
         there, (M, D), where λ, or its first coordinate, is the probability that an outcome lies below the output.
@@ -84,8 +86,8 @@ class Harvest:
         for field, arrays in (("outputs", ys), ("conditions", xs)):
             if len(arrays) != len(anchors):
                 raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; expected one per anchor")
-            if len(widths := {a.shape[1] for a in arrays}) > 1:
-                raise DataError(f"{field}: columns differ between the anchors ({sorted(widths)}); they must agree")
+            if len(found := {a.shape[1] for a in arrays}) > 1:
+                raise DataError(f"{field}: columns differ between the anchors ({sorted(found)}); they must agree")
         for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
             if len(y) != len(x):
                 raise DataError(
@@ -94,9 +96,11 @@ class Harvest:
         if not ys[0].shape[1]:
             raise DataError("outputs must have at least one column")
         if schema is None:
-            kinds = _kinds(condition_kind, xs[0].shape[1])
-            default = _default_names(1 if anchors.ndim == 1 else anchors.shape[1], ys[0].shape[1], xs[0].shape[1])
-            schema = _describe(default, kinds, names, units, bounds, deterministic)
+            kinds = (
+                _kinds(output_kind, ys[0].shape[1], "output"),
+                _kinds(condition_kind, xs[0].shape[1], "condition"),
+            )
+            schema = _describe(1 if anchors.ndim == 1 else anchors.shape[1], kinds, names, units, bounds, deterministic)
         _check_coordinates(schema, anchors)
         check_samples(schema, ys, xs)
         levels = anchors.reshape(len(anchors), -1)[:, 0]
@@ -273,11 +277,11 @@ def _check_coordinates(schema: Schema, anchors: NDArray[np.float64]) -> None:
         raise DataError(f"hyperparameter has {size} columns; the schema names {names}")
 
 
-def _kinds(kind: Kind | Sequence[Kind], count: int) -> list[Kind]:
-    """The kinds of `count` condition columns, of one for all or of one a column."""
+def _kinds(kind: Kind | Sequence[Kind], count: int, side: str) -> list[Kind]:
+    """The kinds of `count` columns of a side, of one for all or of one a column."""
     kinds = [kind] * count if isinstance(kind, str) else list(kind)
     if len(kinds) != count:
-        raise ConfigurationError(f"condition_kind has {len(kinds)} entries for {count} condition columns")
+        raise ConfigurationError(f"{side}_kind has {len(kinds)} entries for {count} {side} columns")
     return kinds
 
 
@@ -292,14 +296,16 @@ def _default_names(coordinates: int, outputs: int, conditions: int) -> dict[str,
 
 
 def _describe(
-    default: dict[str, list[str]],
-    kinds: Sequence[Kind],
+    size: int,
+    kinds: tuple[Sequence[Kind], Sequence[Kind]],
     names: dict[str, Sequence[str] | str] | None,
     units: dict[str, str] | None,
     bounds: dict[str, tuple[float | None, float | None]] | None,
     deterministic: bool | None,
 ) -> Schema:
     names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
+    output_kinds, condition_kinds = kinds
+    default = _default_names(size, len(output_kinds), len(condition_kinds))
     if strangers := sorted(set(names) - set(default)):
         raise ConfigurationError(f"names: unknown {strangers}; hyperparameter, outputs and conditions are known")
     given = {field: names.get(field, known) for field, known in default.items()}
@@ -321,8 +327,8 @@ def _describe(
         return Schema(
             hyperparameter=column(hyperparameters[0]),
             further_hyperparameters=tuple(column(n) for n in hyperparameters[1:]),
-            outputs=tuple(column(n) for n in labels["outputs"]),
-            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], kinds, strict=True)),
+            outputs=tuple(column(n, k) for n, k in zip(labels["outputs"], output_kinds, strict=True)),
+            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], condition_kinds, strict=True)),
             deterministic=deterministic,
         )
     except ValidationError as error:

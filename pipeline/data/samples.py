@@ -13,6 +13,9 @@ from numpy.typing import ArrayLike, NDArray
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, DataError
 
+SLACK = 1e-6
+"""What rounding to float32 may add to an angle, in periods, or to a probability."""
+
 
 def write_samples(path: Path, schema: Schema, outputs: NDArray[np.floating], conditions: NDArray[np.floating]) -> None:
     """Write outputs (N, D) and conditions (N, C) as one Parquet file: condition columns, then output columns."""
@@ -94,7 +97,11 @@ def check_samples(
 
 
 def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
-    """DataError if a categorical column holds other than whole numbers, or a bounded one exceeds its bounds."""
+    """DataError if a categorical column holds other than whole numbers, or a bounded one exceeds its bounds.
+
+    Also where the simplex columns of a row do not sum to 1.
+    """
+    check_simplex(array, columns, field)
     for i, column in enumerate(columns):
         values = array[:, i]
         if column.kind == "categorical" and (bad := values[values != np.round(values)]).size:
@@ -103,5 +110,28 @@ def check_columns(array: NDArray[np.floating], columns: Sequence[Column], field:
             )
         low = -np.inf if column.lower is None else column.lower
         high = np.inf if column.upper is None else column.upper
-        if (bad := values[(values < low) | (values > high)]).size:
+        if column.kind == "circular":
+            _check_angles(values, low, high, f"{field}: column {column.name!r}")
+        elif (bad := values[(values < low) | (values > high)]).size:
             raise DataError(f"{field}: column {column.name!r} contains {bad[0]}, outside its bounds [{low}, {high}]")
+
+
+def _check_angles(values: NDArray[np.floating], low: float, high: float, field: str) -> None:
+    slack = SLACK * (high - low)  # float32 rounds π up
+    if (bad := values[(values < low - slack) | (values > high + slack)]).size:
+        raise DataError(
+            f"{field} is circular and contains {bad[0]:g}, outside [{low:g}, {high:g}]: set its bounds to the range of "
+            "the angles, whose ends are the same direction, or reduce the angles to it"
+        )
+
+
+def check_simplex(array: NDArray[np.floating], columns: Sequence[Column], field: str) -> None:
+    """DataError if the simplex columns of a row (N, D) do not sum to 1 up to rounding."""
+    chosen = [i for i, column in enumerate(columns) if column.kind == "simplex"]
+    sums = array[:, chosen].sum(axis=1, dtype=np.float64) if chosen else np.ones(1)
+    if (far := np.abs(sums - 1) > SLACK * max(len(chosen), 10)).any():
+        row = int(np.flatnonzero(far)[0])
+        raise DataError(
+            f"{field}: the simplex columns {[columns[i].name for i in chosen]} of row {row} sum to {sums[row]:g}; "
+            "probabilities sum to 1: normalise them, or declare the columns continuous"
+        )

@@ -12,14 +12,18 @@ from pydantic import (
     model_validator,
 )
 
-Kind = Literal["continuous", "categorical"]
+Kind = Literal["continuous", "categorical", "circular", "simplex"]
+LOWER_ANGLE, UPPER_ANGLE = -math.pi, math.pi
+"""The range of a circular column without bounds, in radians."""
 
 
 class Column(BaseModel):
     """One column of the outputs or of the conditions.
 
     units: as shown to a consumer ("" where there is none). kind: "continuous", or "categorical" for whole-number
-    codes. lower, upper: bounds that a value never leaves (None: unbounded); transported outputs respect them.
+    codes; of outputs also "circular" for an angle, whose lower and upper are the same direction (−π and π where there
+    are no bounds), and "simplex" for a probability: all simplex columns of a row sum to 1. lower, upper: bounds that a
+    value never leaves (None: unbounded); transported outputs respect them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -39,6 +43,31 @@ class Column(BaseModel):
     @classmethod
     def _no_upper(cls, value: Any) -> Any:
         return None if value == math.inf else value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _kind_has_bounds(cls, values: Any) -> Any:
+        """Bounds that follow from the kind, where none are given."""
+        kind = values.get("kind") if isinstance(values, dict) else None
+        ranges = {"circular": (LOWER_ANGLE, UPPER_ANGLE), "simplex": (0.0, 1.0)}
+        given = [values.get(bound) for bound in ("lower", "upper")] if kind in ranges else [0.0]
+        if any(bound is not None for bound in given):
+            return values
+        return {**values, **dict(zip(("lower", "upper"), ranges[str(kind)], strict=True))}
+
+    @model_validator(mode="after")
+    def _circle_is_closed(self) -> Self:
+        if self.kind == "circular" and (self.lower is None or self.upper is None):
+            raise ValueError(
+                f"column {self.name!r}: a circular column has lower and upper, which are the same direction, or "
+                f"neither (−π and π); received lower = {self.lower}, upper = {self.upper}"
+            )
+        return self
+
+    @property
+    def period(self) -> float:
+        """What may be added to a circular value without changing it; 0 for other kinds."""
+        return 0.0 if self.kind != "circular" or self.lower is None or self.upper is None else self.upper - self.lower
 
     @model_validator(mode="after")
     def _bounds_are_ordered(self) -> Self:
@@ -94,6 +123,31 @@ class Schema(BaseModel):
         ):
             raise ValueError(f"hyperparameter names {repeated} are repeated or name columns; each needs its own")
         return self
+
+    @model_validator(mode="after")
+    def _kinds_fit_their_side(self) -> Self:
+        for column in (self.hyperparameter, *self.conditions):
+            if column.kind in ("circular", "simplex"):
+                raise ValueError(
+                    f"column {column.name!r}: kind = {column.kind!r} is for outputs; give a condition that is an angle "
+                    "as two columns, its cosine and its sine"
+                )
+        if len(self.simplex) == 1:
+            name = self.outputs[self.simplex[0]].name
+            raise ValueError(
+                f"column {name!r} is the only simplex column; probabilities need two at least, which sum to 1"
+            )
+        return self
+
+    @property
+    def simplex(self) -> tuple[int, ...]:
+        """The outputs that are probabilities and sum to 1, by number."""
+        return tuple(i for i, c in enumerate(self.outputs) if c.kind == "simplex")
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """The period of every output, 0 where it does not wrap."""
+        return tuple(c.period for c in self.outputs)
 
     @model_validator(mode="after")
     def _images_are_square(self) -> Self:

@@ -8,7 +8,7 @@
   every condition to the outputs' mean standard deviation, and categorical conditions still split it into groups.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -43,12 +43,14 @@ class Comparison:
     """A way of comparing, and what it needs to know about the conditions.
 
     kind: see the module. categorical: (C,) booleans. condition_unit: (C,), what a condition is divided by where it
-    serves as a coordinate.
+    serves as a coordinate. period: (D,), of circular outputs, else 0: these are compared as points of a circle as long
+    as the period, so that distances are chords of the short way round.
     """
 
     kind: Kind
     categorical: NDArray[np.bool_]
     condition_unit: NDArray[np.float64]
+    period: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def of(cls, harvest: Harvest, *, deterministic: bool) -> "Comparison":
@@ -59,7 +61,8 @@ class Comparison:
         x, y = np.concatenate(harvest.conditions), np.concatenate(harvest.outputs)
         scale = y.std(axis=0, dtype=np.float64).mean() or 1.0
         deviation = x.std(axis=0, dtype=np.float64) / scale
-        return cls(kind, np.array(harvest.categorical, dtype=bool), np.where(deviation > 0, deviation, 1.0))
+        units = np.where(deviation > 0, deviation, 1.0)
+        return cls(kind, np.array(harvest.categorical, dtype=bool), units, np.array(harvest.schema.periods))
 
     @cached_property
     def distances(self) -> tuple[Distance, ...]:
@@ -90,7 +93,7 @@ class Comparison:
         """Mean over the groups of the outputs' spread; "matched" takes all rows of outputs as one group."""
         (groups,) = group_rows(self._keys(sample))
         parts = [sample.rows(np.flatnonzero(groups == g)) for g in np.unique(groups)]
-        return float(np.mean([spread(part.outputs, part.weight) for part in parts]))
+        return float(np.mean([spread(self._outputs(part), part.weight) for part in parts]))
 
     def coupling(self, left: Sample, right: Sample) -> Coupling:
         """Pairs between the samples of two anchors: known ones ("matched"), or exact transport in every group."""
@@ -108,12 +111,23 @@ class Comparison:
     def _points(self, sample: Sample) -> FloatArray:
         """The coordinates in which distances are measured, (n, ·)."""
         if self.kind != "joint":
+            return self._outputs(sample)
+        return np.concatenate(
+            [self._outputs(sample), (sample.conditions / self.condition_unit)[:, ~self.categorical]], axis=1
+        )
+
+    def _outputs(self, sample: Sample) -> FloatArray:
+        """Outputs (n, ·), circular ones as cosine and sine on a circle as long as the period."""
+        if not self.period.any():
             return sample.outputs
-        return np.concatenate([sample.outputs, (sample.conditions / self.condition_unit)[:, ~self.categorical]], axis=1)
+        turns = self.period > 0
+        radius = self.period[turns] / (2 * np.pi)
+        angle = sample.outputs[:, turns] / radius
+        return np.concatenate([sample.outputs[:, ~turns], radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
     def _by_group(self, distance: Distance, sample: Sample, truth: Sample) -> FloatArray:
         if distance.by_row:
-            return _by_condition(distance, sample, truth)
+            return _by_condition(distance, *(replace(s, outputs=self._outputs(s)) for s in (sample, truth)))
         groups, truth_groups = group_rows(self._keys(sample), self._keys(truth))
         values = []
         for group in np.unique(groups):

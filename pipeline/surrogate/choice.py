@@ -22,7 +22,8 @@ from pipeline.clocks.select import SKEWS, ChosenClock, as_good, best_errors, cho
 from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.cross_validation import CrossValidation
+from pipeline.surrogate.cross_validation import CrossValidation, curved_coordinates
+from pipeline.transport.components import MOST
 from pipeline.transport.variant import VARIANTS, terms_of
 
 logger = logging.getLogger(__name__)
@@ -38,8 +39,6 @@ GAIN = 0.15
 """The smallest share of K_I's leave-one-anchor-out error by which another candidate must improve."""
 WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
-MOST_METRIC_DIMENSIONS = 8
-"""With more outputs learnt metrics are too slow to compare: they have to be named."""
 ENOUGH = 1.5
 """No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
 
@@ -71,7 +70,7 @@ class Choice:
 
 def choose(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int = 0) -> Choice:
     """Choose variant and clock for a harvest, except where the configuration names them."""
-    config = defaults(config, len(harvest.schema.outputs))
+    config = defaults(config, curved_coordinates(harvest, config).dimension)
     left_out = leave_anchors_out(harvest, deterministic)
     clock = choose_clock(harvest, deterministic, config, left_out)
     clocks = tuple(Candidate(f"clock {name}", error) for name, error in clock.errors.items())
@@ -139,7 +138,7 @@ def compare(
     seed: int,
 ) -> Compared:
     """All variants with their leave-one-anchor-out errors, the chosen one marked, and their error curves."""
-    validation = CrossValidation.of(harvest, deterministic, seed)
+    validation = CrossValidation.of(harvest, deterministic, config, seed)
     if validation is None:
         return Compared((Candidate("K_I", chosen=True, remark="too few rows to compare richer variants"),))
     with_pchip = (
@@ -163,9 +162,9 @@ def compare(
     pchip_clock: Clock | None = None
     if with_pchip:
         pchip_clock, errors[PCHIP] = validation.pchip(clocks, seed + 1)
-    dimension = len(harvest.schema.outputs)
+    dimension = validation.reduced.dimension
     for name in RICHER_DETERMINISTIC if deterministic else RICHER:
-        if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST_METRIC_DIMENSIONS:
+        if terms_of(name).metric == "euclidean" or 1 < dimension <= MOST:
             evaluate(name)
     best = min(errors, key=lambda name: float(errors[name].mean()))
     worth = errors["K_I"].mean() - errors[best].mean() > GAIN * errors["K_I"].mean()

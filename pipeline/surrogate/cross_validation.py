@@ -6,7 +6,7 @@ anchor's own draws (of a deterministic network: the squared distance), as a func
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -19,7 +19,9 @@ from pipeline.clocks.select import as_good
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
-from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
+from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.angles import real_samples
+from pipeline.transport.components import Reduced, reduce_samples
 from pipeline.transport.coupling import Coupling
 from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
 from pipeline.transport.pchip import interpolate
@@ -41,6 +43,13 @@ ROUNDING = 1e-10
 """Squared standardised errors up to this are rounding."""
 
 
+def curved_coordinates(harvest: Harvest, config: SurrogateConfig) -> Reduced:
+    """The samples that curved paths act on: all outputs, or their leading components."""
+    scaling = Standardiser.of(harvest)
+    _, samples = real_samples(harvest, scaling, torch.device("cpu"))
+    return reduce_samples(samples, scaling.shape, config.components, straight=False)
+
+
 @dataclass(frozen=True, eq=False)
 class CrossValidation:
     """A harvest's samples of every anchor in two halves, on which candidates are trained and validated.
@@ -53,21 +62,23 @@ class CrossValidation:
     validate: list[AnchorSamples]
     conditions: NDArray[np.intp]
     scaling: Standardiser
+    reduced: Reduced
     deterministic: bool
 
     @classmethod
-    def of(cls, harvest: Harvest, deterministic: bool, seed: int) -> "CrossValidation | None":
+    def of(cls, harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed: int) -> "CrossValidation | None":
         """Subsample and split; None where the halves would be too small."""
         generator = np.random.default_rng(seed)
         groups = harvest.groups
         halves = _halve_conditions(groups, generator) if deterministic else _halve_draws(groups, generator)
         if halves is None:
             return None
-        scaling = Standardiser.of(harvest)
-        samples = anchor_samples(harvest, scaling, torch.device("cpu"))
-        train, validate = ([_rows(anchor, rows) for anchor, rows in zip(samples, half, strict=True)] for half in halves)
+        reduced = curved_coordinates(harvest, config)
+        train, validate = (
+            [_rows(anchor, rows) for anchor, rows in zip(reduced.samples, half, strict=True)] for half in halves
+        )
         first = np.unique(groups[0], return_index=True)[1]
-        return cls(train, validate, first[validate[0].group.numpy()], scaling, deterministic)
+        return cls(train, validate, first[validate[0].group.numpy()], Standardiser.of(harvest), reduced, deterministic)
 
     def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
         """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
@@ -137,7 +148,8 @@ class CrossValidation:
     def _train(self, left_out: int, config: SurrogateConfig, seed: int) -> tuple[Parts, PathTrainer]:
         """Metric and density over all anchors' training halves, paths between the left-out anchor's neighbours."""
         density = make_density(self.train, config, seed)
-        parts = Parts(self.scaling, [Clock("linear", (0.0, 1.0))], density, config, seed, edges=1)
+        clock, components = Clock("linear", (0.0, 1.0)), self.reduced.components
+        parts = Parts(self.scaling, [clock], density, config, seed, edges=1, components=components)
         brief = config.model_copy(update={"path_steps": STEPS, **BRIEF})
         trainer = PathTrainer(parts.lagrangian, parts.paths, brief, STEPS)
         near = self.train[left_out - 1 : left_out + 2]
@@ -170,7 +182,7 @@ def _along(parts: Parts, pairs: Pairs) -> torch.Tensor:
 
 def _rows(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:
     index = torch.from_numpy(rows)
-    return AnchorSamples(anchor.outputs[index], anchor.condition[index], anchor.group[index])
+    return replace(anchor, outputs=anchor.outputs[index], condition=anchor.condition[index], group=anchor.group[index])
 
 
 Halves = tuple[list[NDArray[np.intp]], list[NDArray[np.intp]]]

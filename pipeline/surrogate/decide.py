@@ -22,6 +22,7 @@ from pipeline.data.mesh import Grid, axes_of
 from pipeline.errors import ConfigurationError
 from pipeline.surrogate.choice import GAIN, Candidate, choose, compare, defaults, with_variant
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.cross_validation import curved_coordinates
 from pipeline.transport.standardise import Standardiser
 
 logger = logging.getLogger(__name__)
@@ -55,7 +56,7 @@ def decide(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
         return Decided(choice.config, (clock.clock,), order, choice.candidates, clock.errors)
     if config.interpolation == "pchip":
         raise ConfigurationError("interpolation = 'pchip' is for one hyperparameter; use linear, or auto")
-    config = defaults(config, len(harvest.schema.outputs))
+    config = defaults(config, curved_coordinates(harvest, config).dimension)
     grid = harvest.grid(order)
     chosen = [_clock(harvest, grid, deterministic, config.for_coordinate(name), p) for p, name in enumerate(names)]
     errors = {f"{name}: {c}": e for name, clock in zip(names, chosen, strict=True) for c, e in clock.errors.items()}

@@ -19,8 +19,9 @@ from pipeline.data.mesh import Mesh, pruned
 from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
-from pipeline.surrogate.parts import Parts
+from pipeline.surrogate.parts import Edge, Parts
 from pipeline.surrogate.trajectory import latent
+from pipeline.transport.column_kinds import squared_arcs
 from pipeline.transport.networks import Condition
 
 MATCHED = 128
@@ -178,12 +179,12 @@ def matched(draw: Draw, anchors: Sequence[int], mesh: Mesh, x: NDArray[np.float6
     where = given, parts.scaling.condition(given)
     for parent, child in pruned(tree, anchors):
         own = draw(child)
-        upward = (parent, child) in mesh.edge_numbers
-        number = mesh.edge_numbers[(parent, child) if upward else (child, parent)]
-        if upward:
-            partners, images = _mapped(ordered[parent], *where, (parent, number), parts), None
+        up, down = (parent, child), (child, parent)
+        if up in mesh.edge_numbers:
+            partners, images = _mapped(ordered[parent], *where, Edge(mesh.edge_numbers[up], up), parts), None
         else:
-            partners, images = _standard(ordered[parent], parts), _mapped(own, *where, (child, number), parts)
+            partners = _standard(ordered[parent], parts)
+            images = _mapped(own, *where, Edge(mesh.edge_numbers[down], down), parts)
         ordered[child] = _in_order(partners, own, parts, images)
     return [ordered[k] for k in anchors]
 
@@ -193,9 +194,10 @@ def _in_order(
 ) -> NDArray[np.floating]:
     """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
     images = _standard(own, parts) if images is None else images
-    result = np.empty_like(own)
+    result, period = np.empty_like(own), parts.scaling.standard_period.cpu().numpy()
     for t in range(len(own)):
         squares = (partners[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * partners[t] @ images[t].T
+        squares += squared_arcs(partners[t], images[t], period)
         result[t] = own[t][linear_sum_assignment(squares)[1]]
     return result
 
@@ -207,15 +209,16 @@ def _standard(outputs: NDArray[np.floating], parts: Parts) -> NDArray[np.float64
 
 @torch.no_grad()
 def _mapped(
-    outputs: NDArray[np.floating], given: Tensor, x: Condition, move: tuple[int, int], parts: Parts
+    outputs: NDArray[np.floating], given: Tensor, x: Condition, edge: Edge, parts: Parts
 ) -> NDArray[np.float64]:
-    """T_e of outputs (T, n, D) of an anchor, standardised.
+    """T_e of outputs (T, n, D) of an edge's first anchor, standardised.
 
-    given: their conditions (T · n, C), x: the same, encoded. move: the anchor, and the number of the edge e.
+    given: their conditions (T · n, C), x: the same, encoded.
     """
-    anchor, edge = move
     flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(given.device)
-    moved: Tensor = parts.maps(latent(parts, flat, given, x, anchor), x, edge)
+    anchor = edge.ends[0]
+    flat = parts.angles.lifted(flat, x, anchor)
+    moved = parts.image(latent(parts, flat, given, x, anchor), x, edge)
     if parts.atoms.columns:
         moved = parts.scaling.standardise(parts.atoms.clipped(parts.scaling.restore(moved)))
     return moved.double().cpu().numpy().reshape(outputs.shape)

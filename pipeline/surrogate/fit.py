@@ -24,8 +24,11 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.decide import decide
 from pipeline.surrogate.own_share import OwnShare, choose_own_share
 from pipeline.surrogate.parts import Parts, make_density
-from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples, is_deterministic
-from pipeline.transport.fit_atoms import fit_atoms
+from pipeline.transport.anchor_samples import AnchorSamples, is_deterministic
+from pipeline.transport.angles import real_samples
+from pipeline.transport.atoms import Atoms
+from pipeline.transport.components import Reduced, fit_rest, reduce_samples
+from pipeline.transport.fit_atoms import clipped_to_atoms, fit_atoms
 from pipeline.transport.inner_pairs import Cells
 from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.pairs import Edges
@@ -103,12 +106,22 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     names = [column.name for column in harvest.schema.hyperparameters]
     mesh = make_mesh(harvest.vertices, names, clocks, decided.order)
     scaling = Standardiser.of(harvest).to(where)
-    samples = anchor_samples(harvest, scaling, where)
+    angles, samples = real_samples(harvest, scaling, where)
     with _threads_for(sum(map(len, harvest.outputs)), where):
-        density = make_density(samples, config, seed)
-        atoms, latent = (None, samples) if deterministic else fit_atoms(_outputs(harvest), samples, scaling, seed)
+        reduced = _reduced(samples, scaling, config)
+        density = make_density(reduced.samples, config, seed)
+        atoms, latent = (None, reduced.samples) if deterministic else _atoms(harvest, reduced, scaling, seed)
         parts = Parts(
-            scaling, clocks, density, config, seed, atoms, edges=len(mesh.edges), deterministic=deterministic
+            scaling,
+            clocks,
+            density,
+            config,
+            seed,
+            atoms,
+            angles=angles,
+            components=reduced.components,
+            edges=len(mesh.edges),
+            deterministic=deterministic,
         ).to(where)
         history = _solve(parts, mesh, latent, deterministic, config, seed)
     for field, curve in history.items():
@@ -120,7 +133,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     own = OwnShare(1.0)
     if not deterministic:
         with _threads_for(sum(map(len, harvest.outputs)), where):
-            own = choose_own_share(harvest, samples, latent, parts, config, seed)
+            own = choose_own_share(harvest, reduced.samples, latent, parts, config, seed)
     return Fit(
         parts.eval(),
         harvest.vertices,
@@ -135,6 +148,28 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
         candidates=(*decided.candidates, *own.candidates),
         own_share=own.share,
     )
+
+
+def _reduced(samples: list[AnchorSamples], scaling: Standardiser, config: SurrogateConfig) -> Reduced:
+    straight = terms_of(config.variant).straight
+    reduced = reduce_samples(samples, scaling.shape, config.components, straight)
+    if (components := reduced.components) is not None:
+        fit_rest(components, samples)
+        logger.info(
+            "transport acts on %d principal components of %d outputs, which hold %.1f %% of their variance; the rest "
+            "is carried linearly",
+            components.rank,
+            samples[0].outputs.shape[1],
+            100 * float(components.share),
+        )
+    return reduced
+
+
+def _atoms(harvest: Harvest, reduced: Reduced, scaling: Standardiser, seed: int) -> tuple[Atoms, list[AnchorSamples]]:
+    """Atoms and latent samples. Components mix outputs: there answers are clipped to the atoms, and none is spread."""
+    if reduced.components is None:
+        return fit_atoms(_outputs(harvest), reduced.samples, scaling, seed)
+    return clipped_to_atoms(_outputs(harvest), scaling), reduced.samples
 
 
 def _outputs(harvest: Harvest) -> list[NDArray[np.float64]]:

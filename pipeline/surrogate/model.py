@@ -31,6 +31,7 @@ from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
+from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.frozen import frozen
 from pipeline.transport.pchip import interpolate, window
 from pipeline.transport.variant import terms_of
@@ -159,6 +160,12 @@ class Surrogate:
                 f"{'no ' if self.networks is None else ''}networks; check its own harvest, with networks"
             )
         return type(self)(replace(self._fit, barriers=tuple(barriers)))
+
+    @property
+    def variance_share(self) -> float:
+        """The share of the outputs' variance in the components that the transport acts on; 1 where it acts on all."""
+        components = self._parts.components
+        return 1.0 if components is None else float(components.share)
 
     @property
     def anchors(self) -> tuple[float, ...]:
@@ -327,9 +334,13 @@ class Surrogate:
             positions = curves.positions(cell, repeated, x)
             s = np.asarray(positions.cpu() if isinstance(positions, Tensor) else positions, np.float64)
             knots = curves.parts.clock.knots(x)[..., anchors]
-            result = interpolate(knots, flat, cell - anchors[0], s).reshape(shape)
+            period = np.array(self.schema.periods)
+            for k in range(1, len(flat)):
+                flat[k] = nearest_turn(flat[k], flat[k - 1], period)
+            points = interpolate(knots, flat, cell - anchors[0], s)
+            result = np.asarray(as_given(scaling.valid(curves.given(points)), points)).reshape(shape)
         else:
-            ends = [scaling.standardise(curves.given(y)) for y in flat]
+            ends = curves.corners(cell, [curves.given(y) for y in flat], x)
             moved = curves.within(cell, ends, repeated, x)
             result = np.array(as_given(curves.restore(_finite(moved)), outputs[0]), np.float64).reshape(shape)
         for at, corner in zip(self._own(cell, located), corners, strict=True):
@@ -419,10 +430,17 @@ class Surrogate:
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
-        """Log p̂(y | x) of the kernel density estimate behind the potential, in standardised units: (N,)."""
+        """Log p̂(y | x) of the kernel density estimate behind the potential, in standardised units: (N,).
+
+        Where outputs are many, of their leading components; see `variance_share`.
+        """
         y, x = self._inputs(outputs, conditions, self._trajectories)
-        scaling = self._parts.scaling
-        value = self._parts.density.log_density(scaling.standardise(y).unsqueeze(1), scaling.condition(x))
+        scaling, components = self._parts.scaling, self._parts.components
+        condition = scaling.condition(x)
+        points = scaling.standardise(self._parts.angles.lifted(y, condition, len(self.anchors) // 2))
+        if components is not None:
+            points = components.leading(points)
+        value = self._parts.density.log_density(points.unsqueeze(1), condition)
         return as_given(value[:, 0], outputs)
 
     def save(self, path: Path | str) -> None:

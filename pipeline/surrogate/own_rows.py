@@ -26,6 +26,7 @@ from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import CHUNK, MOST_ROWS, matched
 from pipeline.surrogate.parts import Parts
 from pipeline.surrogate.trajectory import Trajectories
+from pipeline.transport.column_kinds import nearest_turn
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -125,7 +126,10 @@ class OwnRows:
         if self.share == 1:
             return along
         mapped = self._mapped(found.anchor, found.curves, targets)
-        return along + (1 - self.share) * (mapped - along)
+        scaling = self._trajectories.parts.scaling
+        if scaling.circular:
+            mapped = nearest_turn(mapped, along, scaling.period.cpu().numpy())
+        return _array(scaling.valid(self._trajectories.given(along + (1 - self.share) * (mapped - along))))
 
     def _along(self, chosen: Index, targets: Sequence[float], trajectories: Trajectories) -> Array:
         """Points (M, targets, D) of curves (M,)."""
@@ -138,7 +142,8 @@ class OwnRows:
                 result[:, m] = self._curves.outputs[number][chosen]
                 continue
             k = anchors.interval(target)
-            start, end = (scaling.standardise(trajectories.given(self._curves.outputs[i][chosen])) for i in (k, k + 1))
+            first, second = (trajectories.given(self._curves.outputs[i][chosen]) for i in (k, k + 1))
+            start, end = trajectories.ends(first, second, x, k)
             positions = trajectories.positions(k, [target], x)
             result[:, m] = _array(trajectories.restore(trajectories.between(start, end, x, positions)))[:, 0]
         return result

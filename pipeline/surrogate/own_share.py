@@ -9,7 +9,7 @@ taken unless the maps are better.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -59,9 +59,10 @@ def choose_own_share(
     config: SurrogateConfig,
     seed: int,
 ) -> OwnShare:
-    """The share for a harvest of draws; latent: the samples, beyond the atoms where outputs have any.
+    """The share for a harvest of draws, from its samples in the coordinates that maps act on.
 
-    With several hyperparameters own rows go by the maps.
+    latent: the same samples, beyond the atoms where outputs have any. With several hyperparameters own rows go by the
+    maps.
     """
     counts = np.stack([np.bincount(g, minlength=1 + max(map(np.max, harvest.groups))) for g in harvest.groups])
     alike = np.flatnonzero((counts == counts[0]).all(0) & (counts[0] > 1))
@@ -171,10 +172,12 @@ def _refitted(train: Sequence[AnchorSamples], parts: Parts, config: SurrogateCon
 @torch.no_grad()
 def _seen(points: torch.Tensor, parts: Parts) -> Array:
     """Standardised points, clipped to bounds and atoms."""
-    scaling = parts.scaling
-    return np.asarray(scaling.standardise(parts.atoms.clipped(scaling.restore(points))).cpu().double().numpy())
+    scaling, components = parts.scaling, parts.components
+    whole = points if components is None else components.lift(points)
+    seen = scaling.shorter(whole, scaling.standardise(parts.atoms.clipped(scaling.restore(whole))))
+    return np.asarray((seen if components is None else components.leading(seen)).cpu().double().numpy())
 
 
 def _select(anchor: AnchorSamples, rows: NDArray[np.intp]) -> AnchorSamples:
     index = torch.as_tensor(rows, device=anchor.outputs.device)
-    return AnchorSamples(anchor.outputs[index], anchor.condition[index], anchor.group[index])
+    return replace(anchor, outputs=anchor.outputs[index], condition=anchor.condition[index], group=anchor.group[index])

@@ -2,15 +2,18 @@
 
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from pipeline.clocks.clock import Clock
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
 from pipeline.transport.bandwidth import choose_bandwidths
+from pipeline.transport.components import Components
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
@@ -22,6 +25,13 @@ from pipeline.transport.standardise import Standardiser
 from pipeline.transport.variant import terms_of
 
 logger = logging.getLogger(__name__)
+
+
+class Edge(NamedTuple):
+    """The number of an edge, and of the anchors that it joins."""
+
+    number: int
+    ends: tuple[int, int]
 
 
 class Parts(nn.Module):
@@ -36,18 +46,22 @@ class Parts(nn.Module):
         seed: int,
         atoms: Atoms | None = None,
         *,
+        angles: Angles | None = None,
+        components: Components | None = None,
         edges: int,
         deterministic: bool = False,
     ) -> None:
         """Untrained parts.
 
         clocks: one a hyperparameter. edges: how many pairs of neighbouring anchors there are. atoms None: no output has
-        any. deterministic: whether a condition has one output. Draws on curved paths have maps that are networks; all
-        others of the paired solver have a closed form.
+        any. deterministic: whether a condition has one output. angles: mean directions of circular outputs; None:
+        there are none. components: what Lagrangian, paths, maps and density act on; None: all outputs. Draws on curved
+        paths have maps that are networks; all others of the paired solver have a closed form.
         """
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        dimension, shape = len(scaling.schema.outputs), scaling.shape
+        outputs, shape = len(scaling.schema.outputs), scaling.shape
+        dimension = outputs if components is None else components.rank
         terms = terms_of(config.variant)
         metric: EuclideanMetric | GivensMetric = EuclideanMetric()
         if terms.metric != "euclidean":
@@ -64,7 +78,9 @@ class Parts(nn.Module):
         self.clock = clocks[0]
         self.further_clocks = nn.ModuleList(clocks[1:])
         self.density = density
-        self.atoms = Atoms((), 0, dimension, shape.continuous + sum(shape.codes)) if atoms is None else atoms
+        self.components = components
+        self.angles = Angles(scaling.schema, edges + 1, shape) if angles is None else angles
+        self.atoms = Atoms((), 0, outputs, shape.continuous + sum(shape.codes)) if atoms is None else atoms
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
         self.maps: TransportMaps | NetworkMaps
@@ -78,6 +94,15 @@ class Parts(nn.Module):
     def clocks(self) -> list[Clock]:
         """One clock a hyperparameter."""
         return [self.clock, *self.further_clocks]
+
+    def image(self, y: Tensor, x: Condition, edge: Edge) -> Tensor:
+        """T_e of standardised outputs (B, D) of an edge's first anchor: by the map, and what components leave linearly."""
+        if self.components is None:
+            moved: Tensor = self.maps(y, x, edge.number)
+            return moved
+        leading: Tensor = self.maps(self.components.leading(y), x, edge.number)
+        first, second = (self.components.at_anchor(anchor, y) for anchor in edge.ends)
+        return self.components.lift(leading) + self.components.carried(y, x, first, second)[:, 0]
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

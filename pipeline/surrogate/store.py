@@ -29,7 +29,9 @@ from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Fit, resolve_device
 from pipeline.surrogate.parts import Parts
+from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
+from pipeline.transport.components import Components
 from pipeline.transport.potential import Density
 from pipeline.transport.standardise import Standardiser
 
@@ -124,6 +126,7 @@ def _document(fit: Fit) -> dict[str, Any]:
         "networks": fit.networks is not None,
         "codes": fit.parts.scaling.codes,
         "atoms": fit.parts.atoms.columns,
+        "components": 0 if fit.parts.components is None else fit.parts.components.rank,
         "bandwidths": [density.output_bandwidth, density.condition_bandwidth],
     }
 
@@ -196,9 +199,19 @@ def _parts(
     documents = [document, *document.get("further_clocks", [])]
     axes = axes_of(vertices, names)
     clocks = [_clock(entry, axis.values, scaling) for entry, axis in zip(documents, axes, strict=True)]
-    edges = len(make_mesh(vertices, names, clocks, order).edges)
-    deterministic = document["deterministic"]
-    parts = Parts(scaling, clocks, density, config, 0, atoms, edges=edges, deterministic=deterministic)
+    rank = document.get("components", 0)  # bundles of earlier versions have none
+    parts = Parts(
+        scaling,
+        clocks,
+        density,
+        config,
+        0,
+        atoms,
+        angles=Angles(schema, len(vertices), scaling.shape),
+        components=Components(len(schema.outputs), rank, len(vertices), scaling.shape) if rank else None,
+        edges=len(make_mesh(vertices, names, clocks, order).edges),
+        deterministic=document["deterministic"],
+    )
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}

@@ -16,6 +16,7 @@ from pipeline.surrogate.cells import within
 from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
+from pipeline.transport.components import Place
 from pipeline.transport.condition_function import features
 from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
@@ -53,6 +54,7 @@ class Trajectories:
         conditions: (B, C), in their own units; x: the same, encoded. Between anchors the latent output lies between
         those that the neighbouring anchors give.
         """
+        outputs = self.lifted(outputs, x, source)
         y = self.parts.scaling.standardise(outputs)
         number = self.anchors.near(source)
         if number is not None:
@@ -62,6 +64,31 @@ class Trajectories:
         interval = self.anchors.interval(source)
         left, right = (latent(self.parts, outputs, conditions, x, k) for k in (interval, interval + 1))
         return ops.lerp(left, right, self.positions(interval, [source], x))
+
+    def lifted(self, outputs: Tensor, x: Condition, source: float) -> Tensor:
+        """Outputs (B, D) of λ = source in their own units, circular ones as real numbers; see `transport.angles`."""
+        if not (angles := self.parts.angles).columns:
+            return outputs
+        if (number := self.anchors.near(source)) is not None:
+            return angles.lifted(outputs, x, number)
+        interval = self.anchors.interval(source)
+        s = ops.double(self.positions(interval, [source], x))
+        return angles.beside(outputs, (1 - s) * angles.mean(x, interval) + s * angles.mean(x, interval + 1))
+
+    def ends(self, first: Tensor, second: Tensor, x: Condition, interval: int) -> tuple[Tensor, Tensor]:
+        """Outputs (B, D) of an interval's anchors, which belong together, standardised: circular ones side by side."""
+        start = self.parts.scaling.standardise(self.lifted(first, x, self.anchors.values[interval]))
+        return start, self.parts.scaling.shorter(start, self.parts.scaling.standardise(second))
+
+    def corners(self, cell: int, outputs: Sequence[Tensor], x: Condition) -> list[Tensor]:
+        """Outputs (B, D) of a cell's corners, which belong together, standardised: circular ones side by side."""
+        numbers, scaling = self.mesh.corners(cell), self.parts.scaling
+        given = dict(zip(numbers, outputs, strict=True))
+        first = self.parts.angles.lifted(given[numbers[0]], x, numbers[0])
+        found = {numbers[0]: scaling.standardise(first)}
+        for parent, child in self.mesh.cell_tree(cell):
+            found[child] = scaling.shorter(found[parent], scaling.standardise(given[child]))
+        return [found[number] for number in numbers]
 
     def restore(self, points: Tensor) -> Tensor:
         """Standardised points (…, D) → outputs in their own units, float64, within their bounds and atoms."""
@@ -77,6 +104,15 @@ class Trajectories:
 
     def between(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
         """Paths from start to end (B, D) at positions (M,), the same for all rows, or (B, M): (B, M, D)."""
+        if self.straight or (components := self.parts.components) is None:
+            return self._within(start, end, x, positions)
+        first, last = components.leading(start), components.leading(end)
+        share = positions[..., None]
+        bend = self._within(first, last, x, positions) - ops.lerp(first[:, None], last[:, None], share)
+        return ops.lerp(start[:, None], end[:, None], share) + components.lift(bend)  # the rest is not bent
+
+    def _within(self, start: Tensor, end: Tensor, x: Condition, positions: Tensor) -> Tensor:
+        """As `between`, of the outputs or components that maps and paths act on."""
         if self.straight:
             return ops.lerp(start[:, None], end[:, None], positions[..., None])
         paths = self.parts.paths
@@ -95,6 +131,20 @@ class Trajectories:
 
     def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
         """Samples y (B, D) of λ = source moved to each of `targets` (M, in any order): (B, M, D)."""
+        if (components := self.parts.components) is None:
+            return self._walk(y, x, source, targets)
+        leading = components.lift(self._walk(components.leading(y), x, source, targets))
+        origin = self._place(source, x)
+        rests = [components.carried(y, x, origin, self._place(target, x))[:, 0] for target in targets]
+        return leading + ops.stack(rests, 1)
+
+    def _place(self, value: float, x: Condition) -> Place:
+        """A value's interval, and its position there by the clock."""
+        interval = self.anchors.interval(value)
+        return (interval, interval + 1), self.positions(interval, [value], x)
+
+    def _walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
+        """As `walk`, of the outputs or components that maps act on."""
         curve = self._through(y, x, source)
         results = ops.empty((len(y), len(targets), y.shape[1]), y)
         by_interval: dict[int, list[int]] = {}
@@ -106,7 +156,7 @@ class Trajectories:
         for interval, chosen in by_interval.items():
             start, end = curve.at(interval), curve.at(interval + 1)
             positions = self.positions(interval, [targets[m] for m in chosen], x)
-            results[:, chosen] = self.between(start, end, x, positions)
+            results[:, chosen] = self._within(start, end, x, positions)
         return results
 
     def _interval(self, source: float, target: float) -> int:
@@ -127,7 +177,7 @@ class Trajectories:
         """The left ends (B, D) of the paths through y (B, D) at positions (1,) or (B, 1)."""
 
         def passed(start: Tensor) -> Tensor:
-            return self.between(start, self.parts.maps(start, x, interval), x, positions)[:, 0]
+            return self._within(start, self.parts.maps(start, x, interval), x, positions)[:, 0]
 
         moved = self.parts.maps(y, x, interval) - y
         return checked(invert(passed, y, y - positions * moved))
@@ -189,8 +239,9 @@ def walk_cells(
             f"source ({names}) = {source}: with several hyperparameters samples are moved from an anchor; choose one "
             f"of {list(mesh.vertices)}"
         )
-    root = mesh.vertices.index(source)
-    known = {root: latent(curves.parts, y, conditions, x, root)}
+    root, components = mesh.vertices.index(source), curves.parts.components
+    start = latent(curves.parts, curves.parts.angles.lifted(y, x, root), conditions, x, root)
+    known = {root: start if components is None else components.leading(start)}
     located = np.array(targets)
     cells = mesh.cell_rows(located)
     corners_of = {cell: mesh.corners(cell) for cell in cells.tolist()}
@@ -199,7 +250,12 @@ def walk_cells(
             known[child] = curves.parts.maps(known[parent], x, mesh.edge_numbers[(parent, child)])
         else:
             known[child] = curves.down(known[parent], x, mesh.edge_numbers[(child, parent)])
-    moved = ops.empty((len(y), len(targets), y.shape[1]), known[root])
+    if components is not None:
+        origin = components.at_anchor(root, start)
+        for k, leading in known.items():
+            rest = components.carried(start, x, origin, components.at_anchor(k, start))[:, 0]
+            known[k] = components.lift(leading) + rest
+    moved = ops.empty((len(y), len(targets), y.shape[1]), start)
     for m, cell in enumerate(cells.tolist()):
         corners = [known[k] for k in corners_of[cell]]
         moved[:, m] = curves.within(cell, corners, np.repeat(located[m : m + 1], len(y), axis=0), x)

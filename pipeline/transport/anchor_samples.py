@@ -8,6 +8,7 @@ from torch import Tensor
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
+from pipeline.transport import ops
 from pipeline.transport.networks import Condition
 from pipeline.transport.standardise import Standardiser
 
@@ -17,20 +18,26 @@ BLOCK = 1024
 
 @dataclass(frozen=True, eq=False)
 class AnchorSamples:
-    """Standardised outputs (N, D), N encoded conditions, and the number of each row's condition (N,)."""
+    """Standardised outputs (N, D), N encoded conditions, and the number of each row's condition (N,).
+
+    period: (D,), float32, 0 where an output does not wrap; None: none does.
+    """
 
     outputs: Tensor
     condition: Condition
     group: Tensor
+    period: Tensor | None = None
 
 
 def anchor_samples(harvest: Harvest, scaling: Standardiser, device: torch.device) -> list[AnchorSamples]:
     """The samples of every anchor; equal conditions have equal group numbers across the anchors."""
+    period = ops.single(scaling.standard_period).to(device) if scaling.circular else None
     return [
         AnchorSamples(
             scaling.standardise(torch.tensor(y, dtype=torch.float64, device=device)),
             scaling.condition(torch.tensor(x, dtype=torch.float64, device=device)),
             torch.as_tensor(g, device=device),
+            period,
         )
         for y, x, g in zip(harvest.outputs, harvest.conditions, harvest.groups, strict=True)
     ]

@@ -54,7 +54,7 @@ class Atoms(nn.Module):
     """The outputs with atoms at an end of their range, and the latent outputs beyond, anchor by anchor.
 
     lower, upper: (D,) float64, in the outputs' own units, infinite where there is no atom. columns: the outputs that
-    have one.
+    have latent values beyond one.
     """
 
     lower: Tensor
@@ -96,7 +96,7 @@ class Atoms(nn.Module):
 
     def clipped(self, outputs: Tensor) -> Tensor:
         """Latent outputs (…, D), in the outputs' own units, clipped to the atoms."""
-        return outputs.clip(self.lower, self.upper) if self.columns else outputs
+        return outputs.clip(self.lower, self.upper)
 
 
 def _equal(values: Tensor, level: Tensor) -> Tensor:

@@ -25,6 +25,9 @@ class LagrangianConfig(Section):
     alpha: Weight = "auto"
     output_bandwidth: Bandwidth = "auto"
     condition_bandwidth: Bandwidth = "auto"
+    # Principal components of the outputs that metric, potential, paths and maps act on; the rest is carried linearly.
+    # auto: all of up to 8 outputs (of up to 64 where paths are straight), else 99 % of the variance, 16 at most.
+    components: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
     density_samples: int = Field(default=2048, ge=1)
     eigenvalues: tuple[float, float] = (0.1, 1.0)
     metric_widths: Widths = (64, 64)

@@ -1,12 +1,14 @@
 """Finds atoms at the ends of outputs' ranges, and fits the latent outputs beyond them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from pipeline.data.schema import Schema
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.atoms import LARGEST_SCORE, Atoms, Tail
 from pipeline.transport.condition_function import ConditionFunction, features, fit_condition_function
@@ -42,6 +44,23 @@ def find_ends(outputs: Sequence[Array]) -> tuple[Array, Array]:
     return lower, upper
 
 
+def _ends(outputs: Sequence[Array], schema: Schema) -> tuple[Array, Array]:
+    """As `find_ends`. Angles have no ends, and a probability moves with the others of its simplex: no atoms there."""
+    lower, upper = find_ends(outputs)
+    other = [column.kind in ("circular", "simplex") for column in schema.outputs]
+    lower[other], upper[other] = -np.inf, np.inf
+    return lower, upper
+
+
+def clipped_to_atoms(outputs: Sequence[Array], scaling: Standardiser) -> Atoms:
+    """Atoms whose ends bound the answers, and that have no latent outputs; outputs: (N, D) per anchor."""
+    inputs = scaling.shape.continuous + sum(scaling.shape.codes)
+    atoms = Atoms((), len(outputs), outputs[0].shape[1], inputs)
+    for bound, end in zip((atoms.lower, atoms.upper), _ends(outputs, scaling.schema), strict=True):
+        bound.copy_(torch.from_numpy(end))
+    return atoms
+
+
 def _is_atom(values: Array, end: float) -> bool:
     count = int((values == end).sum())
     if count < max(FEWEST_ROWS, SMALLEST_SHARE * len(values)) or count == len(values):
@@ -56,7 +75,7 @@ def fit_atoms(
 
     outputs: (N, D) per anchor, float64, in their own units. samples: the same, standardised.
     """
-    lower, upper = find_ends(outputs)
+    lower, upper = _ends(outputs, scaling.schema)
     columns = np.flatnonzero(np.isfinite(lower) | np.isfinite(upper)).tolist()
     inputs = scaling.shape.continuous + sum(scaling.shape.codes)
     atoms = Atoms(columns, len(samples), outputs[0].shape[1], inputs)
@@ -83,7 +102,7 @@ def fit_atoms(
         uniform = torch.from_numpy(row.quantiles(lower, upper, generator)).to(anchor.outputs.device)
         given = torch.from_numpy(row.outputs).to(anchor.outputs.device)
         x = features(anchor.condition, scaling.shape)
-        latent.append(AnchorSamples(atoms.latent(anchor.outputs, given, x, k, uniform), anchor.condition, anchor.group))
+        latent.append(replace(anchor, outputs=atoms.latent(anchor.outputs, given, x, k, uniform)))
     return atoms, latent
 
 

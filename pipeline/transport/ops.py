@@ -174,6 +174,41 @@ def like(values: Any, other: Tensor) -> Tensor:
     return np.asarray(values, np.float32)
 
 
+def like_exact(values: Any, other: Tensor) -> Tensor:
+    """A NumPy array of the kind and type, and on the device, of another array."""
+    if isinstance(other, Tensor):
+        return torch.as_tensor(values, dtype=other.dtype, device=other.device)
+    return np.asarray(values, other.dtype)
+
+
+def descending(values: Tensor) -> Tensor:
+    """Values sorted along the last axis, the largest first."""
+    if isinstance(values, Tensor):
+        return values.sort(dim=-1, descending=True).values
+    return -np.sort(-values, axis=-1)
+
+
+def running_sum(values: Tensor) -> Tensor:
+    """Cumulative sums along the last axis."""
+    if isinstance(values, Tensor):
+        return values.cumsum(-1)
+    return np.cumsum(values, axis=-1)
+
+
+def largest(values: Tensor) -> Tensor:
+    """The largest values along the last axis, which is kept with length 1."""
+    if isinstance(values, Tensor):
+        return values.amax(-1, keepdim=True)
+    return values.max(axis=-1, keepdims=True)
+
+
+def arctan2(sine: Tensor, cosine: Tensor) -> Tensor:
+    """The angle of (cosine, sine), in [−π, π]."""
+    if isinstance(sine, Tensor):
+        return torch.atan2(sine, cosine)
+    return np.arctan2(sine, cosine)
+
+
 def empty(shape: tuple[int, ...], other: Tensor) -> Tensor:
     """An array of a shape, of the type and on the device of another one."""
     if isinstance(other, Tensor):

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline.errors import FitError
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.coupling import Coupling, exact_coupling
 from pipeline.transport.networks import Condition
 
@@ -98,7 +99,7 @@ class Interval:
         device = self.left.outputs.device
         left, right = (torch.as_tensor(rows, device=device) for rows in (coupling.left, coupling.right))
         weight = torch.as_tensor(coupling.weight, dtype=torch.float32, device=device)
-        return Pairs(self.left.outputs[left], self.right.outputs[right], self.left.condition[left], weight)
+        return self._pairs(left, right, weight)
 
     def random_pairs(self, count: int, generator: torch.Generator) -> Pairs:
         """Independent draws of both ends, of the same condition where conditions are shared."""
@@ -107,7 +108,15 @@ class Interval:
         share = torch.rand(count, generator=generator).to(device)
         right = self._order1[self._starts[left] + (share * self._counts[left]).long()]
         weight = torch.full((count,), 1.0 / count, device=device)
-        return Pairs(self.left.outputs[left], self.right.outputs[right], self.left.condition[left], weight)
+        return self._pairs(left, right, weight)
+
+    def _pairs(self, left: Tensor, right: Tensor, weight: Tensor) -> Pairs:
+        start = self.left.outputs[left]
+        return Pairs(start, self._shorter(start, self.right.outputs[right]), self.left.condition[left], weight)
+
+    def _shorter(self, start: Tensor, end: Tensor) -> Tensor:
+        """Ends (P, D), circular outputs on the turn nearest to their starts (P, D)."""
+        return end if self.left.period is None else nearest_turn(end, start, self.left.period)
 
     def couple(self, cost: Cost, most_pairs: int, generator: np.random.Generator) -> Coupling:
         """Optimal coupling under `cost`, block by block.
@@ -162,7 +171,8 @@ class Interval:
             rows0 = torch.as_tensor(left[start : start + size], device=device)
             rows1 = torch.as_tensor(right[start : start + size], device=device)
             condition = self.left.condition[rows0]
-            block = cost(self.left.outputs[rows0], self.right.outputs[rows1], condition)
+            first = self.left.outputs[rows0]
+            block = cost(first, self._shorter(first, self.right.outputs[rows1]), condition)
             if not self.shared:
                 block = block + _condition_penalty(condition, self.right.condition[rows1])
             results.append(block.cpu())

@@ -13,6 +13,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Schema
 from pipeline.errors import DataError
 from pipeline.transport import ops
+from pipeline.transport.column_kinds import nearest_turn, to_simplex, wrapped
 from pipeline.transport.networks import Condition, ConditionShape
 
 ANISOTROPY = 10.0
@@ -35,6 +36,8 @@ class Standardiser(nn.Module):
     output_scale: Tensor
     lower: Tensor
     upper: Tensor
+    start: Tensor
+    period: Tensor
     condition_mean: Tensor
     condition_scale: Tensor
     condition_lower: Tensor
@@ -55,6 +58,12 @@ class Standardiser(nn.Module):
         self.register_buffer("condition_upper", torch.full((len(self.continuous),), torch.inf, dtype=exact))
         self.register_buffer("lower", _bounds([c.lower for c in schema.outputs], -np.inf), persistent=False)
         self.register_buffer("upper", _bounds([c.upper for c in schema.outputs], np.inf), persistent=False)
+        self.upper.copy_(_below(self.upper, [c.kind == "circular" for c in schema.outputs]))
+        circular = [(c.lower or 0.0, c.period) for c in schema.outputs]
+        self.register_buffer("start", torch.tensor([s for s, _ in circular], dtype=exact), persistent=False)
+        self.register_buffer("period", torch.tensor([p for _, p in circular], dtype=exact), persistent=False)
+        self.simplex = list(schema.simplex)
+        self.circular = [i for i, c in enumerate(schema.outputs) if c.kind == "circular"]
 
     @classmethod
     def of(cls, harvest: Harvest) -> Self:
@@ -64,6 +73,7 @@ class Standardiser(nn.Module):
         rounding = [ROUNDING[max(a.dtype for a in arrays)] for arrays in (harvest.outputs, harvest.conditions)]
         categorical = [i for i, flag in enumerate(harvest.categorical) if flag]
         scaling = cls(harvest.schema, [np.unique(conditions[:, i]).tolist() for i in categorical])
+        outputs = _untorn(outputs, scaling.period.numpy())
         scaling.output_mean.copy_(torch.from_numpy(outputs.mean(0)))
         scaling.output_scale.copy_(torch.from_numpy(_output_scale(outputs, rounding[0], harvest.schema)))
         values = conditions[:, scaling.continuous]
@@ -122,9 +132,27 @@ class Standardiser(nn.Module):
         return ops.single((ops.double(outputs) - self.output_mean) / self.output_scale)
 
     def restore(self, outputs: Tensor) -> Tensor:
-        """Standardised outputs (…, D) → their own units, float64, within their bounds."""
-        restored: Tensor = (ops.double(outputs) * self.output_scale + self.output_mean).clip(self.lower, self.upper)
-        return restored
+        """Standardised outputs (…, D) → their own units, float64, valid."""
+        return self.valid(ops.double(outputs) * self.output_scale + self.output_mean)
+
+    def valid(self, outputs: Tensor) -> Tensor:
+        """Outputs (…, D) in their own units: within bounds, angles in [lower, upper), probabilities summing to 1."""
+        turned = wrapped(outputs, self.start, self.period) if self.circular else outputs
+        values: Tensor = turned.clip(self.lower, self.upper)
+        if self.simplex:
+            values[..., self.simplex] = to_simplex(values[..., self.simplex])
+        return values
+
+    @property
+    def standard_period(self) -> Tensor:
+        """The periods (D,) in standardised units; 0 where an output does not wrap."""
+        return self.period / self.output_scale
+
+    def shorter(self, start: Tensor, end: Tensor) -> Tensor:
+        """Standardised ends (…, D), circular ones on the turn nearest to their starts (…, D)."""
+        if not self.circular:
+            return end
+        return ops.single(nearest_turn(ops.double(end), ops.double(start), self.standard_period))
 
 
 def _columns(indices: list[int]) -> list[int] | slice:
@@ -160,6 +188,22 @@ def _bounds(bounds: list[float | None], none: float) -> Tensor:
     return torch.from_numpy(np.where(outside, np.nextafter(rounded, np.float32(-none)), rounded)).double()
 
 
+def _below(bounds: Tensor, circular: list[bool]) -> Tensor:
+    """Upper bounds (D,), those of circular outputs the next smaller float32: the upper end is the lower one."""
+    smaller = np.nextafter(bounds.numpy().astype(np.float32), np.float32(-np.inf)).astype(np.float64)
+    return torch.where(torch.tensor(circular), torch.from_numpy(smaller), bounds)
+
+
+def _untorn(outputs: NDArray[np.float64], period: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Outputs (N, D), circular ones on the turn nearest to their mean direction."""
+    result = outputs.copy()
+    for column in np.flatnonzero(period):
+        turn = 2 * np.pi / period[column]
+        mean = np.angle(np.exp(1j * turn * outputs[:, column]).mean()) / turn
+        result[:, column] = nearest_turn(outputs[:, column], np.array(mean), np.array(period[column]))
+    return result
+
+
 def _output_scale(outputs: NDArray[np.float64], rounding: float, schema: Schema) -> NDArray[np.float64]:
     deviation, noise = _deviation(outputs), rounding * np.abs(outputs).max(0)
     spread, varies = _positive(deviation, noise), _varies(deviation, noise)
@@ -168,4 +212,6 @@ def _output_scale(outputs: NDArray[np.float64], rounding: float, schema: Schema)
     if one_unit and alike:
         pooled = np.sqrt(np.mean(spread[varies] ** 2)) if varies.any() else 1.0
         return np.full_like(spread, pooled)
+    if (simplex := list(schema.simplex)) and varies[simplex].any():
+        spread[simplex] = np.sqrt(np.mean(spread[simplex][varies[simplex]] ** 2))
     return spread

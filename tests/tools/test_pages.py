@@ -4,6 +4,7 @@ import pytest
 
 import pipeline
 from pipeline.surrogate import choice, cross_validation, model
+from pipeline.transport import components
 from tools import architecture, import_graph, reference
 
 REMEDY = "out of date: make docs"
@@ -41,7 +42,9 @@ def test_how_to_choose_states_the_constants_in_force():
     assert f"at most {choice.ENOUGH} times what fresh draws" in text
     assert f"fewer than {2 * cross_validation.FEWEST_ROWS} conditions" in text
     assert f"fewer than {cross_validation.FEWEST_DRAWS} draws of any condition" in text
-    assert f"2 to {choice.MOST_METRIC_DIMENSIONS} outputs" in text
+    assert f"more than {components.MOST_CURVED} outputs" in text
+    assert f"{components.MOST} at most" in text
+    assert f"{components.SHARE:.0%} of the variance".replace("%", " %") in text
     assert f"{choice.WEIGHT_BY_ROOT_DIMENSION} √D" in text
 
 

@@ -9,16 +9,28 @@ from numpy.typing import NDArray
 from pipeline.data.network import Policy
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
+from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.coupling import Coupling
 
 ALLOWANCE = 0.03
 """A surrogate with straight paths may equal the line; rounding and the noise of draws must not bar it."""
 
 
-def between(left: Sample, right: Sample, coupling: Coupling, s: float | NDArray[np.float64]) -> Sample:
-    """(1 − s) y + s y' for every pair (y, y') of a coupling, at the condition of y; s: one, or one a row of `left`."""
+def between(
+    left: Sample,
+    right: Sample,
+    coupling: Coupling,
+    s: float | NDArray[np.float64],
+    period: NDArray[np.float64] | None = None,
+) -> Sample:
+    """(1 − s) y + s y' for every pair (y, y') of a coupling, at the condition of y; s: one, or one a row of `left`.
+
+    period: (D,), of circular outputs, which go the short way round; 0 for others.
+    """
     y0 = left.outputs[coupling.left].astype(np.float64)
     y1 = right.outputs[coupling.right].astype(np.float64)
+    if period is not None and period.any():
+        y1 = nearest_turn(y1, y0, period)
     s = np.broadcast_to(s, len(left.outputs))[coupling.left, None]
     equal = np.ptp(coupling.weight) <= 1e-12 * coupling.weight.max()
     return Sample(
@@ -31,7 +43,7 @@ def between(left: Sample, right: Sample, coupling: Coupling, s: float | NDArray[
 def _sample(at: Situation) -> Sample | None:
     if at.at_anchor:
         return None
-    return between(at.left, at.right, at.coupling, at.anchors.position(at.value))
+    return between(at.left, at.right, at.coupling, at.anchors.position(at.value), at.comparison.period)
 
 
 def _policy(at: PolicySituation) -> Policy:

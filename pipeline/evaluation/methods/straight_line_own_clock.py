@@ -16,7 +16,7 @@ def _sample(at: Situation) -> Sample | None:
     if at.at_anchor:
         return None
     s = np.asarray(at.surrogate.positions(at.left.conditions, at.value), np.float64)
-    return between(at.left, at.right, at.coupling, s)
+    return between(at.left, at.right, at.coupling, s, at.comparison.period)
 
 
 def _policy(at: PolicySituation) -> Policy:
