@@ -96,7 +96,7 @@ class Parts(nn.Module):
         return [self.clock, *self.further_clocks]
 
     def image(self, y: Tensor, x: Condition, edge: Edge) -> Tensor:
-        """T_e of standardised outputs (B, D) of an edge's first anchor: by the map, and what components leave linearly."""
+        """T_e of standardised outputs (B, D) of an edge's start: by the map, and what components leave out linearly."""
         if self.components is None:
             moved: Tensor = self.maps(y, x, edge.number)
             return moved

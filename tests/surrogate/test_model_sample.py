@@ -47,7 +47,7 @@ def test_rows_with_a_value_each_are_drawn_independently(circles_surrogate, netwo
     assert len(np.unique(found.round(2), axis=0)) > 15
 
 
-@pytest.mark.parametrize("shape", [(2,), (3, 1)])
+@pytest.mark.parametrize("shape", [(2,), (1, 3)])
 def test_values_of_another_number_are_refused(circles_surrogate, shape):
     with pytest.raises(HyperparameterError, match=r"has shape .*; expected a scalar or one value per row \(3,\)"):
         circles_surrogate.sample(np.zeros((3, 1)), np.full(shape, 0.5))

@@ -9,7 +9,7 @@ from pipeline.transport.components import MOST, MOST_STRAIGHT, Components, Reduc
 from pipeline.transport.networks import Condition, ConditionShape
 
 NONE = ConditionShape(0, ())
-START, END = (0, torch.zeros(1)), (0, torch.ones(1))
+START, END = ((0, 1), torch.zeros(1)), ((0, 1), torch.ones(1))
 
 
 def no_condition(rows: int) -> Condition:
@@ -91,7 +91,7 @@ def test_the_rest_is_linear_between_the_anchors():
     left, right = near_a_plane(40, thickness=0.02), near_a_plane(40, thickness=0.05, level=0.1)
     components, _ = reduced(left, right)
     fit_rest(components, anchors(left, right))
-    at = (0, torch.tensor([0.0, 0.5, 1.0]))
+    at = ((0, 1), torch.tensor([0.0, 0.5, 1.0]))
     first, middle, last = components.carried(left, no_condition(400), START, at).unbind(1)
     torch.testing.assert_close(first, components.rest(left), atol=1e-6, rtol=0)
     torch.testing.assert_close(middle, 0.5 * (first + last), atol=1e-6, rtol=0)
