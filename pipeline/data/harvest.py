@@ -287,12 +287,11 @@ def _kinds(kind: Kind | Sequence[Kind], count: int, side: str) -> list[Kind]:
 
 def _default_names(coordinates: int, outputs: int, conditions: int) -> dict[str, list[str]]:
     """The names of as many hyperparameters, outputs and conditions that nobody named."""
-    hyperparameters = [f"hyperparameter{i}" for i in range(coordinates)] if coordinates > 1 else ["hyperparameter"]
-    return {
-        "hyperparameter": hyperparameters,
-        "outputs": [f"y{i}" for i in range(outputs)],
-        "conditions": [f"x{i}" for i in range(conditions)],
-    }
+    several = [f"hyperparameter{i}" for i in range(coordinates)]
+    names = {"hyperparameter": several if coordinates > 1 else ["hyperparameter"]}
+    for side, letter, count in (("outputs", "y", outputs), ("conditions", "x", conditions)):
+        names[side] = [f"{letter}{i}" for i in range(count)]
+    return names
 
 
 def _describe(
