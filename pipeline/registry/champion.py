@@ -5,6 +5,7 @@ alias is authoritative: where it points at a version that is not the last of the
 process died between the two writes), that version counts as the latest champion.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,20 @@ class Rollback:
     version: int
 
 
+def settled(write: Callable[[], object]) -> None:
+    """Set a tag or an alias by `write`; once more where that fails.
+
+    MLflow looks for the row and then inserts it, so of two processes that set the same tag at the same moment the later
+    fails. Repeated, its write finds the row. An error of another kind is raised by the second call.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        write()
+    except MlflowException:
+        write()
+
+
 def champion_version(client: "MlflowClient", model: str) -> int | None:
     """The version that the alias points at; None where there is no such model or no champion."""
     from mlflow.exceptions import MlflowException
@@ -45,7 +60,7 @@ def promote(client: "MlflowClient", model: str, version: int) -> None:
     present = champion_version(client, model)
     if present == version:
         return
-    client.set_registered_model_alias(model, ALIAS, str(version))
+    settled(lambda: client.set_registered_model_alias(model, ALIAS, str(version)))
     history = _history(client, model)
     if present is not None and history[-1:] != [present]:
         history.append(present)
@@ -87,4 +102,4 @@ def _history(client: "MlflowClient", model: str) -> list[int]:
 
 
 def _write_history(client: "MlflowClient", model: str, history: list[int]) -> None:
-    client.set_registered_model_tag(model, HISTORY, ",".join(map(str, history)))
+    settled(lambda: client.set_registered_model_tag(model, HISTORY, ",".join(map(str, history))))

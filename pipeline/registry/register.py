@@ -2,11 +2,12 @@
 
 import logging
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.evaluation.decision import Decision
-from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote
+from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote, settled
 from pipeline.registry.champion import rollback as _rollback
 from pipeline.registry.evidence import EVIDENCE, Evidence, evidence_run, unless_there
 from pipeline.registry.package import Candidate, save_model
@@ -133,4 +134,4 @@ def _create_version(client: "MlflowClient", model: str, run_id: str, digest: str
 def _tag(client: "MlflowClient", version: "ModelVersion", tags: dict[str, str]) -> None:
     for key, value in tags.items():
         if version.tags.get(key) != value:
-            client.set_model_version_tag(version.name, version.version, key, value)
+            settled(partial(client.set_model_version_tag, version.name, version.version, key, value))

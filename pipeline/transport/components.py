@@ -11,7 +11,6 @@ from typing import Literal
 
 import numpy as np
 import torch
-from sklearn.decomposition import PCA
 from torch import Tensor, nn
 
 from pipeline.transport import ops
@@ -116,6 +115,8 @@ def reduce_samples(
     count: the number of components, or "auto": as many as hold SHARE of the variance, MOST at most. straight: paths are
     straight lines. Deterministic.
     """
+    from sklearn.decomposition import PCA  # a served surrogate, which fits nothing, needs no scikit-learn
+
     dimension = samples[0].outputs.shape[1]
     most = MOST_STRAIGHT if straight else MOST_CURVED
     if dimension <= most if count == "auto" else dimension <= count:

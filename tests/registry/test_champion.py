@@ -1,7 +1,8 @@
 import pytest
+from mlflow.exceptions import MlflowException
 
 from pipeline.errors import RegistryError
-from pipeline.registry.champion import champion_version, promote, rollback
+from pipeline.registry.champion import champion_version, promote, rollback, settled
 
 
 @pytest.fixture
@@ -71,3 +72,24 @@ def test_without_a_champion_there_is_nothing_to_roll_back(client):
         rollback(client, "model")
     with pytest.raises(RegistryError, match=r"'other' has no champion to roll back \(its versions: none\)"):
         rollback(client, "other")
+
+
+@pytest.mark.parametrize("failures", [0, 1])
+def test_a_write_that_collides_with_another_process_is_repeated(failures):
+    calls = []
+
+    def write():
+        calls.append(None)
+        if len(calls) <= failures:
+            raise MlflowException("UNIQUE constraint failed: model_version_tags")
+
+    settled(write)
+    assert len(calls) == failures + 1
+
+
+def test_a_write_that_fails_twice_raises():
+    def write():
+        raise MlflowException("the store is closed")
+
+    with pytest.raises(MlflowException, match="the store is closed"):
+        settled(write)
