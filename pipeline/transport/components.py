@@ -115,7 +115,7 @@ def reduce_samples(
     count: the number of components, or "auto": as many as hold SHARE of the variance, MOST at most. straight: paths are
     straight lines. Deterministic.
     """
-    from sklearn.decomposition import PCA  # a served surrogate, which fits nothing, needs no scikit-learn
+    from pipeline.transport.principal import principal_components  # a served surrogate needs no scikit-learn
 
     dimension = samples[0].outputs.shape[1]
     most = MOST_STRAIGHT if straight else MOST_CURVED
@@ -123,16 +123,16 @@ def reduce_samples(
         return Reduced(None, list(samples))
     rows = torch.cat([anchor.outputs[_some(len(anchor.outputs), MOST_ROWS)] for anchor in samples]).cpu().numpy()
     wanted = min(MOST if count == "auto" else count, len(rows), dimension)
-    found = PCA(wanted, svd_solver="randomized", random_state=0).fit(rows)
-    shares = np.cumsum(found.explained_variance_ratio_)
+    found = principal_components(rows, wanted)
+    shares = np.cumsum(found.shares)
     rank = wanted
     if count == "auto":
         rank = min(wanted, 1 + int(np.searchsorted(shares, SHARE)))
     if rank == dimension:
         return Reduced(None, list(samples))
     components = Components(dimension, rank, len(samples), condition)
-    components.basis.copy_(torch.from_numpy(np.ascontiguousarray(found.components_[:rank].T)))
-    components.unit.fill_(max(float(np.sqrt(found.explained_variance_[:rank].mean())), 1e-6))
+    components.basis.copy_(torch.from_numpy(np.ascontiguousarray(found.axes[:rank].T)))
+    components.unit.fill_(max(float(np.sqrt(found.variances[:rank].mean())), 1e-6))
     components.share.fill_(float(shares[rank - 1]))
     components.to(samples[0].outputs.device)
     return Reduced(components, [replace(a, outputs=components.leading(a.outputs), period=None) for a in samples])

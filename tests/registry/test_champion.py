@@ -76,7 +76,7 @@ def test_without_a_champion_there_is_nothing_to_roll_back(client):
 
 @pytest.mark.parametrize("failures", [0, 1])
 def test_a_write_that_collides_with_another_process_is_repeated(failures):
-    calls = []
+    calls: list[None] = []
 
     def write():
         calls.append(None)
