@@ -18,6 +18,7 @@ NAMES = (
     "quantiles",
     "quantiles_etth2",
     "two_moons",
+    "two_hyperparameters",
     "high_dimension",
     "cost_fit",
     "cost_memory",

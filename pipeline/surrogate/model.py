@@ -26,7 +26,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
-from pipeline.surrogate.order import choose_order, shown_conditions, with_effect
+from pipeline.surrogate.order import choose_order, declared_order, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
@@ -79,16 +79,15 @@ class Surrogate:
         config = config or SurrogateConfig()
         if len(harvest.schema.hyperparameters) == 1:
             return cls(fit_parts(harvest, config, seed, device))
-
-        def fitted(some: Harvest, settings: SurrogateConfig) -> "Surrogate":
-            return cls(fit_parts(some, settings, seed, device))
-
-        config, record = choose_order(harvest, config, fitted)
-        fit = fit_parts(harvest, config, seed, device)
-        if record:
-            effect = cls(fit).order_effect(shown_conditions(harvest))
-            fit = replace(fit, candidates=(*fit.candidates, *with_effect(record, effect)))
-        return cls(fit)
+        declared = declared_order(harvest, config)
+        full = cls(fit_parts(harvest, declared, seed, device))
+        if config.order != "auto":
+            return full
+        order, record = choose_order(harvest, full, lambda some, given: cls(fit_parts(some, given, seed, device)))
+        if order != declared.order:
+            full = cls(fit_parts(harvest, declared.model_copy(update={"order": order}), seed, device))
+        seen = with_effect(record, full.order_effect(shown_conditions(harvest)))
+        return cls(replace(full._fit, candidates=(*full.candidates, *seen)))
 
     @property
     def schema(self) -> Schema:

@@ -27,38 +27,40 @@ if TYPE_CHECKING:
     from pipeline.surrogate.model import Surrogate
 
 Fitted = Callable[[Harvest, SurrogateConfig], "Surrogate"]
+Order = tuple[str, ...]
 
 ORDER = "order "
 """What the names of these candidates begin with."""
 
 
-def choose_order(harvest: Harvest, config: SurrogateConfig, fitted: Fitted) -> tuple[SurrogateConfig, list[Candidate]]:
-    """The configuration with an order of the coordinates, and the record of the comparison.
+def declared_order(harvest: Harvest, config: SurrogateConfig) -> SurrogateConfig:
+    """The configuration with the order that it names, or that of the harvest's hyperparameters."""
+    names = tuple(column.name for column in harvest.schema.hyperparameters)
+    return config if config.order != "auto" else config.model_copy(update={"order": names})
 
-    fitted: fits a surrogate to a harvest by a configuration.
+
+def choose_order(harvest: Harvest, full: "Surrogate", fitted: Fitted) -> tuple[Order, list[Candidate]]:
+    """The order of the coordinates for a harvest, and the record of the comparison.
+
+    full: a surrogate of the harvest, in the declared order, whose settings those of all comparisons are. fitted: fits a
+    surrogate to a harvest by a configuration.
     """
-    names = [column.name for column in harvest.schema.hyperparameters]
-    grid = harvest.grid()
-    declared = tuple(names) if config.order == "auto" else config.order
-    named = config.model_copy(update={"order": declared})
-    if config.order != "auto" or grid is None:
-        return named, []
+    declared, grid = tuple(full.config.order), harvest.grid()
+    if grid is None:
+        return declared, []
+    if full.deterministic and full.config.variant == "K_I":
+        return declared, [Candidate(_name(declared), chosen=True, remark="straight paths do not depend on it")]
     if min(grid.numbers.shape) < 3:
         remark = "no interior value of every hyperparameter: the declared order"
-        return named, [Candidate(_name(declared), chosen=True, remark=remark)]
+        return declared, [Candidate(_name(declared), chosen=True, remark=remark)]
     rest, left_out = _without_middles(harvest, grid)
-    first = fitted(rest, named)
-    if first.deterministic and first.config.variant == "K_I":
-        return named, [Candidate(_name(declared), chosen=True, remark="straight paths do not depend on it")]
-    errors = {declared: _error(first, harvest, left_out)}
-    for order in permutations(names):
-        if order != declared:
-            other = fitted(rest, first.config.model_copy(update={"order": order}))
-            errors[order] = _error(other, harvest, left_out)
+    orders = [declared, *(order for order in permutations(declared) if order != declared)]
+    errors = {}
+    for order in orders:
+        errors[order] = _error(fitted(rest, full.config.model_copy(update={"order": order})), harvest, left_out)
     best = min(errors, key=lambda order: errors[order])
     chosen = best if errors[declared] - errors[best] > GAIN * errors[declared] else declared
-    record = [Candidate(_name(order), error, chosen=order == chosen) for order, error in errors.items()]
-    return config.model_copy(update={"order": chosen}), record
+    return chosen, [Candidate(_name(order), error, chosen=order == chosen) for order, error in errors.items()]
 
 
 def with_effect(record: list[Candidate], effect: float) -> tuple[Candidate, ...]:
@@ -67,7 +69,7 @@ def with_effect(record: list[Candidate], effect: float) -> tuple[Candidate, ...]
     return tuple(replace(c, remark=f"{c.remark}; {text}" if c.remark else text) if c.chosen else c for c in record)
 
 
-def _name(order: tuple[str, ...]) -> str:
+def _name(order: Order) -> str:
     return ORDER + ", ".join(order)
 
 
