@@ -106,7 +106,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     names = [column.name for column in harvest.schema.hyperparameters]
     mesh = make_mesh(harvest.vertices, names, clocks, decided.order)
     scaling = Standardiser.of(harvest).to(where)
-    angles, samples = real_samples(harvest, scaling, where)
+    angles, samples = real_samples(harvest, scaling, where, mesh.tree(0))
     with _threads_for(sum(map(len, harvest.outputs)), where):
         reduced = _reduced(samples, scaling, config)
         density = make_density(reduced.samples, config, seed)
@@ -130,7 +130,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
     if not all(bool(torch.isfinite(parameter).all()) for parameter in parts.parameters()):
         raise FitError("the fit's weights are not finite; lower the learning rates, or look at the harvest's outliers")
     parts.requires_grad_(False)
-    own = OwnShare(1.0)
+    own = OwnShare(1.0 if len(mesh.axes) == 1 else 0.0)  # several hyperparameters: own rows go by the maps
     if not deterministic:
         with _threads_for(sum(map(len, harvest.outputs)), where):
             own = choose_own_share(harvest, reduced.samples, latent, parts, config, seed)

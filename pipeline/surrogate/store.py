@@ -200,6 +200,7 @@ def _parts(
     axes = axes_of(vertices, names)
     clocks = [_clock(entry, axis.values, scaling) for entry, axis in zip(documents, axes, strict=True)]
     rank = document.get("components", 0)  # bundles of earlier versions have none
+    mesh = make_mesh(vertices, names, clocks, order)
     parts = Parts(
         scaling,
         clocks,
@@ -207,14 +208,16 @@ def _parts(
         config,
         0,
         atoms,
-        angles=Angles(schema, len(vertices), scaling.shape),
+        angles=Angles(schema, len(vertices), scaling.shape, mesh.tree(0)),
         components=Components(len(schema.outputs), rank, len(vertices), scaling.shape) if rank else None,
-        edges=len(make_mesh(vertices, names, clocks, order).edges),
+        edges=len(mesh.edges),
         deterministic=document["deterministic"],
     )
     state = {name: tensor for name, tensor in tensors.items() if not name.startswith("samples.")}
     if parts.lagrangian.potential is not None:
         state |= {ALIAS + n.removeprefix(DENSITY): t for n, t in state.items() if n.startswith(DENSITY)}
+    if not parts.angles.columns:  # of which earlier bundles say nothing
+        state = {f"angles.{n}": t for n, t in parts.angles.state_dict().items()} | state
     parts.load_state_dict(state)
     return parts.requires_grad_(False)
 

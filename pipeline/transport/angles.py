@@ -2,11 +2,13 @@
 
 Maps, metric and density act on real numbers. The mean direction of anchor k at condition x is atan2 of regressed sines
 and cosines (Mardia and Jupp, Directional Statistics, 2000, section 11.3); that of anchor k + 1 is taken on the turn
-nearest to that of anchor k. So a cloud at the seam is not torn, and moves the short way round. Answers are wrapped.
+nearest to that of anchor k, with several hyperparameters along a tree of the anchors' edges. So a cloud at the seam is
+not torn, and moves the short way round. Answers are wrapped.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Tree
 from pipeline.data.schema import Schema
 from pipeline.transport import ops
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
@@ -36,9 +39,11 @@ class Angles(nn.Module):
     period: Tensor
     centre: Tensor
 
-    def __init__(self, schema: Schema, anchors: int, condition: ConditionShape) -> None:
+    def __init__(self, schema: Schema, anchors: int, condition: ConditionShape, tree: Tree = ()) -> None:
+        """Untrained directions; tree: edges (parent, child) from anchor 0; (): those of a line, k to k + 1."""
         super().__init__()
         self.condition_shape = condition
+        self.parents = {child: parent for parent, child in tree or pairwise(range(anchors))}
         self.columns = [i for i, period in enumerate(schema.periods) if period]
         periods = torch.tensor([schema.periods[i] for i in self.columns], dtype=torch.float64)
         self.register_buffer("period", periods, persistent=False)
@@ -59,7 +64,10 @@ class Angles(nn.Module):
     def mean(self, x: Condition, anchor: int) -> Tensor:
         """The mean directions (B, n) of an anchor's circular outputs, float64."""
         columns, found = features(x, self.condition_shape), self.centre
-        for k in range(anchor + 1):
+        way = [anchor]
+        while way[-1] in self.parents:
+            way.append(self.parents[way[-1]])
+        for k in reversed(way):
             both = ops.double(self.directions[k](columns))
             count = both.shape[-1] // 2
             angle = ops.arctan2(both[..., count:], both[..., :count]) * self.period / (2 * np.pi)
@@ -68,10 +76,14 @@ class Angles(nn.Module):
 
 
 def fit_angles(
-    schema: Schema, outputs: Sequence[NDArray[np.float64]], samples: Sequence[AnchorSamples], condition: ConditionShape
+    schema: Schema,
+    outputs: Sequence[NDArray[np.float64]],
+    samples: Sequence[AnchorSamples],
+    condition: ConditionShape,
+    tree: Tree = (),
 ) -> Angles:
-    """The mean directions of a harvest; outputs: (N, D) per anchor, in their own units."""
-    angles = Angles(schema, len(samples), condition)
+    """The mean directions of a harvest; outputs: (N, D) per anchor, in their own units. tree: as for `Angles`."""
+    angles = Angles(schema, len(samples), condition, tree)
     if not angles.columns:
         return angles
     turns = [2 * np.pi * y[:, angles.columns] / angles.period.numpy() for y in outputs]
@@ -88,11 +100,13 @@ def fit_angles(
     return angles.to(samples[0].outputs.device)
 
 
-def real_samples(harvest: Harvest, scaling: Standardiser, device: torch.device) -> tuple[Angles, list[AnchorSamples]]:
+def real_samples(
+    harvest: Harvest, scaling: Standardiser, device: torch.device, tree: Tree = ()
+) -> tuple[Angles, list[AnchorSamples]]:
     """A harvest's standardised samples with circular outputs as real numbers, and these outputs' mean directions."""
     samples = anchor_samples(harvest, scaling, device)
     outputs = [np.asarray(y, np.float64) for y in harvest.outputs]
-    angles = fit_angles(harvest.schema, outputs, samples, scaling.shape)
+    angles = fit_angles(harvest.schema, outputs, samples, scaling.shape, tree)
     if not angles.columns:
         return angles, samples
     given = [torch.from_numpy(y).to(device) for y in outputs]

@@ -1,4 +1,5 @@
 import dataclasses
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -190,6 +191,22 @@ def test_a_bundle_of_format_3_moves_all_rows_by_the_maps(skewed_surrogate, skewe
     maps = Surrogate(dataclasses.replace(skewed_surrogate._fit, own_share=0.0))
     y, x = skewed.outputs[0], skewed.conditions[0]
     np.testing.assert_array_equal(older.transport(y, x, 0.0, 0.7), maps.transport(y, x, 0.0, 0.7))
+
+
+@pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
+def test_a_bundle_from_before_circular_outputs_is_read(copy, saved):
+    """Written by an earlier version, format 3 or 4: its weights have no key of `transport.angles`."""
+    weights = safetensors.torch.load_file(copy / "weights.safetensors")
+    del weights["angles.centre"]
+    safetensors.torch.save_file(weights, copy / "weights.safetensors")
+    document = json.loads((copy / "surrogate.json").read_text())
+    del document["components"]
+    document["sha256"]["weights.safetensors"] = hashlib.sha256((copy / "weights.safetensors").read_bytes()).hexdigest()
+    content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
+    document["digest"] = _digest(content, document["sha256"])
+    (copy / "surrogate.json").write_text(json.dumps(document))
+    x = np.zeros((3, len(saved[0].schema.conditions)))
+    np.testing.assert_array_equal(Surrogate.load(copy).sample(x, 0.3), saved[0].sample(x, 0.3))
 
 
 def test_skew_by_condition_comes_back(skewed_surrogate, skewed, tmp_path):
