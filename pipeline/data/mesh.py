@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay, QhullError
 
-from pipeline.data.anchors import Anchors
+from pipeline.data.anchors import TOLERANCE, Anchors
 from pipeline.errors import ConfigurationError, HyperparameterError
 
 Value = float | tuple[float, ...]
@@ -26,8 +26,8 @@ Edge = tuple[int, int]
 Tree = Sequence[tuple[int, int]]
 """Edges (parent, child) that reach every vertex but the root; every parent is the root or an earlier child."""
 
-INSIDE = 1e-9
-"""A barycentric weight down to minus this is rounding: the point lies on the face."""
+INSIDE = TOLERANCE
+"""A barycentric weight down to minus this is rounding: float32 (0.6, 0.4) lies on the face from (1, 0) to (0, 1)."""
 
 
 class Mesh(Protocol):

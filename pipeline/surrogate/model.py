@@ -226,8 +226,9 @@ class Surrogate:
         Arguments and errors as `transport`.
         """
         start, *ends = (self._located(value) for value in (source, *targets))
-        # Moving down inverts a map, which needs its gradient.
-        upward = start in self._fit.vertices and all(a <= b for end in ends for a, b in zip(start, end, strict=True))
+        # Moving down inverts a map, which needs its gradient. Around a cell of several hyperparameters some edges may
+        # lead down to a corner, whatever the target is.
+        upward = len(start) == 1 and start in self._fit.vertices and all(start <= end for end in ends)
         curves = self._curves_for(outputs, len(outputs) * len(ends)) if upward else self._trajectories
         y, x = self._inputs(outputs, conditions, curves)
         if not len(y) or not ends:
@@ -390,12 +391,9 @@ class Surrogate:
         for cell in range(mesh.cell_count):
             corners = mesh.corners(cell)
             outputs = self._ends.outputs(corners, x, rows, EFFECT_DRAWS, 0)
-            scaling = self._parts.scaling
-            condition = scaling.condition(self._trajectories.given(np.repeat(x, EFFECT_DRAWS, axis=0)))
-            ends = [
-                scaling.standardise(self._trajectories.given(np.asarray(y, np.float64).reshape(len(condition), -1)))
-                for y in outputs
-            ]
+            condition = self._parts.scaling.condition(self._trajectories.given(np.repeat(x, EFFECT_DRAWS, axis=0)))
+            flat = [self._trajectories.given(np.asarray(y, np.float64).reshape(len(condition), -1)) for y in outputs]
+            ends = self._trajectories.corners(cell, flat, condition)
             vertices = np.array([self.vertices[c] for c in corners])
             centre = np.repeat(vertices.mean(0)[None], len(condition), axis=0)
             one, other = (curves.within(cell, ends, centre, condition) for curves in (self._trajectories, backwards))
@@ -406,7 +404,7 @@ class Surrogate:
 
     def _located(self, value: object) -> tuple[float, ...]:
         """One λ as P numbers."""
-        axes = self._mesh.axes
+        axes, value = self._mesh.axes, _on_host(value)
         if len(axes) == 1 and not isinstance(value, Mapping):
             return (axes[0].locate(value),)
         located = locate_rows(value, 1, axes)
@@ -415,8 +413,7 @@ class Surrogate:
 
     def _rows_at(self, hyperparameter: object, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         """Cell and located λ (N, P) of each of `count` rows."""
-        given = hyperparameter.detach().cpu() if isinstance(hyperparameter, Tensor) else hyperparameter
-        located = locate_rows(given, count, self._mesh.axes)
+        located = locate_rows(_on_host(hyperparameter), count, self._mesh.axes)
         self._mesh.check_inside(located)
         return self._mesh.cell_rows(located), located
 
@@ -436,7 +433,7 @@ class Surrogate:
         y, x = self._inputs(outputs, conditions, self._trajectories)
         scaling, components = self._parts.scaling, self._parts.components
         condition = scaling.condition(x)
-        points = scaling.standardise(self._parts.angles.lifted(y, condition, len(self.anchors) // 2))
+        points = scaling.standardise(self._parts.angles.lifted(y, condition, len(self.vertices) // 2))
         if components is not None:
             points = components.leading(points)
         value = self._parts.density.log_density(points.unsqueeze(1), condition)
@@ -487,6 +484,13 @@ class Surrogate:
             raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
         check_finite(table, field)
         return table.to(curves.device, torch.float64) if isinstance(values, Tensor) else table
+
+
+def _on_host(value: object) -> object:
+    """A λ without torch's devices and gradients: tensors, and those of a mapping, on the CPU."""
+    if isinstance(value, Mapping):
+        return {name: _on_host(given) for name, given in value.items()}
+    return value.detach().cpu() if isinstance(value, Tensor) else value
 
 
 def _finite(moved: Tensor) -> Tensor:

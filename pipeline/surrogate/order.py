@@ -87,7 +87,7 @@ def _error(surrogate: "Surrogate", harvest: Harvest, vertex: int) -> float:
     """The energy distance of the surrogate's draws to the harvest's at a vertex, standardised, over conditions."""
     y, x = harvest.outputs[vertex], harvest.conditions[vertex]
     order = np.argsort(group_rows(x)[0], kind="stable")
-    drawn = surrogate.sample(x, harvest.vertices[vertex], draws=1, seed=0)[:, 0]
+    drawn = surrogate.sample(x, np.array([harvest.vertices[vertex]]), draws=1, seed=0)[:, 0]
     scale = Standardiser.of(harvest).output_scale.numpy()
     groups = group_rows(x)[0][order]
     return float(group_errors((drawn / scale)[order, None], (np.asarray(y, np.float64) / scale)[order], groups).mean())

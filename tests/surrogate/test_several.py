@@ -116,6 +116,55 @@ def test_transport_from_an_anchor_is_the_gaussian_map(cloud):
     np.testing.assert_array_equal(back, moved)
 
 
+NINE = [(t, r) for t in (0.0, 1.0, 2.0) for r in (0.0, 1.0, 2.0)]
+SCATTERED = [(0.9, 1.1), (2.0, 2.0), (0.0, 2.0), (2.0, 0.0), (0.0, 0.0)]
+
+
+@pytest.mark.parametrize("vertices", [NINE, SCATTERED])
+def test_transport_goes_from_any_anchor_in_any_direction(vertices):
+    """Also along edges that are walked down, from arrays as from tensors; of an affine law every answer is exact."""
+
+    def affine(value, x):
+        return np.c_[(1 + value[0]) + x[:, 0], value[1] - 2 * x[:, 0]]
+
+    surrogate = Surrogate.fit(deterministic(vertices, affine), STRAIGHT)
+    assert surrogate.own_share == 0
+    for source in vertices:
+        for target in [(1.0, 1.0), (1.0, 1.5), (2.0, 2.0), (0.9, 1.5), (0.0, 0.0)]:
+            moved = surrogate.transport(affine(source, X), X, source, target)
+            np.testing.assert_allclose(moved, affine(target, X), atol=2e-5)
+
+
+def test_angles_of_several_hyperparameters_turn_along_their_edges():
+    """Anchors that follow one another in the harvest need be no neighbours: from (0, 2) to (1, 0) is no turn."""
+    rng = np.random.default_rng(0)
+
+    def angle(value, count=30):
+        return np.mod(120 * value[1] + 20 * value[0] + 5 * rng.standard_normal((count, 1)), 360)
+
+    y = [angle(value) for value in NINE]
+    bounds = {"y0": (0.0, 360.0)}
+    made = Harvest.from_arrays(
+        NINE, y, [np.zeros((30, 0))] * 9, output_kind="circular", bounds=bounds, deterministic=False
+    )
+    surrogate = Surrogate.fit(made, STRAIGHT)
+    for value in [(0.5, 0.0), (0.5, 0.5), (1.5, 1.5)]:
+        moved = surrogate.transport(y[0], np.zeros((30, 0)), (0.0, 0.0), value)
+        mean = np.angle(np.exp(1j * np.deg2rad(moved - 120 * value[1] - 20 * value[0])).mean(), deg=True)
+        assert abs(mean) < 4
+
+
+def test_a_float32_value_on_a_slanted_face_is_inside_the_hull():
+    surrogate = Surrogate.fit(deterministic([(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]), STRAIGHT)
+    on_face = np.array([0.6, 0.4], np.float32)  # their sum is 1.00000003
+    np.testing.assert_allclose(surrogate.sample(X, on_face), surrogate.sample(X, (0.6, 0.4)), atol=1e-5)
+
+
+def test_log_density_is_of_the_anchors_samples(cloud):
+    near, far = cloud.log_density(np.array([[0.0], [50.0]]), np.zeros((2, 0)))
+    assert near > far
+
+
 def test_transport_from_inside_a_cell_is_refused_with_the_anchors(cloud):
     with pytest.raises(HyperparameterError, match=r"source \(turn, radius\) = \(0.25, 0.5\): .* moved from an anchor"):
         cloud.transport(gaussian((0, 0), 3), np.zeros((3, 0)), (0.25, 0.5), (1.0, 1.0))
