@@ -170,7 +170,10 @@ class Surrogate:
     def anchors(self) -> tuple[float, ...]:
         """λ_0 < … < λ_K of one hyperparameter; ConfigurationError with several, whose anchors are `vertices`."""
         if len(self._mesh.axes) > 1:
-            raise ConfigurationError("this surrogate has several hyperparameters; its anchors are in `vertices`")
+            raise ConfigurationError(
+                "this surrogate has several hyperparameters; its anchors are in `vertices`; validation, the registry "
+                "and checks for barriers take one hyperparameter so far"
+            )
         return self._mesh.axes[0].values
 
     @property

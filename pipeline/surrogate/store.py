@@ -110,7 +110,7 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
 def _document(fit: Fit) -> dict[str, Any]:
     density, several = fit.parts.density, len(fit.order) > 1
     further = [_clock_document(clock) for clock in fit.parts.clocks[1:]]
-    # Without the key where nothing was looked for: bundles from before there were barriers keep their digests.
+    # Without the key where nothing was looked for, as for networks that have no scores.
     barriers = {} if fit.barriers is None else {BARRIERS: [asdict(barrier) for barrier in fit.barriers]}
     return barriers | {
         "format": FORMAT,
