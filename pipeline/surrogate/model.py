@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Given, Grid, locate_rows
+from pipeline.data.mesh import Given, locate_rows
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
@@ -26,7 +26,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
-from pipeline.surrogate.order import choose_order, declared_order, shown_conditions, with_effect
+from pipeline.surrogate.order import choose_order, declared_order, order_effect, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """The largest number of points moved on NumPy arrays; for more, torch is as fast on one thread, and has several."""
-
-EFFECT_DRAWS = 8
-"""Draws of a condition on which the effect of the hyperparameters' order is measured."""
 
 
 class Surrogate:
@@ -385,25 +382,8 @@ class Surrogate:
         the reverse one, between the same draws of the corners, in units of the corners' distances from their mean.
         conditions: (N, C). 0 for one hyperparameter, and for scattered anchors, whose order is that of the vertices.
         """
-        mesh = self._mesh
-        if not isinstance(mesh, Grid) or len(mesh.axes) == 1:
-            return 0.0
         x = np.asarray(as_given(self._conditions(conditions, self._trajectories), np.zeros(0)), np.float64)
-        rows, difference, size = Rows.of(x), 0.0, 0.0
-        backwards = replace(self._trajectories, mesh=replace(mesh, order=mesh.order[::-1]))
-        for cell in range(mesh.cell_count):
-            corners = mesh.corners(cell)
-            outputs = self._ends.outputs(corners, x, rows, EFFECT_DRAWS, 0)
-            condition = self._parts.scaling.condition(self._trajectories.given(np.repeat(x, EFFECT_DRAWS, axis=0)))
-            flat = [self._trajectories.given(np.asarray(y, np.float64).reshape(len(condition), -1)) for y in outputs]
-            ends = self._trajectories.corners(cell, flat, condition)
-            vertices = np.array([self.vertices[c] for c in corners])
-            centre = np.repeat(vertices.mean(0)[None], len(condition), axis=0)
-            one, other = (curves.within(cell, ends, centre, condition) for curves in (self._trajectories, backwards))
-            difference += float((one - other).square().sum())
-            stacked = torch.stack(ends)
-            size += float((stacked - stacked.mean(0)).square().sum(-1).mean(0).sum())
-        return float(np.sqrt(difference / size)) if size else 0.0
+        return order_effect(self._trajectories, self._ends, x)
 
     def _located(self, value: object) -> tuple[float, ...]:
         """One λ as P numbers."""

@@ -14,6 +14,7 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline.clocks.leave_one_out import group_errors
@@ -22,6 +23,9 @@ from pipeline.data.mesh import Grid
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.choice import GAIN, Candidate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.draws import Rows
+from pipeline.surrogate.ends import Ends
+from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport.standardise import Standardiser
 
 if TYPE_CHECKING:
@@ -32,6 +36,8 @@ Order = tuple[str, ...]
 
 ORDER = "order "
 """What the names of these candidates begin with."""
+EFFECT_DRAWS = 8
+"""Draws of a condition on which the effect of the order is measured."""
 
 
 def declared_order(harvest: Harvest, config: SurrogateConfig) -> SurrogateConfig:
@@ -94,6 +100,29 @@ def _error(surrogate: "Surrogate", harvest: Harvest, vertex: int) -> float:
     scale = Standardiser.of(harvest).output_scale.numpy()
     groups = group_rows(x)[0][order]
     return float(group_errors((drawn / scale)[order, None], (np.asarray(y, np.float64) / scale)[order], groups).mean())
+
+
+@torch.no_grad()
+def order_effect(curves: Trajectories, ends: Ends, x: NDArray[np.float64]) -> float:
+    """As `Surrogate.order_effect`, of curves between the draws of `ends`, at conditions x (N, C)."""
+    mesh = curves.mesh
+    if not isinstance(mesh, Grid) or len(mesh.axes) == 1:
+        return 0.0
+    backwards = replace(curves, mesh=replace(mesh, order=mesh.order[::-1]))
+    condition = curves.parts.scaling.condition(curves.given(np.repeat(x, EFFECT_DRAWS, axis=0)))
+    difference = size = 0.0
+    for cell in range(mesh.cell_count):
+        corners = mesh.corners(cell)
+        outputs = ends.outputs(corners, x, Rows.of(x), EFFECT_DRAWS, 0)
+        flat = [curves.given(np.asarray(y, np.float64).reshape(len(condition), -1)) for y in outputs]
+        points = curves.corners(cell, flat, condition)
+        centre = np.mean([mesh.vertices[c] for c in corners], axis=0)
+        at = np.repeat(centre[None], len(condition), axis=0)
+        one, other = (some.within(cell, points, at, condition) for some in (curves, backwards))
+        difference += float((one - other).square().sum())
+        stacked = torch.stack(points)
+        size += float((stacked - stacked.mean(0)).square().sum(-1).mean(0).sum())
+    return float(np.sqrt(difference / size)) if size else 0.0
 
 
 def shown_conditions(harvest: Harvest, most: int = 32) -> NDArray[np.float64]:
