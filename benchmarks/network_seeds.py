@@ -22,6 +22,7 @@ from benchmarks.truth import Sweep
 from pipeline.clocks.bases import BASES
 from pipeline.data.anchors import TOLERANCE
 from pipeline.data.harvest import Harvest
+from pipeline.data.values import numbers
 from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.scores import SURROGATE
@@ -47,7 +48,9 @@ COLUMNS = {
 @cache
 def sweeps() -> dict[str, tuple[Sweep, tuple[float, ...]]]:
     """The sweeps with their anchors, by name."""
-    found = {name: (Sweep.of_preset(name), Sweep.anchors_of(name)) for name in PRESETS}
+    found = {
+        name: (Sweep.of_preset(name), tuple(a for (a,) in map(numbers, Sweep.anchors_of(name)))) for name in PRESETS
+    }
     if SERIES.is_file():
         case = etth2_cases()[1]
         found["ETTh2"] = (case.sweep, case.anchors)

@@ -15,7 +15,9 @@ import numpy as np
 
 from benchmarks.record import CACHE, CHECKOUT
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
 from pipeline.data.network import Network, save_network
+from pipeline.data.values import in_words, named
 from pipeline.families.catalog import family_class, load_network
 from pipeline.families.protocol import Data, IngestSection, NetworkFamily, OutcomeFamily, Split
 from pipeline.settings import read_text
@@ -40,7 +42,7 @@ class Sweep:
     settings: dict[str, Any]
     source: Path
     ingest: IngestSection
-    values: tuple[float, ...]
+    values: tuple[Value, ...]
     fit_conditions: int
     score_conditions: int
     draws: int = 1
@@ -61,7 +63,7 @@ class Sweep:
         return cls(**{**cls._settings(config), "source": source, **changes})
 
     @staticmethod
-    def anchors_of(name: str) -> tuple[float, ...]:
+    def anchors_of(name: str) -> tuple[Value, ...]:
         """The anchors of sweeps/NAME.yaml."""
         path = CHECKOUT / "sweeps" / f"{name}.yaml"
         return parse_config(read_text(path), path.name).sweep.anchors
@@ -101,20 +103,29 @@ class Sweep:
             digest.update(module.read_bytes())
         return self.folder / f"{self.network.rpartition(':')[2]}-{digest.hexdigest()[:12]}"
 
-    def trained(self, value: float, seed: int = TRUTH_SEED) -> Network:
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of the hyperparameters."""
+        return [column.name for column in self.family.schema(self.data).hyperparameters]
+
+    def trained(self, value: Value, seed: int = TRUTH_SEED) -> Network:
         """The network of one λ and seed, read from disk or trained now."""
-        folder = self.cache / str(seed) / str(value)
+        folder = self._folder(value, seed)
         if not folder.is_dir():
-            network, _ = self.family.train(self.data, value, seed)
+            network, _ = self.family.train(self.data, named(value, self.names), seed)
             with atomic_folder(folder) as temporary:
                 save_network(network, temporary)
         return load_network(folder)
+
+    def _folder(self, value: Value, seed: int) -> Path:
+        written = in_words(value, self.names) if isinstance(value, tuple) else str(value)
+        return self.cache / str(seed) / written
 
     def train(self, processes: int) -> None:
         """Train what is missing, several networks at once: at every λ, and once more at those inside."""
         wanted = [(v, self.network_seed) for v in self.values]
         wanted += [(v, seed) for seed in FLOOR_SEEDS for v in self.values[1:-1]]
-        missing = [(v, seed) for v, seed in wanted if not (self.cache / str(seed) / str(v)).is_dir()]
+        missing = [(v, seed) for v, seed in wanted if not self._folder(v, seed).is_dir()]
         if not missing:
             return
         print(f"  training {len(missing)} networks ({self.network})", flush=True)
@@ -122,7 +133,7 @@ class Sweep:
             for future in [pool.submit(_train, self, v, seed) for v, seed in missing]:
                 future.result()
 
-    def harvest(self, split: Split, values: Sequence[float], seed: int) -> Harvest:
+    def harvest(self, split: Split, values: Sequence[Value], seed: int) -> Harvest:
         """Fresh outputs of the truth at some λ, at the conditions of a split, with the networks themselves."""
         count = self.fit_conditions if split == "fit" else self.score_conditions
         conditions = self.family.conditions(self.data, split, count, 0)
@@ -142,7 +153,7 @@ class Sweep:
         )
 
 
-def _train(sweep: Sweep, value: float, seed: int) -> None:
+def _train(sweep: Sweep, value: Value, seed: int) -> None:
     import torch
 
     torch.set_num_threads(1)

@@ -14,8 +14,10 @@ class SweepRun(BaseModel):
         default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it unchanged."
     )
     harvest: str | None = Field(default=None, description="Folder of a harvest from disk: no networks are trained.")
-    held_out: list[float] = Field(
-        default_factory=list, description="With a harvest: values of the hyperparameter to score at, not to fit."
+    held_out: list[float | str] = Field(
+        default_factory=list,
+        description="With a harvest: values of the hyperparameter to score at, not to fit; with several "
+        "hyperparameters as quantile=0.3,noise=0.5.",
     )
     force: bool = Field(default=False, description="Run every stage, even where nothing changed.")
     max_parallel: int | None = Field(

@@ -5,7 +5,7 @@ from pathlib import Path
 from flows.parameters import SweepRun
 from pipeline.stages.check import check
 from pipeline.stages.params import PARAMS, Config, load_config
-from pipeline.stages.presets import select_harvest, select_preset
+from pipeline.stages.presets import resolve_params, select_harvest, select_preset
 
 
 def select(run: SweepRun, root: Path) -> Config:
@@ -17,6 +17,8 @@ def select(run: SweepRun, root: Path) -> Config:
         select_preset(run.sweep, root)
     elif run.harvest:
         select_harvest(Path(run.harvest), run.held_out, root)
+    else:
+        resolve_params(root)
     config = load_config(root / PARAMS)
     check(config, root)
     return config

@@ -49,9 +49,12 @@ def sweep(
     harvest: Annotated[Path | None, typer.Option(help="Folder of a harvest: nothing is trained.")] = None,
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
 ) -> None:
-    """Write a preset, or the sweep of a harvest on disk, into params.yaml."""
-    from pipeline.stages.presets import held_out_values, preset_names, select_harvest, select_preset
+    """Write a preset, or the sweep of a harvest on disk, into params.yaml; without either, expand a grid in it."""
+    from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
 
+    if name is None and harvest is None and not held_out and resolve_params():
+        typer.echo(f"params.yaml: sweep {load_config().name}, its grid expanded")
+        return
     if (name is None) == (harvest is None):
         raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
     if harvest is not None:

@@ -94,7 +94,13 @@ def declared(stage: str, network: str | None) -> set[Path]:
 
 
 def test_stages_are_modules_and_sections():
-    modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {"__init__", "params", "check", "presets"}
+    modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")} - {
+        "__init__",
+        "params",
+        "sweep",
+        "check",
+        "presets",
+    }
     assert sorted(STAGES) == sorted(modules)
     sections = {field.alias or name for name, field in Config.model_fields.items()}
     assert sections == set(STAGES) | {"name", "network", "code", "sweep"}

@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise, product
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import Delaunay, QhullError
 
 from pipeline.data.anchors import TOLERANCE, Anchors
 from pipeline.errors import ConfigurationError, HyperparameterError
+
+if TYPE_CHECKING:
+    from scipy.spatial import Delaunay
 
 Value = float | tuple[float, ...]
 """A λ: a number, or one number a hyperparameter."""
@@ -204,7 +206,9 @@ class Simplices:
         return self.clocks(np.array(self.vertices))
 
     @cached_property
-    def _mesh(self) -> Delaunay:
+    def _mesh(self) -> "Delaunay":
+        from scipy.spatial import Delaunay, QhullError  # here: reading params.yaml needs no triangulation
+
         try:
             return Delaunay(self.coordinates)
         except QhullError as error:
@@ -308,6 +312,24 @@ def grid_of(vertices: Sequence[tuple[float, ...]], axes: tuple[Anchors, ...], or
     for k, vertex in enumerate(vertices):
         numbers[tuple(axis.values.index(v) for axis, v in zip(axes, vertex, strict=True))] = k
     return Grid(axes, numbers, order) if (numbers >= 0).all() else None
+
+
+def outside_hull(
+    values: Sequence[tuple[float, ...]], anchors: Sequence[tuple[float, ...]], names: Sequence[str]
+) -> list[tuple[float, ...]]:
+    """Those of the values that lie outside the anchors' hull: their box where they form a grid.
+
+    Scattered anchors are triangulated as they are: what their clocks will be, only a fit tells. ConfigurationError
+    where they span no volume.
+    """
+    axes = axes_of(anchors, names)
+    low, high = np.array([[axis.values[0], axis.values[-1]] for axis in axes]).T
+    points = np.array(values, np.float64).reshape(-1, len(names))
+    inside = ((points >= low) & (points <= high)).all(1)
+    if grid_of(anchors, axes, tuple(range(len(axes)))) is None:
+        scale = np.where(high > low, high - low, 1.0)
+        inside &= Simplices(axes, tuple(anchors), lambda v: (v - low) / scale).cell_rows(points) >= 0
+    return [value for value, within in zip(values, inside, strict=True) if not within]
 
 
 def locate_rows(given: object, count: int, axes: tuple[Anchors, ...]) -> NDArray[np.float64]:

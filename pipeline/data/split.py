@@ -7,21 +7,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value, outside_hull
 from pipeline.data.samples import group_rows
+from pipeline.data.values import in_words, numbers
 from pipeline.errors import DataError
 
 Mask = NDArray[np.bool_]
 
 
-def check_anchors_in(harvest: Harvest, anchors: Sequence[float]) -> None:
-    """Raise DataError unless the anchors are values of the harvest, and its other values lie between them."""
-    values = harvest.hyperparameter.tolist()
+def check_anchors_in(harvest: Harvest, anchors: Sequence[Value]) -> None:
+    """Raise DataError unless the anchors are values of the harvest, and its other values lie in their hull."""
+    values = list(harvest.values)
     if missing := [a for a in anchors if a not in values]:
         raise DataError(f"sweep.anchors: {missing} are not in the harvest; it contains {values}")
-    if outside := [v for v in values if not anchors[0] <= v <= anchors[-1]]:
+    names = [column.name for column in harvest.schema.hyperparameters]
+    outside = outside_hull([numbers(v) for v in values], [numbers(a) for a in anchors], names)
+    if outside and len(names) == 1:
         raise DataError(
-            f"sweep.anchors = {list(anchors)}: the held-out {outside} lie outside the anchors' range; the "
-            "surrogate does not extrapolate: make the least and the greatest value anchors"
+            f"sweep.anchors = {list(anchors)}: the held-out {[v for (v,) in outside]} lie outside the anchors' range; "
+            "the surrogate does not extrapolate: make the least and the greatest value anchors"
+        )
+    if outside:
+        raise DataError(
+            f"sweep.anchors: the held-out {[in_words(v, names) for v in outside]} lie outside the anchors' hull; the "
+            "surrogate does not extrapolate: make the outermost values anchors"
         )
 
 
@@ -50,7 +59,7 @@ def split_harvest(harvest: Harvest, fraction: float, seed: int) -> tuple[Harvest
                 rows = np.flatnonzero(member)
                 if len(rows) > 1:
                     mask[rng.choice(rows, size=_share(len(rows), fraction), replace=False)] = True
-    for value, mask in zip(harvest.hyperparameter, masks, strict=True):
+    for value, mask in zip(harvest.values, masks, strict=True):
         if mask.all() or not mask.any():
             raise DataError(
                 f"λ = {value}: its {len(mask)} rows cannot be divided into rows to fit on and rows to score on "

@@ -27,6 +27,11 @@ from pipeline.storage.files import read_arrays
 
 ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
 
+Hyperparameter = Any
+"""A λ as families take it: a number, or a mapping of names to numbers where the schema names several hyperparameters.
+
+Not a union of the two: a family takes the one kind that it trains for."""
+
 Split = Literal["fit", "score"]
 """Conditions that the surrogate is fitted on, and those that its scores are computed on. The two are disjoint, except
 for categories, which occur in both."""
@@ -78,7 +83,7 @@ class NetworkFamily(Protocol):
 
     def __init__(self, settings: Any) -> None: ...
 
-    def check_hyperparameter(self, value: float) -> None:
+    def check_hyperparameter(self, value: Hyperparameter) -> None:
         """Raise HyperparameterError where no network can be trained at this λ."""
         ...
 
@@ -90,7 +95,7 @@ class NetworkFamily(Protocol):
         """Names, units, kinds and bounds of outputs and conditions."""
         ...
 
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+    def train(self, data: Data, hyperparameter: Hyperparameter, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the network of one λ; returns it with its training metrics (losses, steps, ...)."""
         ...
 
@@ -108,7 +113,7 @@ class NetworkFamily(Protocol):
 class ScoredFamily(NetworkFamily, Protocol):
     """A family with its own measure of task performance, which validation shows beside the errors."""
 
-    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+    def score(self, policy: Policy, data: Data, hyperparameter: Hyperparameter, seed: int) -> dict[str, float]:
         """Named scores of a policy at one λ (a mean episode reward under that λ's reward, an accuracy).
 
         policy: the network of that λ, or a substitute for it. The seed is the same for all policies.
@@ -125,7 +130,7 @@ class EpisodicFamily(ScoredFamily, Protocol):
     """
 
     def episode_scores(
-        self, policy: Policy, data: Data, hyperparameter: float, seed: int, episodes: range | None = None
+        self, policy: Policy, data: Data, hyperparameter: Hyperparameter, seed: int, episodes: range | None = None
     ) -> dict[str, NDArray[np.float64]]:
         """Scores (n,) of single episodes by their names; `score` is their mean. The first name is what is chosen by.
 

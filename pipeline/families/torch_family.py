@@ -19,7 +19,15 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, DataError, FitError
-from pipeline.families.protocol import Data, IngestSection, Split, by_condition, check_noise, check_width
+from pipeline.families.protocol import (
+    Data,
+    Hyperparameter,
+    IngestSection,
+    Split,
+    by_condition,
+    check_noise,
+    check_width,
+)
 from pipeline.settings import explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json, read_tensors
@@ -58,7 +66,7 @@ class Family(ABC):
         """Nothing but the class itself and the other modules of its package."""
         return ()
 
-    def check_hyperparameter(self, value: float) -> None:
+    def check_hyperparameter(self, value: Hyperparameter) -> None:
         """Accept every λ."""
         return
 
@@ -73,11 +81,11 @@ class Family(ABC):
         """Names, units, kinds and bounds of outputs and conditions."""
 
     @abstractmethod
-    def build(self, hyperparameter: float) -> "nn.Module":
+    def build(self, hyperparameter: Hyperparameter) -> "nn.Module":
         """The module of one λ before training, into which saved weights can be loaded."""
 
     @abstractmethod
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+    def train(self, data: Data, hyperparameter: Hyperparameter, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the module of one λ; returns `self.network(module, hyperparameter)` and training metrics."""
 
     @abstractmethod
@@ -94,7 +102,7 @@ class Family(ABC):
         rows = torch.from_numpy(np.repeat(conditions, draws, axis=0))
         return by_condition(module(rows).float().numpy(), len(conditions), draws, type(self).__name__)
 
-    def network(self, module: "nn.Module", hyperparameter: float) -> "ModuleNetwork":
+    def network(self, module: "nn.Module", hyperparameter: Hyperparameter) -> "ModuleNetwork":
         """A trained module as a network that saves itself without pickle."""
         return ModuleNetwork(self, module, hyperparameter)
 
@@ -108,14 +116,14 @@ class Family(ABC):
         state = read_tensors(folder / WEIGHTS_FILE, "network")
         try:
             family = cls(cls.Settings.model_validate(document["settings"]))
-            return family._restore(state, float(document[cls.saved_key]))
+            return family._restore(state, _read_hyperparameter(document[cls.saved_key]))
         except ValidationError as error:
             raise BundleError(explain(error, str(folder / NETWORK_FILE), "settings.")) from error
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
             raise BundleError(f"{folder} holds no network of {cls.__name__}: {reason}") from error
 
-    def _restore(self, state: "dict[str, Tensor]", hyperparameter: float) -> "ModuleNetwork":
+    def _restore(self, state: "dict[str, Tensor]", hyperparameter: Hyperparameter) -> "ModuleNetwork":
         self.check_hyperparameter(hyperparameter)
         module = self.build(hyperparameter)
         module.load_state_dict(state)
@@ -127,7 +135,7 @@ class Family(ABC):
 class ModuleNetwork:
     """A trained module of one λ, with its family, which builds and evaluates it."""
 
-    def __init__(self, family: Family, module: "nn.Module", hyperparameter: float) -> None:
+    def __init__(self, family: Family, module: "nn.Module", hyperparameter: Hyperparameter) -> None:
         self.module = module.requires_grad_(False).eval()
         self.hyperparameter = hyperparameter
         self._family = family
@@ -207,7 +215,7 @@ class ReparameterisedFamily(Family):
         noise = torch.randn(len(conditions), draws, self.noise_dimension)
         return self.from_noise(module, conditions, noise).numpy()
 
-    def network(self, module: "nn.Module", hyperparameter: float) -> "ReparameterisedNetwork":
+    def network(self, module: "nn.Module", hyperparameter: Hyperparameter) -> "ReparameterisedNetwork":
         """A trained module as a network that also answers from noise."""
         return ReparameterisedNetwork(self, module, hyperparameter)
 
@@ -237,6 +245,13 @@ class ReparameterisedNetwork(ModuleNetwork):
         given = torch.from_numpy(np.array(check_noise(noise, len(rows), self.noise_dimension)))
         with single_thread(), torch.no_grad():
             return np.asarray(self._family.from_noise(self.module, rows, given).numpy(), np.float32)
+
+
+def _read_hyperparameter(saved: Any) -> Hyperparameter:
+    """λ from a network's JSON: a number, or a mapping of names; TypeError or ValueError for anything else."""
+    if isinstance(saved, dict):
+        return {str(name): float(number) for name, number in saved.items()}
+    return float(saved)
 
 
 def not_finite(module: "nn.Module") -> list[str]:

@@ -5,12 +5,15 @@ from typing import get_args
 
 from pipeline.clocks.bases import check_base
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import axes_of
 from pipeline.data.split import check_anchors_in, split_harvest
+from pipeline.data.values import named, numbers
 from pipeline.errors import ConfigurationError, DataError, SweepError
 from pipeline.families.catalog import check_code, make_family
-from pipeline.families.protocol import Split, check_conditions
+from pipeline.families.protocol import NetworkFamily, Split, check_conditions
 from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
+from pipeline.surrogate.config import SurrogateConfig
 
 
 def check(config: Config, root: Path = Path()) -> None:
@@ -28,11 +31,8 @@ def check(config: Config, root: Path = Path()) -> None:
         split_harvest(harvest, config.dataset.score_fraction, config.dataset.seed)
         return
     family = make_family(config.network, config.train.family_settings)
-    for value in config.sweep.values:
-        try:
-            family.check_hyperparameter(value)
-        except SweepError as error:
-            raise ConfigurationError(f"sweep.values: {error}") from error
+    if not config.sweep.names:
+        _check_values(config, family)
     if not source.exists():
         # A bundled file may still be missing: stage raw will write it.
         if Path(config.ingest.source) not in bundled:
@@ -40,7 +40,10 @@ def check(config: Config, root: Path = Path()) -> None:
         source = bundled[Path(config.ingest.source)]
     check_code(config.network, source)
     data = family.ingest(source, config.ingest)
-    family.schema(data)
+    schema = family.schema(data)
+    _check_names(config, [column.name for column in schema.hyperparameters])
+    if config.sweep.names:
+        _check_values(config, family)
     if config.harvest is not None:
         for split in get_args(Split):
             check_conditions(family.conditions(data, split, 1, config.harvest.seed), split)
@@ -52,12 +55,39 @@ def _check_fit(config: Config) -> None:
         from pipeline.surrogate.fit import resolve_device
 
         resolve_device(config.fit.device)
-    anchors = config.sweep.anchors
-    if config.fit.clock == "learnt" and len(anchors) < 3:
+    names = config.sweep.names or ("",)
+    axes = axes_of([numbers(a) for a in config.sweep.anchors], names)
+    if config.sweep.names:
+        config.fit.check_names(names)
+    for axis in axes:
+        _check_clock(config.fit.for_coordinate(axis.name), axis.values, f" of {axis.name}" if axis.name else "")
+
+
+def _check_clock(fit: SurrogateConfig, anchors: tuple[float, ...], of: str) -> None:
+    if fit.clock == "learnt" and len(anchors) < 3:
         raise ConfigurationError(
-            f"fit.clock = 'learnt' with sweep.anchors = {list(anchors)}: at least three anchors are required"
+            f"fit.clock{of} = 'learnt' with sweep.anchors = {list(anchors)}: at least three anchors are required"
         )
-    if config.fit.clock not in ("auto", "learnt"):
-        check_base(config.fit.clock, anchors)
-    if config.fit.clock_prior != "auto":
-        check_base(config.fit.clock_prior, anchors, "clock_prior")
+    if fit.clock not in ("auto", "learnt"):
+        check_base(fit.clock, anchors)
+    if fit.clock_prior != "auto":
+        check_base(fit.clock_prior, anchors, "clock_prior")
+
+
+def _check_values(config: Config, family: NetworkFamily) -> None:
+    for value in config.sweep.values:
+        try:
+            family.check_hyperparameter(named(value, config.sweep.names))
+        except SweepError as error:
+            raise ConfigurationError(f"sweep.values: {error}") from error
+
+
+def _check_names(config: Config, names: list[str]) -> None:
+    """The sweep names the family's hyperparameters, in the schema's order, where there are several."""
+    if (list(config.sweep.names) or names[:1]) != names:
+        given = list(config.sweep.names) or "plain numbers"
+        form = ",".join(f"{name}=0.5" for name in names)
+        raise ConfigurationError(
+            f"sweep.values: {given} do not fit network = {config.network!r}, whose hyperparameters are {names}; write "
+            + (f"every λ as {form}, in this order" if len(names) > 1 else "every λ as a plain number")
+        )

@@ -17,6 +17,7 @@ from pipeline.families.protocol import Data, OutcomeFamily, Split, check_conditi
 from pipeline.storage.atomic import atomic_folder, write_json
 
 if TYPE_CHECKING:
+    from pipeline.data.mesh import Value
     from pipeline.stages.params import Config
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def evaluate(
     return flat, repeated
 
 
-def draw_seed(seed: int, split: Split, hyperparameter: float) -> int:
+def draw_seed(seed: int, split: Split, hyperparameter: "Value") -> int:
     """A different seed for the draws of every λ and split, so that no two of them share their randomness."""
-    bits = int(np.float64(hyperparameter).view(np.uint64))
-    return int(np.random.SeedSequence([seed, get_args(Split).index(split), bits]).generate_state(1)[0])
+    bits = np.atleast_1d(np.asarray(hyperparameter, np.float64)).view(np.uint64).tolist()
+    return int(np.random.SeedSequence([seed, get_args(Split).index(split), *bits]).generate_state(1)[0])

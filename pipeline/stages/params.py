@@ -9,11 +9,11 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from pipeline.data.anchors import check_anchors, check_ascending
 from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.stages.sweep import SweepSection
 from pipeline.surrogate.config import SurrogateConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -30,46 +30,6 @@ class CodeSection(Section):
 
     family: str = Field(min_length=1)
     shared: str = Field(min_length=1)
-
-
-class SweepSection(Section):
-    """The values of λ: one network and one harvest each; those that are not anchors are held out.
-
-    values is empty where the harvest comes from disk: then every other λ of that harvest is held out.
-    """
-
-    values: tuple[float, ...]
-    anchors: tuple[float, ...]
-
-    @property
-    def held_out(self) -> tuple[float, ...]:
-        """The values that are not anchors, ascending."""
-        return tuple(v for v in self.values if v not in self.anchors)
-
-    def value_of(self, text: str) -> float:
-        """The value that `text` writes; ConfigurationError where it is not one of sweep.values."""
-        for value in self.values:
-            if _is_number(text, value):
-                return value
-        raise ConfigurationError(f"{text!r} is not one of sweep.values = {list(self.values)}; choose one of them")
-
-    @model_validator(mode="after")
-    def _anchors_span_the_values(self) -> Self:
-        check_anchors(self.anchors, "sweep.anchors")
-        check_ascending(self.values, "sweep.values")
-        if not self.values:
-            return self
-        if missing := [a for a in self.anchors if a not in self.values]:
-            raise ValueError(
-                f"sweep.anchors: {missing} are not among sweep.values = {list(self.values)}; add them there"
-            )
-        if outside := [v for v in self.held_out if not self.anchors[0] < v < self.anchors[-1]]:
-            raise ValueError(
-                f"sweep.values: the held-out {outside} lie outside the anchors' range "
-                f"[{self.anchors[0]}, {self.anchors[-1]}]; the surrogate "
-                "does not extrapolate: remove them, or add anchors"
-            )
-        return self
 
 
 class RawSection(Section):
@@ -198,13 +158,6 @@ class Config(Section):
                 f"{self.network!r}; set {source.as_posix()!r}"
             )
         return self
-
-
-def _is_number(text: str, value: float) -> bool:
-    try:
-        return float(text) == value
-    except ValueError:
-        return False
 
 
 def parse_config(text: str, origin: str) -> Config:

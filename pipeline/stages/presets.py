@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
 from pipeline.data.split import check_anchors_in
+from pipeline.data.values import in_words, read_words
 from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import watched
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, parse_config
+from pipeline.stages.sweep import resolved
 from pipeline.storage.atomic import write_text
 
 PRESETS = Path("sweeps")
@@ -22,53 +25,82 @@ def preset_names(root: Path = Path()) -> list[str]:
 
 
 def select_preset(name: str, root: Path = Path()) -> bool:
-    """Write sweeps/NAME.yaml into params.yaml; returns whether that changed it. ConfigurationError lists the names."""
+    """Write sweeps/NAME.yaml into params.yaml, grids expanded; returns whether that changed it.
+
+    ConfigurationError lists the names.
+    """
     if name not in preset_names(root):
         raise ConfigurationError(f"sweep {name!r} is not under {PRESETS}/; available: {preset_names(root)}")
     path = root / PRESETS / f"{name}.yaml"
     return _write_params(read_text(path), str(path), root)
 
 
-def select_harvest(path: Path, held_out: Sequence[float] = (), root: Path = Path()) -> bool:
+def select_harvest(path: Path, held_out: Sequence[float | str] = (), root: Path = Path()) -> bool:
     """Write a params.yaml for a harvest on disk; returns whether that changed it.
 
     The sweep is named after the harvest's folder, and all values of the harvest except `held_out` are anchors. Raises
     what `Harvest.load` raises, and ConfigurationError where `held_out` does not fit.
     """
     harvest = Harvest.load(path)
-    values = harvest.hyperparameter.tolist()
-    if missing := [v for v in held_out if v not in values]:
+    names = [column.name for column in harvest.schema.hyperparameters]
+    values = [_written(value, names) for value in harvest.values]
+    wanted = [_known(text, harvest, names) for text in held_out]
+    if missing := [v for v in wanted if v not in values]:
         raise ConfigurationError(f"held-out {missing}: not in the harvest {path}, which holds {values}")
-    anchors = [v for v in values if v not in held_out]
-    if len(anchors) < 2:
+    anchors = [v for v in values if v not in wanted]
+    if len(anchors) <= len(names):
+        fewest = "two are" if len(names) == 1 else f"{len(names) + 1} anchors of {len(names)} hyperparameters are"
         raise ConfigurationError(
-            f"held-out {list(held_out)} leaves the anchors {anchors} of {values}; at least two are required"
+            f"held-out {wanted} leaves the anchors {anchors} of {values}; at least {fewest} required"
         )
-    check_anchors_in(harvest, anchors)
+    check_anchors_in(harvest, [v for v, text in zip(harvest.values, values, strict=True) if text in anchors])
     return _write_params(_document(path, anchors, values, root), f"the sweep of {path}", root)
 
 
-def held_out_values(text: str) -> list[float]:
-    """The numbers of an option `--held-out 0.25,0.75`; ConfigurationError for anything else."""
+def _written(value: Value, names: Sequence[str]) -> float | str:
+    return in_words(value, names) if isinstance(value, tuple) else value
+
+
+def _known(held_out: float | str, harvest: Harvest, names: Sequence[str]) -> float | str:
+    """A held-out λ as the values of the harvest are written, whatever the order of its names."""
+    if not isinstance(held_out, str):
+        return held_out
+    point = read_words(held_out)
+    if len(names) < 2 or set(point) != set(names):
+        raise ConfigurationError(f"held-out {held_out}: the harvest's hyperparameters are {', '.join(names)}")
+    return in_words(tuple(point[name] for name in names), names)
+
+
+def held_out_values(text: str) -> list[float | str]:
+    """The λ of an option `--held-out 0.25,0.75`, or `"quantile=0.3,noise=0.5; quantile=0.7,noise=0.5"`.
+
+    ConfigurationError for anything else.
+    """
+    if "=" in text:
+        points = [part.strip() for part in text.split(";") if part.strip()]
+        return [in_words(tuple(read.values()), tuple(read)) for read in map(read_words, points)]
     try:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
-        raise ConfigurationError(f"--held-out {text}: expected comma-separated numbers ({error})") from error
+        raise ConfigurationError(
+            f"--held-out {text}: expected comma-separated numbers ({error}), or quantile=0.3,noise=0.5 with semicolons "
+            "between"
+        ) from error
 
 
-def _document(path: Path, anchors: list[float], values: list[float], root: Path) -> str:
+def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float | str], root: Path) -> str:
     import yaml
 
-    resolved, home = path.resolve(), root.resolve()
-    source = resolved.relative_to(home) if resolved.is_relative_to(home) else resolved
-    name = re.sub(r"[^A-Za-z0-9_-]+", "-", resolved.name).strip("-")[:90] or "harvest"
+    folder, home = path.resolve(), root.resolve()
+    source = folder.relative_to(home) if folder.is_relative_to(home) else folder
+    name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-")[:90] or "harvest"
     if name in preset_names(root):
         name += "-harvest"  # another problem's data and registered model must not be replaced
     sections: dict[str, Any] = {
         "name": name,
         "network": None,
         "code": dict(zip(("family", "shared"), watched(None), strict=True)),
-        "sweep": {"values": [], "anchors": anchors},
+        "sweep": {"values": [], "anchors": list(anchors)},
         "raw": {"bundled": []},
         "ingest": {"source": source.as_posix(), "column": "", "units": ""},
         "train": {"seed": 0},
@@ -85,9 +117,16 @@ def _document(path: Path, anchors: list[float], values: list[float], root: Path)
     return heading + yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None)
 
 
+def resolve_params(root: Path = Path()) -> bool:
+    """Expand a grid that somebody wrote into params.yaml; returns whether that changed it."""
+    path = root / PARAMS
+    return path.is_file() and _write_params(read_text(path), str(path), root)
+
+
 def _write_params(text: str, origin: str, root: Path) -> bool:
-    """Validate, then write: params.yaml is left alone where the text is invalid or already in it."""
+    """Validate, then write, grids expanded: params.yaml is left alone where the text is invalid or already in it."""
     parse_config(text, origin)
+    text = resolved(text)
     path = root / PARAMS
     if path.is_file() and path.read_bytes() == text.encode():
         return False

@@ -21,7 +21,7 @@ def run(config: "Config", value: str, root: Path = Path()) -> None:
 
     value: λ as DVC renders it, since that is the folder's name in dvc.yaml.
     """
-    hyperparameter = config.sweep.value_of(value)
+    hyperparameter = config.sweep.hyperparameter_of(value)
     data = Data.load(root / config.folder / "data")
     start = time.perf_counter()
     trained = make_family(config.network, config.train.family_settings).train(data, hyperparameter, config.train.seed)

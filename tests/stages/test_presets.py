@@ -3,12 +3,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.stages.check import check
 from pipeline.stages.params import load_config
-from pipeline.stages.presets import preset_names, select_harvest, select_preset
+from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text
 
@@ -111,4 +112,60 @@ def test_held_out_that_does_not_fit_is_refused_and_params_stay(root, held_out, e
 def test_folder_that_is_no_harvest_is_refused(root):
     with pytest.raises(BundleError, match="does not contain a complete harvest"):
         select_harvest(root / "sweeps", root=root)
+    assert not (root / "params.yaml").exists()
+
+
+CORNERS = ["a=0,b=0", "a=0,b=2", "a=1,b=0", "a=1,b=2"]
+
+
+def plane_harvest() -> Harvest:
+    """One draw at each of six conditions, at the corners of a rectangle and at its middle."""
+    x = np.linspace(0.0, 1.0, 6)[:, None]
+    values = [(0.0, 0.0), (0.0, 2.0), (1.0, 0.0), (1.0, 2.0), (0.5, 1.0)]
+    return Harvest.from_arrays(
+        values, [x + a + b for a, b in values], [x] * 5, names={"hyperparameter": ["a", "b"]}, deterministic=True
+    )
+
+
+def test_preset_with_a_grid_is_written_expanded(root):
+    (root / "sweeps" / "plane.yaml").write_text(
+        sweep_text(sweep={"anchors": {"a": [0, 1], "b": [0, 2]}, "held_out": [{"a": 0.5, "b": 1}]})
+    )
+    assert select_preset("plane", root)
+    assert yaml.safe_load((root / "params.yaml").read_text())["sweep"] == {
+        "values": [*CORNERS, "a=0.5,b=1"],
+        "anchors": CORNERS,
+    }
+    assert load_config(root / "params.yaml").sweep.held_out == ((0.5, 1.0),)
+    assert not select_preset("plane", root)
+
+
+def test_grid_that_somebody_wrote_into_params_is_expanded(root):
+    (root / "params.yaml").write_text(sweep_text(sweep={"grid": {"a": [0, 1], "b": [0, 2]}}))
+    assert resolve_params(root)
+    assert yaml.safe_load((root / "params.yaml").read_text())["sweep"] == {"values": CORNERS, "anchors": CORNERS}
+    assert not resolve_params(root)
+
+
+def test_harvest_of_two_hyperparameters_becomes_a_sweep(root):
+    plane_harvest().save(root / "plane")
+    assert select_harvest(root / "plane", held_out_values("b=1, a=0.5".replace(" ", "")), root)
+    assert yaml.safe_load((root / "params.yaml").read_text())["sweep"] == {"values": [], "anchors": CORNERS}
+    check(load_config(root / "params.yaml"), root)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "error", "message"),
+    [
+        ("a=0.5", ConfigurationError, "the harvest's hyperparameters are a, b"),
+        ("a=0.5,b=0.5", ConfigurationError, r"held-out \['a=0.5,b=0.5'\]: not in the harvest"),
+        ("0.5", ConfigurationError, r"held-out \[0.5\]: not in the harvest"),
+        ("a=0,b=0; a=1,b=0; a=1,b=2", ConfigurationError, "at least 3 anchors of 2 hyperparameters are required"),
+        ("a=1,b=2", DataError, r"held-out \['a=1,b=2'\] lie outside the anchors' hull"),
+    ],
+)
+def test_held_out_of_two_hyperparameters_that_does_not_fit_is_refused(root, held_out, error, message):
+    plane_harvest().save(root / "plane")
+    with pytest.raises(error, match=message):
+        select_harvest(root / "plane", held_out_values(held_out), root)
     assert not (root / "params.yaml").exists()

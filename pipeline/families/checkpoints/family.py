@@ -10,11 +10,11 @@ import shutil
 import tempfile
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
@@ -24,7 +24,7 @@ from pipeline.families.checkpoints.mlflow_network import MLFLOW_FILE, MlflowNetw
 from pipeline.families.checkpoints.onnx_network import MODEL_FILE, ONNX, OnnxNetwork
 from pipeline.families.checkpoints.states import REMEDY, SAFETENSORS, TORCH, read_state
 from pipeline.families.imports import check_watched, checksums, import_object
-from pipeline.families.protocol import Data, IngestSection, Split
+from pipeline.families.protocol import Data, Hyperparameter, IngestSection, Split
 from pipeline.families.torch_family import Family
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ Place = Annotated[str, Field(min_length=1)]
 class CheckpointSettings(BaseModel):
     """Where the checkpoints are, and the columns of their inputs and outputs.
 
-    checkpoints: a place for every λ, or one pattern for all, with {value} for λ ("policy-{value:g}.pt"). A place is a
-    file or folder in ingest.source, or a fixed MLflow URI (runs:/ID/path, models:/name/version). columns: the schema.
+    checkpoints: a place for every λ, or one pattern for all, with {value} for λ ("policy-{value:g}.pt"), or, where
+    there are several hyperparameters, with their names ("q{quantile}-s{noise:g}.pt"). A place is a file or folder in
+    ingest.source, or a fixed MLflow URI (runs:/ID/path, models:/name/version). columns: the schema.
     conditions: the file of conditions in ingest.source, which has the schema's column names; "" where ingest.source is
     that file, or there are no conditions. build: import path of a function from λ to the module that a state_dict is
     loaded into. key: the entry of a torch file that is the state_dict, where the file has several.
@@ -55,16 +56,7 @@ class CheckpointSettings(BaseModel):
 
     @field_validator("checkpoints")
     @classmethod
-    def _pattern_has_a_value(cls, given: str | dict[float, str]) -> str | dict[float, str]:
-        if isinstance(given, str):
-            try:
-                one, other = given.format(value=0.25), given.format(value=0.75)
-            except (KeyError, IndexError, ValueError) as error:
-                raise ValueError(
-                    f"a pattern with {{value}} for λ is needed, and no other braces ({error!r})"
-                ) from error
-            if one == other:
-                raise ValueError("every λ would have the same checkpoint; write {value} where λ stands")
+    def _uris_are_fixed(cls, given: str | dict[float, str]) -> str | dict[float, str]:
         for place in [given] if isinstance(given, str) else given.values():
             if URI.match(place) and not FIXED_URI.fullmatch(place):
                 raise ValueError(
@@ -72,6 +64,41 @@ class CheckpointSettings(BaseModel):
                     "runs:/ID/PATH or models:/NAME/VERSION"
                 )
         return given
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """What stands in a pattern's braces: value, or the names of several hyperparameters."""
+        columns = self.columns.hyperparameters
+        return ("value",) if len(columns) == 1 else tuple(column.name for column in columns)
+
+    @model_validator(mode="after")
+    def _pattern_tells_every_value(self) -> Self:
+        if not isinstance(self.checkpoints, str):
+            if len(self.fields) > 1:
+                raise ValueError(f"train.checkpoints: give one pattern with {_braces(self.fields)} for all λ")
+            return self
+        for field in self.fields:
+            at = dict.fromkeys(self.fields, 0.25)
+            try:
+                one, other = self.checkpoints.format(**at), self.checkpoints.format(**{**at, field: 0.75})
+            except (KeyError, IndexError, ValueError) as error:
+                raise ValueError(
+                    f"train.checkpoints: a pattern with {_braces(self.fields)} for λ is needed, and no other braces "
+                    f"({error!r})"
+                ) from error
+            if one == other:
+                raise ValueError(
+                    "train.checkpoints: every λ would have the same checkpoint; write {" + field + "} where λ stands"
+                    if len(self.fields) == 1
+                    else "train.checkpoints: the pattern lacks {"
+                    + field
+                    + "}; the same checkpoint would serve all of it"
+                )
+        return self
+
+
+def _braces(fields: tuple[str, ...]) -> str:
+    return " and ".join("{" + field + "}" for field in fields)
 
 
 class Checkpoints(Family):
@@ -85,7 +112,7 @@ class Checkpoints(Family):
         """The function that builds the modules."""
         return (self.settings.build,) if self.settings.build else ()
 
-    def check_hyperparameter(self, value: float) -> None:
+    def check_hyperparameter(self, value: Hyperparameter) -> None:
         """Raise HyperparameterError where no checkpoint is named for this λ."""
         self._place(value)
 
@@ -114,7 +141,7 @@ class Checkpoints(Family):
         """The schema of the settings."""
         return self.settings.columns
 
-    def build(self, hyperparameter: float) -> "nn.Module":
+    def build(self, hyperparameter: Hyperparameter) -> "nn.Module":
         """The module that `build` returns for this λ; ConfigurationError where it returns none."""
         from torch import nn
 
@@ -126,7 +153,7 @@ class Checkpoints(Family):
             )
         return module
 
-    def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
+    def train(self, data: Data, hyperparameter: Hyperparameter, seed: int) -> tuple[Network, dict[str, float]]:
         """Fetch the checkpoint of one λ; there are no metrics.
 
         Raises BundleError where it is missing, broken, pickled, or does not fit the module that `build` returns.
@@ -161,17 +188,17 @@ class Checkpoints(Family):
             return MlflowNetwork.load(folder)
         return super().load(folder)
 
-    def _place(self, value: float) -> str:
+    def _place(self, value: Hyperparameter) -> str:
         places = self.settings.checkpoints
         if isinstance(places, str):
-            return places.format(value=value)
+            return places.format(**(value if isinstance(value, dict) else {"value": value}))
         if value not in places:
             raise HyperparameterError(
                 f"train.checkpoints names no checkpoint for λ = {value}, only for {sorted(places)}; add it"
             )
         return places[value]
 
-    def _network(self, path: Path, hyperparameter: float) -> Network:
+    def _network(self, path: Path, hyperparameter: Hyperparameter) -> Network:
         columns = self.settings.columns
         if path.is_dir():
             exported = onnx_file(path)
