@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 import pipeline
 from pipeline.data.schema import Column
 from pipeline.errors import RegistryError
-from pipeline.serving.frames import default_params
+from pipeline.serving.frames import default_params, parameter_names
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -70,7 +70,9 @@ def save_model(folder: Path, candidate: Candidate) -> None:
 
 
 def signature(surrogate: "Surrogate") -> "ModelSignature":
-    """Named conditions in; row, draw and named outputs out; hyperparameter, draws and seed as parameters.
+    """Named conditions in; row, draw and named outputs out; λ, draws and seed as parameters.
+
+    λ is the parameter `hyperparameter`; several hyperparameters are parameters of their own names.
 
     Continuous columns are doubles. Categorical ones are of any type, because MLflow would take either integers or
     floats for them, and codes come as both; `predict` checks them.
@@ -92,7 +94,7 @@ def signature(surrogate: "Surrogate") -> "ModelSignature":
         params=ParamSchema(
             [
                 ParamSpec(name, DataType.double if isinstance(value, float) else DataType.long, value)
-                for name, value in default_params(surrogate.anchors).items()
+                for name, value in _defaults(surrogate).items()
             ]
         ),
     )
@@ -110,8 +112,7 @@ def describe(surrogate: "Surrogate") -> dict[str, Any]:
         "units": {column.name: column.units for column in every},
         "conditions": rows(schema.conditions),
         "outputs": rows(schema.outputs),
-        "hyperparameter": schema.hyperparameter.model_dump(),
-        "anchors": list(surrogate.anchors),
+        **_told(surrogate),
         "digest": surrogate.digest,
         "broken_intervals": [
             {"anchors": list(b.anchors), "served": b.served, "train_at": b.train_at}
@@ -121,13 +122,27 @@ def describe(surrogate: "Surrogate") -> dict[str, Any]:
     }
 
 
+def _told(surrogate: "Surrogate") -> dict[str, Any]:
+    """What λ is, and its anchors: numbers, or mappings of the names of several hyperparameters."""
+    columns = surrogate.schema.hyperparameters
+    if len(columns) == 1:
+        return {"hyperparameter": columns[0].model_dump(), "anchors": [value for (value,) in surrogate.vertices]}
+    names = [column.name for column in columns]
+    anchors = [dict(zip(names, vertex, strict=True)) for vertex in surrogate.vertices]
+    return {"hyperparameters": [column.model_dump() for column in columns], "anchors": anchors}
+
+
+def _defaults(surrogate: "Surrogate") -> dict[str, float | int]:
+    return default_params(parameter_names(surrogate.schema), surrogate.vertices)
+
+
 def input_example(surrogate: "Surrogate", example: NDArray[np.floating]) -> Any:
     """Conditions and parameters as a consumer passes them."""
     import pandas as pd
 
     columns = surrogate.schema.conditions
     frame = pd.DataFrame({c.name: example[:, i].astype(np.float64) for i, c in enumerate(columns)})
-    return (frame, default_params(surrogate.anchors) | {"draws": 2}) if columns else None
+    return (frame, _defaults(surrogate) | {"draws": 2}) if columns else None
 
 
 def pinned(distribution: str) -> str:

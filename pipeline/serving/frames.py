@@ -8,24 +8,48 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data.samples import check_columns
-from pipeline.data.schema import Column
+from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 
-
-def default_params(anchors: Sequence[float]) -> dict[str, float | int]:
-    """The parameters of `predict`; λ defaults to the middle anchor (of an even number, the lower of the middle two)."""
-    return {"hyperparameter": float(anchors[(len(anchors) - 1) // 2]), "draws": 1, "seed": 0}
+LAMBDA = "hyperparameter"
+"""The parameter that holds λ where there is one; several have parameters of their own names."""
 
 
-def read_params(params: Mapping[str, Any], anchors: Sequence[float]) -> tuple[float, int, int]:
-    """Hyperparameter, draws and seed, defaults filled in; ConfigurationError where draws < 1 or seed < 0."""
-    settings = {**default_params(anchors), **params}
+def parameter_names(schema: Schema) -> tuple[str, ...]:
+    """The parameters of `predict` that hold λ."""
+    columns = schema.hyperparameters
+    return (LAMBDA,) if len(columns) == 1 else tuple(column.name for column in columns)
+
+
+def default_params(names: Sequence[str], vertices: Sequence[tuple[float, ...]]) -> dict[str, float | int]:
+    """The parameters of `predict`; λ defaults to the middle anchor (of an even number, the lower of the middle two).
+
+    names: of the parameters that hold λ, (P,). vertices: the anchors, K of P numbers. Of several hyperparameters the
+    middle is the anchor nearest to the middle of every one's values, each scaled by its range.
+    """
+    values = [sorted({vertex[p] for vertex in vertices}) for p in range(len(names))]
+    middle = [column[(len(column) - 1) // 2] for column in values]
+    scale = [column[-1] - column[0] for column in values]
+
+    def distance(vertex: tuple[float, ...]) -> float:
+        return sum(((v - m) / s) ** 2 for v, m, s in zip(vertex, middle, scale, strict=True))
+
+    nearest: tuple[float, ...] = min(vertices, key=distance)
+    return {**dict(zip(names, nearest, strict=True)), "draws": 1, "seed": 0}
+
+
+def read_params(params: Mapping[str, Any], defaults: Mapping[str, float | int]) -> tuple[tuple[float, ...], int, int]:
+    """λ (P,), draws and seed, defaults filled in; ConfigurationError where draws < 1 or seed < 0.
+
+    defaults: as `default_params` gives them.
+    """
+    settings = {**defaults, **params}
     draws, seed = int(settings["draws"]), int(settings["seed"])
     if draws < 1:
         raise ConfigurationError(f"draws = {draws}; must be at least 1")
     if seed < 0:
         raise ConfigurationError(f"seed = {seed}; must be 0 or greater")
-    return float(settings["hyperparameter"]), draws, seed
+    return tuple(float(settings[name]) for name in defaults if name not in ("draws", "seed")), draws, seed
 
 
 def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from pipeline.errors import SweepError
-from pipeline.serving.frames import read_conditions, read_params, sample_frame
+from pipeline.serving.frames import default_params, parameter_names, read_conditions, read_params, sample_frame
 from pipeline.surrogate import Surrogate
 
 
@@ -28,14 +28,17 @@ class SurrogateModel(PythonModel):
     ) -> pd.DataFrame:
         """Draw outputs at N conditions: N × draws rows of row, draw and the outputs, in the order of the input rows.
 
-        params: hyperparameter, draws, seed; defaults as in `default_params`. Raises
-        MlflowException with the project's message for input that cannot be used, λ outside the anchors included.
+        params: hyperparameter (of several hyperparameters, one parameter each, by their names), draws, seed; defaults
+        as in `default_params`. Raises MlflowException with the project's message for input that cannot be used, λ
+        outside the anchors included.
         """
         surrogate = self.surrogate
         try:
             conditions = read_conditions(model_input, surrogate.schema.conditions)
-            hyperparameter, draws, seed = read_params(params or {}, surrogate.anchors)
-            samples = surrogate.sample(conditions, hyperparameter, draws=draws, seed=seed)
+            names = parameter_names(surrogate.schema)
+            values, draws, seed = read_params(params or {}, default_params(names, surrogate.vertices))
+            given = values[0] if len(names) == 1 else dict(zip(names, values, strict=True))
+            samples = surrogate.sample(conditions, given, draws=draws, seed=seed)
         except SweepError as error:
             # A consumer has no access to this project's classes; MLflow's server answers this one with its message.
             raise MlflowException.invalid_parameter_value(str(error)) from error

@@ -43,10 +43,29 @@ def test_conditions_that_cannot_be_used(faulty, message):
         read_conditions(faulty, COLUMNS)
 
 
+ONE = ("hyperparameter",)
+
+
+def defaults(*anchors: float) -> dict[str, float | int]:
+    return default_params(ONE, [(a,) for a in anchors])
+
+
 def test_the_default_is_the_middle_anchor():
-    assert default_params((0.01, 0.5, 0.99)) == {"hyperparameter": 0.5, "draws": 1, "seed": 0}
-    assert default_params((0.0, 1.0, 2.0, 3.0))["hyperparameter"] == 1.0
-    assert read_params({"draws": 3}, (0.0, 1.0)) == (0.0, 3, 0)
+    assert defaults(0.01, 0.5, 0.99) == {"hyperparameter": 0.5, "draws": 1, "seed": 0}
+    assert defaults(0.0, 1.0, 2.0, 3.0)["hyperparameter"] == 1.0
+    assert read_params({"draws": 3}, defaults(0.0, 1.0)) == ((0.0,), 3, 0)
+
+
+def test_several_hyperparameters_have_parameters_of_their_own():
+    grid = [(q, s) for q in (0.1, 0.5, 0.9) for s in (0.0, 100.0)]
+    found = default_params(("quantile", "noise"), grid)
+    assert found == {"quantile": 0.5, "noise": 0.0, "draws": 1, "seed": 0}
+    assert read_params({"noise": 40, "draws": 2}, found) == ((0.5, 40.0), 2, 0)
+
+
+def test_the_middle_of_scattered_anchors_is_one_of_them():
+    corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+    assert default_params(("a", "b"), corners) == {"a": 0.0, "b": 0.0, "draws": 1, "seed": 0}
 
 
 @pytest.mark.parametrize(
@@ -55,7 +74,7 @@ def test_the_default_is_the_middle_anchor():
 )
 def test_parameters_out_of_range(params, message):
     with pytest.raises(ConfigurationError, match=message):
-        read_params(params, (0.0, 1.0))
+        read_params(params, defaults(0.0, 1.0))
 
 
 def test_samples_become_rows_in_the_order_of_the_input():
