@@ -47,6 +47,9 @@ def check_barriers(config: "Config", harvest: Harvest, folder: Path) -> Sequence
     family = make_family(config.network, config.train.family_settings)
     if not isinstance(family, EpisodicFamily):
         return None
+    if config.sweep.names:
+        logger.info("fit: barriers not checked, since that takes one hyperparameter so far")
+        return None
     start = time.perf_counter()
     found = find_barriers(harvest, family, Data.load(folder), config.fit.barrier_episodes, config.fit.seed)
     if found is None:
