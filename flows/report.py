@@ -6,6 +6,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from flows.reproduce import Outcome
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.record import Record
 from pipeline.registry.registration import Registration
 
@@ -49,15 +51,15 @@ class Summary:
 def read_validation(folder: Path) -> Validation:
     """The table of the held-out errors in metrics.json; without held-out values it has no rows."""
     record = Record.read(folder / "validation" / "metrics.json")
-    errors: dict[str, dict[float, float]] = {}
+    errors: dict[str, dict[Value, float]] = {}
     for score in record.held_out:
-        errors.setdefault(score.method, {})[score.hyperparameter] = score.error
-    values = sorted({value for row in errors.values() for value in row})
+        errors.setdefault(score.method, {})[record.value(score.hyperparameter)] = score.error
+    values = sorted({value for row in errors.values() for value in row}, key=numbers)
     rows = (
         (record.labels[method], *(f"{row[value]:.4g}" for value in values), f"{record.mean[method]:.4g}")
         for method, row in errors.items()
     )
-    columns = ("method", *(f"{value:g}" for value in values), "mean")
+    columns = ("method", *(in_words(value, record.hyperparameters or ()) for value in values), "mean")
     return Validation(record.measure, columns, tuple(rows), record.choice, record.broken)
 
 

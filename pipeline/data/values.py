@@ -18,6 +18,11 @@ def numbers(value: Value) -> tuple[float, ...]:
     return value if isinstance(value, tuple) else (value,)
 
 
+def value_of(coordinates: Sequence[float]) -> Value:
+    """The λ of its coordinates (P,): a number where there is one."""
+    return coordinates[0] if len(coordinates) == 1 else tuple(coordinates)
+
+
 def named(value: Value, names: Sequence[str]) -> float | dict[str, float]:
     """A λ as Python calls take it: the number, or a mapping of names where there are several."""
     return dict(zip(names, value, strict=True)) if isinstance(value, tuple) else value

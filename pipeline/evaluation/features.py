@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
 from pipeline.data.network import Policy
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.comparison import LARGEST_GROUP, evenly
@@ -41,7 +42,7 @@ def feature_tables(
     asked = policies(surrogate, score)
     if not asked:
         return ()
-    first = score.hyperparameter.tolist().index(min(asked))
+    first = score.values.index(next(iter(asked)))
     conditions, counts = np.unique(score.conditions[first], axis=0, return_counts=True)
     draws = 1 if surrogate.deterministic else min(int(counts.min()), LARGEST_GROUP)
     if draws == 1:
@@ -61,10 +62,11 @@ def feature_tables(
     found = {value: {m: groups(policy, seed) for m, policy in methods.items()} for value, methods in asked.items()}
 
     def table(name: str, distance: Callable[[NDArray[np.float64], NDArray[np.float64]], float]) -> TaskTable:
-        def mean(value: float, method: str) -> float:
+        def mean(value: Value, method: str) -> float:
             return float(np.mean([distance(a, b) for a, b in zip(found[value][method], truth[value], strict=True)]))
 
-        return TaskTable(name, tuple((value, {m: mean(value, m) for m in found[value]}) for value in found))
+        rows = tuple((value, {m: mean(value, m) for m in found[value]}) for value in found)
+        return TaskTable(name, rows, names=tuple(column.name for column in score.schema.hyperparameters))
 
     return (
         table(FEATURE_W2, wasserstein2_squared),

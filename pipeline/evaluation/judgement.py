@@ -1,15 +1,19 @@
 """All that a validation found: what the report shows and what metrics.json keeps."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
+from pipeline.data.values import value_of
 from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.task_table import TaskTable
+from pipeline.surrogate.order import shown_conditions
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -20,13 +24,17 @@ if TYPE_CHECKING:
 class Facts:
     """What was validated.
 
-    digests: SHA-256 by name (surrogate, fit, score). rows: of the two harvests by name. compared: what the fit chose
-    variant and clock from. barriers: what mixtures score in every interval; () where that was not looked for.
+    hyperparameter: the name; of several, their names, comma-separated. anchors: numbers, or tuples of P numbers. clock:
+    the label; clocks: of every hyperparameter's clock, by its name. digests: SHA-256 by name (surrogate, fit, score).
+    rows: of the two harvests by name. compared: what the fit chose variant and clock from. barriers: what mixtures
+    score in every interval; () where that was not looked for. names: of the hyperparameters. order: of several, in
+    which draws are coupled and paths nested, else (); order_effect: how far answers depend on it, as
+    `Surrogate.order_effect` at conditions of the fit, else None.
     """
 
     name: str
     hyperparameter: str
-    anchors: tuple[float, ...]
+    anchors: tuple[Value, ...]
     clock: str
     variant: str
     solver: str
@@ -35,14 +43,20 @@ class Facts:
     rows: dict[str, int]
     compared: Compared
     barriers: "tuple[Barrier, ...]" = ()
+    names: tuple[str, ...] = ()
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    order: tuple[str, ...] = ()
+    order_effect: float | None = None
 
     @classmethod
     def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest) -> "Facts":
         """Collect them from the surrogate and the two harvests."""
+        names = tuple(column.name for column in surrogate.schema.hyperparameters)
+        several = len(names) > 1
         return cls(
             name=name,
-            hyperparameter=surrogate.schema.hyperparameter.name,
-            anchors=surrogate.anchors,
+            hyperparameter=", ".join(names),
+            anchors=tuple(map(value_of, surrogate.mesh.vertices)),
             clock=surrogate.clock,
             variant=surrogate.config.variant,
             solver=surrogate.config.solver,
@@ -51,6 +65,10 @@ class Facts:
             rows={"fit": sum(map(len, fit.outputs)), "score": sum(map(len, score.outputs))},
             compared=Compared.of(surrogate),
             barriers=surrogate.barriers or (),
+            names=names,
+            clocks=surrogate.clocks,
+            order=tuple(surrogate.config.order) if several else (),
+            order_effect=surrogate.order_effect(shown_conditions(fit)) if several else None,
         )
 
 

@@ -1,7 +1,8 @@
 """The record of a validation, metrics.json: written by validation, read by registration and by the flow.
 
 Numbers for the table of `dvc metrics show` are in mappings; what would make it too long (every score, digests,
-sentences) is in lists, which DVC leaves out.
+sentences) is in lists, which DVC leaves out. λ is a number; of several hyperparameters a mapping, {name: number}, and
+`quantile=0.1,noise=0.5` where it is a key.
 """
 
 import csv
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.clocks.bases import CALIBRATED
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words, named, numbers
 from pipeline.errors import BundleError
 from pipeline.evaluation.decision import Decision, Verdict
 from pipeline.storage.atomic import write_json
@@ -25,7 +28,11 @@ if TYPE_CHECKING:
     from pipeline.surrogate.barriers import Barrier
 
 COLUMNS = ("role", "hyperparameter", "method", "error", "spread", "truth_spread")
-"""Of errors.csv; the distances beside the error follow by their names."""
+"""Of errors.csv; the distances beside the error follow by their names, then, where there are several, the numbers of
+the hyperparameters by theirs (the column hyperparameter is λ in words)."""
+
+Named = float | dict[str, float]
+"""λ: a number, or {name: number} in the schema's order."""
 
 
 class _Frozen(BaseModel):
@@ -54,7 +61,7 @@ class ScoreRecord(_Frozen):
     __pydantic_extra__: dict[str, float] = Field(init=False)
 
     role: str
-    hyperparameter: float
+    hyperparameter: Named
     method: str
     error: float
     spread: float
@@ -90,12 +97,15 @@ class CrossingsRecord(_Frozen):
     networks: float | None = None
 
 
-Kind = Literal["variant", "clock", "own rows"]
+Kind = Literal["variant", "clock", "order", "own rows"]
 """What a candidate of a fit is."""
 
 
 class CandidateRecord(_Frozen):
-    """A variant, a clock or a way to move own rows that the fit compared; see `pipeline.evaluation.compared.Row`."""
+    """A variant, a clock, an order or a way to move own rows that the fit compared.
+
+    See `pipeline.evaluation.compared.Row`.
+    """
 
     kind: Kind
     name: str
@@ -103,6 +113,7 @@ class CandidateRecord(_Frozen):
     standard_error: float | None = None
     chosen: bool = False
     remark: str = ""
+    hyperparameter: str | None = None
 
 
 class TaskRecord(_Frozen):
@@ -112,7 +123,7 @@ class TaskRecord(_Frozen):
     __pydantic_extra__: dict[str, float] = Field(init=False)
 
     name: str
-    hyperparameter: float
+    hyperparameter: Named
 
 
 class MixtureRecord(_Frozen):
@@ -153,8 +164,8 @@ class BarrierRecord(_Frozen):
 class BestAnchorRecord(_Frozen):
     """The anchor whose own network scores best under the score of one λ, of a family that gives episodes."""
 
-    hyperparameter: float
-    anchor: float
+    hyperparameter: Named
+    anchor: Named
 
 
 class Record(_Frozen):
@@ -165,6 +176,8 @@ class Record(_Frozen):
     comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
     scores or features of their own; task_errors: standard errors over episodes, and best_anchors, where the family
     gives episodes. barriers: what mixtures of neighbouring anchors' networks score, where that was looked for.
+    Where there are several hyperparameters: hyperparameters, their names; order, in which draws are coupled and paths
+    nested; order_effect, how far answers depend on it (see `Surrogate.order_effect`).
     """
 
     recorded: DecisionRecord = Field(alias="decision")
@@ -188,6 +201,9 @@ class Record(_Frozen):
     task_errors: tuple[TaskRecord, ...] | None = None
     best_anchors: tuple[BestAnchorRecord, ...] | None = None
     barriers: tuple[BarrierRecord, ...] | None = None
+    hyperparameters: tuple[str, ...] | None = None
+    order: tuple[str, ...] | None = None
+    order_effect: float | None = None
 
     @classmethod
     def of(cls, judgement: "Judgement") -> Self:
@@ -200,20 +216,22 @@ class Record(_Frozen):
                 "clock": facts.clock,
                 "redraws": evaluation.redraws,
                 "mean": {method: evaluation.mean_error(method) for method in evaluation.methods},
-                "surrogate": {f"{value:g}": error for value, error in evaluation.surrogate.items()},
-                "scores": score_rows(evaluation),
+                "surrogate": {evaluation.words(value): error for value, error in evaluation.surrogate.items()},
+                "scores": [_figures(evaluation, role, score) for role, score in _scores(evaluation)],
                 "digests": [{"of": of, "sha256": digest} for of, digest in facts.digests.items()],
                 "comparison": evaluation.comparison,
                 "variant": facts.variant,
                 "solver": facts.solver,
                 "served": evaluation.served,
-                "methods": [{"name": m.name, "label": m.label, "role": m.role} for m in judgement.methods],
+                "methods": [
+                    {"name": m.name, "label": m.label_for(len(facts.names)), "role": m.role} for m in judgement.methods
+                ],
                 "candidates": [vars(row) for row in facts.compared.rows],
                 "caveats": facts.compared.caveats,
                 "crossings": None if evaluation.crossings is None else vars(evaluation.crossings),
                 "task_mean": {table.name: table.means() for table in tables} if tables else None,
                 "task": [
-                    {"name": table.name, "hyperparameter": value, **scores}
+                    {"name": table.name, "hyperparameter": named(value, table.names), **scores}
                     for table in tables
                     for value, scores in table.rows
                 ]
@@ -222,6 +240,9 @@ class Record(_Frozen):
                 "task_errors": _task_errors(tables),
                 "best_anchors": _best_anchors(tables),
                 "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
+                "hyperparameters": facts.names if len(facts.names) > 1 else None,
+                "order": facts.order or None,
+                "order_effect": facts.order_effect,
             }
         )
 
@@ -244,6 +265,14 @@ class Record(_Frozen):
         verdicts = tuple(Verdict(v.gate, v.passed, v.sentence) for v in self.recorded.gates)
         return Decision(self.recorded.promote, *self.recorded.reason, verdicts)
 
+    def value(self, given: Named) -> Value:
+        """A λ of the record, as a number or a tuple of P numbers."""
+        return tuple(given[name] for name in self.hyperparameters or given) if isinstance(given, dict) else given
+
+    def words(self, given: Named) -> str:
+        """A λ of the record in words."""
+        return in_words(self.value(given), self.hyperparameters or ())
+
     @property
     def held_out(self) -> tuple[ScoreRecord, ...]:
         """The scores at the held-out λ."""
@@ -257,7 +286,7 @@ class Record(_Frozen):
     @property
     def choice(self) -> str:
         """Variant and clock in use; and from how many each was chosen, where anchors were left out to choose them."""
-        judged = [c.kind for c in self.candidates if c.error is not None and c.kind != "own rows"]
+        judged = [c.kind for c in self.candidates if c.error is not None and c.kind in ("variant", "clock")]
         variants, clocks = judged.count("variant"), judged.count("clock")
         variant = f"{self.variant} (of {variants} variants)" if variants > 1 else self.variant
         how = ", by left-out anchors" if judged else ", no anchor left out"
@@ -276,23 +305,24 @@ class Record(_Frozen):
         by_method: dict[str, dict[str, dict[str, float]]] = {}
         for score in self.held_out:
             for name, figure in ({"error": score.error} | score.distances).items():
-                by_method.setdefault(name, {}).setdefault(score.method, {})[f"{score.hyperparameter:g}"] = figure
+                by_method.setdefault(name, {}).setdefault(score.method, {})[self.words(score.hyperparameter)] = figure
         return {"mean_error": self.mean, **by_method}
 
 
-def _task_errors(tables: Sequence["TaskTable"]) -> list[dict[str, str | float]] | None:
+def _task_errors(tables: Sequence["TaskTable"]) -> list[dict[str, str | Named]] | None:
     """The standard errors of every table that has episodes, λ by λ."""
-    found: list[dict[str, str | float]] = []
+    found: list[dict[str, str | Named]] = []
     for table in tables:
         for value in table.episodes:
             errors = {m: error for m in table.methods if (error := table.error(m, value)) is not None}
-            found.append({"name": table.name, "hyperparameter": value, **errors})
+            found.append({"name": table.name, "hyperparameter": named(value, table.names), **errors})
     return found or None
 
 
-def _best_anchors(tables: Sequence["TaskTable"]) -> list[dict[str, float]] | None:
+def _best_anchors(tables: Sequence["TaskTable"]) -> list[dict[str, Named]] | None:
+    names = tables[0].names if tables else ()
     best = {value: anchor for table in tables for value, anchor in table.best.items()}
-    return [{"hyperparameter": value, "anchor": anchor} for value, anchor in best.items()] or None
+    return [{"hyperparameter": named(v, names), "anchor": named(anchor, names)} for v, anchor in best.items()] or None
 
 
 def _decision(decision: Decision) -> dict[str, object]:
@@ -300,19 +330,29 @@ def _decision(decision: Decision) -> dict[str, object]:
     return {"promote": decision.promote, "reason": [decision.reason], "gates": gates}
 
 
-def score_rows(evaluation: "Evaluation") -> list[dict[str, str | float]]:
-    """Every score as a row of errors.csv."""
+def _scores(evaluation: "Evaluation") -> list[tuple[str, "Score"]]:
+    """Every score with its role."""
+    return [("held_out", s) for s in evaluation.held_out] + [("anchor", s) for s in evaluation.anchors]
 
-    def row(role: str, score: "Score") -> dict[str, str | float]:
-        return {"role": role, **{c: getattr(score, c) for c in COLUMNS[1:]}, **score.distances}
 
-    return [row("held_out", s) for s in evaluation.held_out] + [row("anchor", s) for s in evaluation.anchors]
+def _figures(evaluation: "Evaluation", role: str, score: "Score") -> dict[str, str | Named]:
+    """A score as a row of metrics.json."""
+    figures = {column: getattr(score, column) for column in COLUMNS[2:]}
+    return {"role": role, "hyperparameter": named(score.hyperparameter, evaluation.names), **figures, **score.distances}
 
 
 def errors_csv(evaluation: "Evaluation") -> str:
     """The content of errors.csv: a header, then one line a score."""
+    taken = [*COLUMNS, *evaluation.distances]
+    several = evaluation.names if len(evaluation.names) > 1 else ()
+    columns = {name: f"hyperparameter {name}" if name in taken else name for name in several}
     text = io.StringIO()
-    writer = csv.DictWriter(text, [*COLUMNS, *evaluation.distances], lineterminator="\n")
+    writer = csv.DictWriter(text, [*taken, *columns.values()], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(score_rows(evaluation))
+    for role, score in _scores(evaluation):
+        row = _figures(evaluation, role, score)
+        if columns:
+            coordinates = zip(columns.values(), numbers(score.hyperparameter), strict=True)
+            row |= {"hyperparameter": evaluation.words(score.hyperparameter), **dict(coordinates)}
+        writer.writerow(row)
     return text.getvalue()

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.crossings import Crossings
 from pipeline.evaluation.distances import Kind
 
@@ -16,12 +18,13 @@ SURROGATE = "surrogate"
 class Score:
     """Figures of one method at one λ.
 
-    error: the comparison's error (MSE or W₂²). spread: of the method's sample; truth_spread: of the truth that it was
-    compared with, in units of the outputs. distances: the other distances by their names. by_condition: the error at
-    each condition, in an order that all methods share. by_redraw: the error of each redraw.
+    hyperparameter: λ, a number, or P of them in the order of `Evaluation.names`. error: the comparison's error (MSE or
+    W₂²). spread: of the method's sample; truth_spread: of the truth that it was compared with, in units of the outputs.
+    distances: the other distances by their names. by_condition: the error at each condition, in an order that all
+    methods share. by_redraw: the error of each redraw.
     """
 
-    hyperparameter: float
+    hyperparameter: Value
     method: str
     error: float
     spread: float
@@ -56,7 +59,8 @@ class Evaluation:
     """All scores of a surrogate: at the held-out λ, and at the anchors.
 
     comparison: how samples are compared; measure: the label of the error. redraws: how many draws of starts and truth
-    the figures are means of. served: whether the surrogate was queried by `sample` or by `transport`.
+    the figures are means of. served: whether the surrogate was queried by `sample` or by `transport`. names: of the
+    hyperparameters.
     """
 
     comparison: Kind
@@ -66,11 +70,16 @@ class Evaluation:
     anchors: tuple[Score, ...]
     served: str = "sample"
     crossings: Crossings | None = None
+    names: tuple[str, ...] = ()
+
+    def words(self, value: Value) -> str:
+        """A λ in words: `0.5`, or `quantile=0.1,noise=0.5`."""
+        return in_words(value, self.names)
 
     @property
-    def hyperparameters(self) -> tuple[float, ...]:
+    def hyperparameters(self) -> tuple[Value, ...]:
         """The held-out λ, ascending."""
-        return tuple(sorted({score.hyperparameter for score in self.held_out}))
+        return tuple(sorted({score.hyperparameter for score in self.held_out}, key=numbers))
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -83,11 +92,11 @@ class Evaluation:
         return tuple(dict.fromkeys(name for score in (*self.held_out, *self.anchors) for name in score.distances))
 
     @property
-    def surrogate(self) -> dict[float, float]:
+    def surrogate(self) -> dict[Value, float]:
         """The surrogate's error at every held-out λ."""
         return {value: self.at(SURROGATE, value).error for value in self.hyperparameters}
 
-    def at(self, method: str, hyperparameter: float) -> Score:
+    def at(self, method: str, hyperparameter: Value) -> Score:
         """The score of one method at one held-out λ."""
         return next(s for s in self.held_out if s.method == method and s.hyperparameter == hyperparameter)
 

@@ -13,9 +13,12 @@ import numpy as np
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Grid, Value
 from pipeline.data.samples import group_rows
+from pipeline.data.values import numbers, value_of
 from pipeline.errors import FitError
 from pipeline.evaluation.comparison import Sample
+from pipeline.evaluation.places import Place, beside, given
 from pipeline.shapes import FloatArray
 
 if TYPE_CHECKING:
@@ -32,33 +35,35 @@ def served_by(surrogate: "Surrogate", score: Harvest) -> str:
     return SAMPLE if sampled and all(_all_occur(asked, known) for known in sampled) else TRANSPORT
 
 
-def ask(surrogate: "Surrogate", served: str, start: Sample, interval: int, value: float, seed: int) -> Sample:
-    """The surrogate's sample at λ = value, at the conditions of `start`: a sample at the interval's left anchor."""
+def ask(surrogate: "Surrogate", served: str, start: Sample, anchor: int, value: Value, seed: int) -> Sample:
+    """The surrogate's sample at λ = value, at the conditions of `start`: a sample of the anchor of that number.
+
+    With one hyperparameter the left anchor of interval k has the number k.
+    """
     if served == TRANSPORT:
-        return transported(surrogate, start, surrogate.anchors[interval], value)
+        return transported(surrogate, start, value_of(surrogate.mesh.vertices[anchor]), value)
     return drawn(surrogate, start, value, seed)
 
 
-def transported(surrogate: "Surrogate", start: Sample, source: float, value: float) -> Sample:
+def transported(surrogate: "Surrogate", start: Sample, source: Value, value: Value) -> Sample:
     """A sample of the anchor λ = source, moved to λ = value; FitError where that is not finite."""
     outputs = surrogate.transport(start.outputs, start.conditions, source, value)
     return Sample(_finite(outputs, f"{value}, from {source}"), start.conditions, start.weight)
 
 
-def drawn(surrogate: "Surrogate", start: Sample, value: float, seed: int) -> Sample:
+def drawn(surrogate: "Surrogate", start: Sample, value: Value, seed: int) -> Sample:
     """A draw at λ = value for every row's condition; FitError where they are not finite."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "this surrogate carries no networks")
-        outputs = surrogate.sample(start.conditions, value, draws=1, seed=seed)[:, 0]
+        outputs = surrogate.sample(start.conditions, given(surrogate.mesh, value), draws=1, seed=seed)[:, 0]
     return Sample(_finite(outputs, str(value)), start.conditions, start.weight)
 
 
 def just_below(anchors: Anchors, anchor: float) -> float:
     """A λ below an anchor, as close as is still distinct from the anchor: a discontinuity there shows."""
-    step = 1e-6 * (anchor - anchors.values[anchors.values.index(anchor) - 1])
-    while anchors.near(anchor - step) is not None:
-        step *= 2
-    return anchor - step
+    line, number = Grid.line(anchors), anchors.values.index(anchor)
+    (below,) = numbers(beside(Place(line, number - 1), number))
+    return below
 
 
 def _finite(outputs: FloatArray, where: str) -> FloatArray:

@@ -4,7 +4,8 @@ A family that has `score` scores the policies of all methods that have one, at e
 surrogate, the baselines (straight lines join outputs of both anchors' networks that were drawn with equal seeds), and
 the network that was trained there. A family that gives its episodes one by one has standard errors, too, and the best
 single anchor: the one whose own network scores best under the score of λ, chosen in episodes that its score is not of,
-because the best of several noisy scores is too good.
+because the best of several noisy scores is too good. A family gets λ as a number, or as a mapping of names where there
+are several hyperparameters.
 """
 
 import math
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
 from pipeline.data.network import Policy
+from pipeline.data.values import named, numbers
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import all_methods
@@ -41,52 +44,58 @@ def task_tables(
     `episode_scores` anything but arrays of such numbers.
     """
     name, asked = type(family).__name__, policies(surrogate, score)
+    names = tuple(column.name for column in score.schema.hyperparameters)
     if isinstance(family, EpisodicFamily):
-        return _episodic_tables(_Play(family, data, seed), asked, surrogate, score)
+        return _episodic_tables(_Play(family, data, seed, names), asked, surrogate, score)
     found = {
-        value: {m: _checked(family.score(policy, data, value, seed), name) for m, policy in methods.items()}
-        for value, methods in asked.items()
+        value: {m: _checked(family.score(policy, data, named(value, names), seed), name) for m, policy in own.items()}
+        for value, own in asked.items()
     }
-    return tuple(
-        TaskTable(score, tuple((value, {m: s[score] for m, s in methods.items()}) for value, methods in found.items()))
-        for score in _names(found, name)
-    )
+    rows = {
+        title: tuple((value, {m: scores[title] for m, scores in own.items()}) for value, own in found.items())
+        for title in _names(found, name)
+    }
+    return tuple(TaskTable(title, table, names=names) for title, table in rows.items())
 
 
 @dataclass(frozen=True, eq=False)
 class _Play:
-    """Plays episodes of a family."""
+    """Plays episodes of a family. names: of the hyperparameters."""
 
     family: EpisodicFamily
     data: Data
     seed: int
+    names: tuple[str, ...]
 
     @property
     def name(self) -> str:
         """The family's."""
         return type(self.family).__name__
 
-    def scores(self, policy: Policy, value: float) -> dict[str, Episodes]:
+    def scores(self, policy: Policy, value: Value) -> dict[str, Episodes]:
         """The scores of single episodes of a policy under the score of λ = value, by their names."""
-        return check_episodes(self.family.episode_scores(policy, self.data, value, self.seed), self.name)
+        return check_episodes(
+            self.family.episode_scores(policy, self.data, named(value, self.names), self.seed), self.name
+        )
 
-    def best(self, anchors: dict[float, Policy], value: float, count: int) -> float:
+    def best(self, anchors: dict[Value, Policy], value: Value, count: int) -> Value:
         """The anchor whose policy has the best mean of the first score under λ = value, over `count` other episodes."""
         seed = int(np.random.SeedSequence([self.seed, _CHOOSING]).generate_state(1)[0] % 2**31)
 
-        def mean(anchor: float) -> float:
-            found = self.family.episode_scores(anchors[anchor], self.data, value, seed, range(count))
+        def mean(anchor: Value) -> float:
+            given = named(value, self.names)
+            found = self.family.episode_scores(anchors[anchor], self.data, given, seed, range(count))
             return float(next(iter(check_episodes(found, self.name).values())).mean())
 
         return max(anchors, key=mean)
 
 
 def _episodic_tables(
-    play: _Play, asked: dict[float, dict[str, Policy]], surrogate: "Surrogate", score: Harvest
+    play: _Play, asked: dict[Value, dict[str, Policy]], surrogate: "Surrogate", score: Harvest
 ) -> tuple[TaskTable, ...]:
     """Tables with their episodes, and the best single anchor before the network that was trained there."""
-    pairs = zip(score.hyperparameter.tolist(), score.networks or (), strict=False)
-    anchors: dict[float, Policy] = {value: n.outputs for value, n in pairs if value in surrogate.anchors}
+    pairs, vertices = zip(score.values, score.networks or (), strict=False), surrogate.mesh.vertices
+    anchors: dict[Value, Policy] = {value: n.outputs for value, n in pairs if numbers(value) in vertices}
     found, best = {}, {}
     for value, methods in asked.items():
         scores = {m: play.scores(policy, value) for m, policy in methods.items()}
@@ -97,11 +106,11 @@ def _episodic_tables(
     for name in _names(found, play.name):
         episodes = {value: {m: s[name] for m, s in methods.items()} for value, methods in found.items()}
         rows = tuple((value, {m: float(e.mean()) for m, e in methods.items()}) for value, methods in episodes.items())
-        tables.append(TaskTable(name, rows, episodes, best))
+        tables.append(TaskTable(name, rows, episodes, best, play.names))
     return tuple(tables)
 
 
-def _names(found: Mapping[float, Mapping[str, Mapping[str, object]]], family: str) -> list[str]:
+def _names(found: Mapping[Value, Mapping[str, Mapping[str, object]]], family: str) -> list[str]:
     """The names of the scores; ConfigurationError where they differ between λ or methods."""
     names = [name for methods in list(found.values())[:1] for name in methods[TRAINED]]
     if any(list(scores) != names for methods in found.values() for scores in methods.values()):
@@ -109,13 +118,15 @@ def _names(found: Mapping[float, Mapping[str, Mapping[str, object]]], family: st
     return names
 
 
-def policies(surrogate: "Surrogate", score: Harvest) -> dict[float, dict[str, Policy]]:
-    """The policy of every method at every held-out λ, ascending; none where the harvest has no networks."""
+def policies(surrogate: "Surrogate", score: Harvest) -> dict[Value, dict[str, Policy]]:
+    """The policy of every method that has one at every held-out λ, ascending; none without networks in the harvest."""
     if score.networks is None:
         return {}
-    networks = dict(zip(score.hyperparameter.tolist(), score.networks, strict=True))
-    situations = (PolicySituation(surrogate, networks, value) for value in networks if value not in surrogate.anchors)
-    return {at.value: {m.name: m.policy(at) for m in all_methods() if m.policy is not None} for at in situations}
+    networks = dict(zip(score.values, score.networks, strict=True))
+    held_out = sorted((v for v in networks if numbers(v) not in surrogate.mesh.vertices), key=numbers)
+    situations = [PolicySituation(surrogate, networks, value) for value in held_out]
+    answers = [(at.value, [(m.name, m.policy(at)) for m in all_methods() if m.policy is not None]) for at in situations]
+    return {value: {name: policy for name, policy in found if policy is not None} for value, found in answers}
 
 
 def _checked(scores: object, family: str) -> dict[str, float]:

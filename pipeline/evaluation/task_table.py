@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.scores import SURROGATE
 
@@ -18,13 +20,14 @@ class TaskTable:
     """One named score: for every held-out λ, ascending, the score of every method, in the family's own units.
 
     episodes: for every λ the scores that a method's is the mean of, where the family gives them. best: the best single
-    anchor at every λ, where it was looked for.
+    anchor at every λ, where it was looked for. names: of the hyperparameters.
     """
 
     name: str
-    rows: tuple[tuple[float, dict[str, float]], ...]
-    episodes: Mapping[float, Mapping[str, Episodes]] = field(default_factory=dict)
-    best: Mapping[float, float] = field(default_factory=dict)
+    rows: tuple[tuple[Value, dict[str, float]], ...]
+    episodes: Mapping[Value, Mapping[str, Episodes]] = field(default_factory=dict)
+    best: Mapping[Value, Value] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -39,7 +42,7 @@ class TaskTable:
         """The mean of a method's score over the held-out λ."""
         return float(np.mean([scores[method] for _, scores in self.rows]))
 
-    def error(self, method: str, value: float) -> float | None:
+    def error(self, method: str, value: Value) -> float | None:
         """The standard error of a method's score at one held-out λ over its episodes; None without episodes."""
         return _standard_error(self.episodes[value][method]) if value in self.episodes else None
 
@@ -54,14 +57,18 @@ class TaskTable:
         if not self.best or SURROGATE not in self.methods:
             return ""
         below = [value for value, scores in self.rows if scores[SURROGATE] < scores[BEST_ANCHOR]]
-        by_anchor: dict[float, list[float]] = {}
+        by_anchor: dict[Value, list[Value]] = {}
         for value in below:
             by_anchor.setdefault(self.best[value], []).append(value)
         sure = [value for value in below if self._is_sure(value)]
         if not below:
             return f"The surrogate scores at least as well as the best single anchor at {self._all}."
-        named = "; ".join(f"that of {a:g} at {_listed(values)}" for a, values in by_anchor.items())
-        how = f"beyond two standard errors at {_listed(sure)}" if sure else "nowhere by more than two standard errors"
+        named = "; ".join(f"that of {in_words(a, self.names)} at {self._listed(v)}" for a, v in by_anchor.items())
+        how = (
+            f"beyond two standard errors at {self._listed(sure)}"
+            if sure
+            else "nowhere by more than two standard errors"
+        )
         return (
             f"A single anchor's own network scores better than the surrogate at {len(below)} of {len(self.rows)} "
             f"held-out values ({named}), {how}."
@@ -71,7 +78,11 @@ class TaskTable:
     def _all(self) -> str:
         return "the one held-out value" if len(self.rows) == 1 else f"all {len(self.rows)} held-out values"
 
-    def _is_sure(self, value: float) -> bool:
+    def _listed(self, values: Sequence[Value]) -> str:
+        separator = "; " if len(self.names) > 1 else ", "
+        return separator.join(in_words(value, self.names) for value in values)
+
+    def _is_sure(self, value: Value) -> bool:
         gain = self.episodes[value][BEST_ANCHOR] - self.episodes[value][SURROGATE]
         error = _standard_error(gain)
         return error is not None and bool(gain.mean() > 2 * error)
@@ -80,7 +91,3 @@ class TaskTable:
 def _standard_error(scores: Episodes) -> float | None:
     """Of the mean of scores (n,); None of a single one."""
     return float(np.std(scores, ddof=1) / np.sqrt(len(scores))) if len(scores) > 1 else None
-
-
-def _listed(values: Sequence[float]) -> str:
-    return ", ".join(f"{value:g}" for value in values)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Given, locate_rows
+from pipeline.data.mesh import Given, Grid, Mesh, locate_rows
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
@@ -168,8 +168,8 @@ class Surrogate:
         """λ_0 < … < λ_K of one hyperparameter; ConfigurationError with several, whose anchors are `vertices`."""
         if len(self._mesh.axes) > 1:
             raise ConfigurationError(
-                "this surrogate has several hyperparameters; its anchors are in `vertices`; validation, the registry "
-                "and checks for barriers take one hyperparameter so far"
+                "this surrogate has several hyperparameters; its anchors are in `vertices`; the registry and checks "
+                "for barriers take one hyperparameter so far"
             )
         return self._mesh.axes[0].values
 
@@ -177,6 +177,11 @@ class Surrogate:
     def vertices(self) -> tuple[tuple[float, ...], ...]:
         """The anchors, each a tuple of P ≥ 1 numbers, in the harvest's order."""
         return self._fit.vertices
+
+    @property
+    def mesh(self) -> Mesh:
+        """The anchors as a mesh: a line, a grid, or a triangulation in the clocks' coordinates."""
+        return self._mesh
 
     @property
     def clock_base(self) -> str:
@@ -189,10 +194,14 @@ class Surrogate:
 
         With several hyperparameters every one has its clock, after its name.
         """
-        clocks, columns = self._parts.clocks, self.schema.hyperparameters
-        if len(clocks) == 1:
-            return clocks[0].label
-        return "; ".join(f"{column.name}: {clock.label}" for column, clock in zip(columns, clocks, strict=True))
+        labels = self.clocks
+        return next(iter(labels.values())) if len(labels) == 1 else "; ".join(f"{n}: {c}" for n, c in labels.items())
+
+    @property
+    def clocks(self) -> dict[str, str]:
+        """The label of every hyperparameter's clock, by the hyperparameter's name."""
+        names = [column.name for column in self.schema.hyperparameters]
+        return dict(zip(names, (clock.label for clock in self._parts.clocks), strict=True))
 
     @property
     def device(self) -> torch.device:
@@ -355,24 +364,30 @@ class Surrogate:
         return [(located == self.vertices[corner]).all(1) for corner in self._mesh.corners(cell)]
 
     def positions(
-        self, conditions: ArrayT, hyperparameter: "float | NDArray[np.floating] | Tensor"
+        self,
+        conditions: ArrayT,
+        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
     ) -> NDArray[np.float64]:
-        """The clock's positions s in [0, 1] within λ's interval, at conditions (N, C) and one λ or one a row: (N,).
+        """The clocks' positions s in [0, 1] within λ's cell, at conditions (N, C) and one λ or one a row.
 
-        An anchor other than the first is the end of the interval before it. Errors as `sample`; ConfigurationError
-        with several hyperparameters, whose cells have a position a coordinate.
+        (N,) with one hyperparameter, (N, P) with several, a position a coordinate. An anchor's value other than the
+        first is the end of the interval before it. Errors as `sample`; ConfigurationError for scattered anchors, whose
+        cells have barycentric weights instead (`mesh.weights`).
         """
-        if len(self._mesh.axes) > 1:
-            raise ConfigurationError("positions are defined for one hyperparameter; this surrogate has several")
+        if not isinstance(self._mesh, Grid):
+            raise ConfigurationError(
+                "positions are defined within the boxes of a grid; the anchors are scattered: use mesh.weights"
+            )
         x = self._conditions(conditions, self._trajectories)
-        intervals, located = self._rows_at(hyperparameter, len(x))
+        cells, located = self._rows_at(hyperparameter, len(x))
         condition = self._parts.scaling.condition(x)
-        result = np.empty(len(x))
-        for interval in np.unique(intervals).tolist():
-            chosen = torch.as_tensor(np.flatnonzero(intervals == interval), device=self.device)
-            found = self._trajectories.positions(interval, located[intervals == interval], condition[chosen])
-            result[intervals == interval] = found[:, 0].cpu().numpy()
-        return result
+        result = np.empty(located.shape)
+        for cell in np.unique(cells).tolist():
+            chosen = np.flatnonzero(cells == cell)
+            rows = condition[torch.as_tensor(chosen, device=self.device)]
+            for p, (clock, interval) in enumerate(zip(self._parts.clocks, self._mesh.place(cell), strict=True)):
+                result[chosen, p] = clock.positions(interval, located[chosen, p : p + 1], rows)[:, 0].cpu().numpy()
+        return result[:, 0] if result.shape[1] == 1 else result
 
     @torch.no_grad()
     def order_effect(self, conditions: ArrayT) -> float:

@@ -7,6 +7,7 @@ import numpy as np
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Grid
 from pipeline.data.schema import Column, Schema
 from pipeline.surrogate.config import SurrogateConfig
 
@@ -33,6 +34,14 @@ class ConstantVelocity:
     clock_base: str = "linear"
     networks: tuple | None = None
     sampled_conditions: tuple = ()
+
+    @property
+    def mesh(self):
+        return Grid.line(Anchors(self.anchors))
+
+    @property
+    def clocks(self):
+        return {"dropout" if self.schema is None else self.schema.hyperparameter.name: self.clock}
 
     def sample(self, conditions, hyperparameter, draws=1, seed=0):
         """Draws as of `stochastic_harvest`, or the outputs of `forecast_harvest`: exact where the velocity is."""

@@ -19,8 +19,8 @@ from tests.evaluation.oracles import ConstantVelocity, forecast_harvest, stochas
 METHOD = """
 from pipeline.evaluation.methods.method import Method
 
-METHOD = Method("right_anchor", "right anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.right,
-                policy=lambda at: at.right.outputs)
+METHOD = Method("right_anchor", "right anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.corners[1],
+                policy=lambda at: at.corners[1].outputs)
 """
 GATE = """
 from pipeline.evaluation.gates.gate import Gate

@@ -1,18 +1,21 @@
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
+from pipeline.data.anchors import Anchors
+from pipeline.data.mesh import Grid
+from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.task import task_tables
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.protocol import Data, ScoredFamily
 from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
-from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
+from tests.evaluation.oracles import ConstantVelocity, make_schema, stochastic_harvest
 from tests.families.kinds import Kinds, Scored, Settings, every_context, judge, kinds_config, shift
 
 
@@ -30,7 +33,7 @@ class Constant:
     """A network, and a surrogate, whose outputs are one number."""
 
     def __init__(self, value):
-        self.value, self.anchors = value, (0.0, 1.0)
+        self.value, self.mesh = value, Grid.line(Anchors((0.0, 1.0)))
 
     def outputs(self, conditions, draws, seed):
         return np.full((len(conditions), draws, 1), self.value + seed)
@@ -44,12 +47,13 @@ class Constant:
 
 @dataclass
 class Networks:
-    hyperparameter: np.ndarray
+    values: tuple[float, ...]
     networks: tuple | None
+    schema: Schema = field(default_factory=make_schema)
 
 
 def tables(answer, networks=(1.0, 50.0, 60.0, 5.0)):
-    held = Networks(np.array([0.0, 0.25, 0.75, 1.0]), networks and tuple(map(Constant, networks)))
+    held = Networks((0.0, 0.25, 0.75, 1.0), networks and tuple(map(Constant, networks)))
     return task_tables(Asked(answer), Data(), Constant(7.0), held, 1000)
 
 
@@ -113,7 +117,7 @@ class Played(Kinds):
 
 
 def played(surrogate, family=None):
-    held = Networks(np.array([0.0, 0.25, 0.75, 1.0]), tuple(map(Constant, (1.0, 50.0, 60.0, 5.0))))
+    held = Networks((0.0, 0.25, 0.75, 1.0), tuple(map(Constant, (1.0, 50.0, 60.0, 5.0))))
     (table,) = task_tables(family or Played(), Data(), Constant(surrogate), held, 1000)
     return table
 

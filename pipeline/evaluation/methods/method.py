@@ -4,15 +4,20 @@ A new method is one module of this folder with a `METHOD`. Tables, pictures, met
 everything that they need to know from it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-from pipeline.data.anchors import Anchors
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.data.mesh import Value
 from pipeline.data.network import Network, Policy
+from pipeline.data.values import numbers
 from pipeline.evaluation.comparison import Comparison, Sample
-from pipeline.transport.coupling import Coupling
+from pipeline.evaluation.coupled import Coupled
+from pipeline.evaluation.places import Place, linear_mesh, place_of
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -28,46 +33,44 @@ ROLES: tuple[Role, ...] = ("surrogate", "transport", "baseline", "reference")
 class Situation:
     """What a method may use at one λ.
 
-    value: λ, held out or an anchor. interval: the number k of the interval in which λ is reached from the left anchor;
-    an anchor is reached from the one before it. ends: a sample at each anchor. couplings: between each anchor's sample
-    and the next one's. fresh: draws a second sample of the network trained at λ, where there is one. served: how the
-    surrogate is asked. seed: for the method's own draws.
+    value: λ, held out or an anchor. own: the cell of the surrogate's mesh that λ lies in; of an anchor, the one in
+    which it is reached. linear: the cell in λ itself; the same with one hyperparameter, and on a grid. start: the
+    number of the anchor whose conditions are asked, and whose samples `transport` moves. ends: a sample at each anchor.
+    coupled: tuples of the rows of `ends` that belong together, along a cell's tree. fresh: draws a second sample of the
+    network trained at λ, where there is one. served: how the surrogate is asked. seed: for the method's own draws.
     """
 
     surrogate: "Surrogate"
     comparison: Comparison
-    value: float
-    interval: int
+    value: Value
+    own: Place
+    linear: Place
+    start: int
     ends: tuple[Sample, ...]
-    couplings: tuple[Coupling, ...]
+    coupled: Callable[[Place], Coupled]
     fresh: Callable[[], Sample] | None
     served: str
     seed: int
 
     @property
-    def anchors(self) -> Anchors:
-        """The surrogate's anchors."""
-        return Anchors(self.surrogate.anchors)
+    def coordinates(self) -> tuple[float, ...]:
+        """λ as P numbers."""
+        return numbers(self.value)
 
     @property
-    def left(self) -> Sample:
-        """The sample at the interval's left anchor."""
-        return self.ends[self.interval]
-
-    @property
-    def right(self) -> Sample:
-        """The sample at the interval's right anchor."""
-        return self.ends[self.interval + 1]
-
-    @property
-    def coupling(self) -> Coupling:
-        """Pairs of the left and the right sample."""
-        return self.couplings[self.interval]
+    def corners(self) -> tuple[Sample, ...]:
+        """The samples at the cell's corners; with one hyperparameter the left and the right anchor's."""
+        return tuple(self.ends[k] for k in self.own.corners)
 
     @property
     def at_anchor(self) -> bool:
         """Whether λ is an anchor."""
-        return self.value in self.surrogate.anchors
+        return self.coordinates in self.own.mesh.vertices
+
+    def mixed(self, place: Place, weights: Sequence[float] | Sequence[NDArray[np.float64]]) -> Sample:
+        """The coupled samples' weighted means: a weight a corner of a cell, or one a row of its first corner."""
+        by_anchor = dict(zip(place.corners, weights, strict=True))
+        return self.coupled(place).mean(self.ends, by_anchor, self.comparison.period)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,33 +78,43 @@ class PolicySituation:
     """What a policy may use at a held-out λ, at any condition. networks: by their λ, the anchors' included."""
 
     surrogate: "Surrogate"
-    networks: Mapping[float, Network]
-    value: float
+    networks: Mapping[Value, Network]
+    value: Value
+
+    @property
+    def coordinates(self) -> tuple[float, ...]:
+        """λ as P numbers."""
+        return numbers(self.value)
 
     @cached_property
-    def anchors(self) -> Anchors:
-        """The surrogate's anchors."""
-        return Anchors(self.surrogate.anchors)
+    def own(self) -> Place:
+        """The cell of the surrogate's mesh that λ lies in."""
+        return place_of(self.surrogate.mesh, self.coordinates)
+
+    @cached_property
+    def linear(self) -> Place:
+        """The cell in λ itself; the same with one hyperparameter, and on a grid."""
+        return place_of(linear_mesh(self.surrogate.mesh), self.coordinates)
 
     @property
-    def left(self) -> Network:
-        """The network of the interval's left anchor."""
-        return self.networks[self.anchors.values[self.anchors.interval(self.value)]]
+    def corners(self) -> tuple[Network, ...]:
+        """The networks at the cell's corners; with one hyperparameter the left and the right anchor's."""
+        return self.at(self.own)
 
-    @property
-    def right(self) -> Network:
-        """The network of the interval's right anchor."""
-        return self.networks[self.anchors.values[self.anchors.interval(self.value) + 1]]
+    def at(self, place: Place) -> tuple[Network, ...]:
+        """The networks at the corners of any cell."""
+        return tuple(self.networks[value] for value in place.values)
 
 
 @dataclass(frozen=True, eq=False)
 class Method:
     """A method.
 
-    name: in metrics.json and errors.csv. label: in tables and legends. colour, marker: Matplotlib's; style: more of its
-    line properties. sample: its sample at λ, None where it has none there. policy: its answers at any condition, for
-    families that score policies themselves. allowance: for a baseline, the share of its error by which the surrogate
-    may be worse and still be promoted; None: the surrogate has to be better.
+    name: in metrics.json and errors.csv. label: in tables and legends; several: its label where there are several
+    hyperparameters, if it is another. colour, marker: Matplotlib's; style: more of its line properties. sample: its
+    sample at λ, None where it has none there. policy: its answers at any condition, for families that score policies
+    themselves; None where it has none. allowance: for a baseline, the share of its error by which the surrogate may be
+    worse and still be promoted; None: the surrogate has to be better.
     """
 
     name: str
@@ -110,6 +123,11 @@ class Method:
     colour: str
     marker: str
     sample: Callable[[Situation], Sample | None] | None = None
-    policy: Callable[[PolicySituation], Policy] | None = None
+    policy: Callable[[PolicySituation], Policy | None] | None = None
     allowance: float | None = None
     style: Mapping[str, Any] = field(default_factory=dict)
+    several: str = ""
+
+    def label_for(self, hyperparameters: int) -> str:
+        """The label where there are so many hyperparameters."""
+        return self.several if self.several and hyperparameters > 1 else self.label

@@ -1,16 +1,19 @@
-"""The sample of the anchor that λ is nearest to, unmoved."""
+"""The sample of the anchor that λ is nearest to, unmoved: in λ, every hyperparameter scaled to the anchors' range."""
 
 from pipeline.data.network import Policy
+from pipeline.data.values import value_of
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
+from pipeline.evaluation.places import nearest
 
 
 def _sample(at: Situation) -> Sample | None:
-    return None if at.at_anchor else at.ends[at.anchors.nearest(at.value)]
+    return None if at.at_anchor else at.ends[nearest(at.own.mesh, at.coordinates)]
 
 
 def _policy(at: PolicySituation) -> Policy:
-    return at.networks[at.anchors.values[at.anchors.nearest(at.value)]].outputs
+    mesh = at.own.mesh
+    return at.networks[value_of(mesh.vertices[nearest(mesh, at.coordinates)])].outputs
 
 
 METHOD = Method(

@@ -1,6 +1,8 @@
-"""Straight lines between both anchors' samples, with the linear clock: displacement interpolation (McCann 1997).
+"""Straight lines between the anchors' samples, with the linear clock: displacement interpolation (McCann 1997).
 
-Rows of deterministic networks are matched by their conditions; draws are matched by exact transport.
+Between two anchors these are lines; between the corners of a cell of several hyperparameters, multilinear in a box and
+barycentric in a simplex. Rows of deterministic networks are matched by their conditions; draws are matched by exact
+transport, along the edges of the cell's tree.
 """
 
 import numpy as np
@@ -8,8 +10,9 @@ from numpy.typing import NDArray
 
 from pipeline.data.network import Policy
 from pipeline.evaluation.comparison import Sample
+from pipeline.evaluation.coupled import Coupled
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
-from pipeline.transport.column_kinds import nearest_turn
+from pipeline.evaluation.places import linear_weights
 from pipeline.transport.coupling import Coupling
 
 ALLOWANCE = 0.03
@@ -27,30 +30,22 @@ def between(
 
     period: (D,), of circular outputs, which go the short way round; 0 for others.
     """
-    y0 = left.outputs[coupling.left].astype(np.float64)
-    y1 = right.outputs[coupling.right].astype(np.float64)
-    if period is not None and period.any():
-        y1 = nearest_turn(y1, y0, period)
-    s = np.broadcast_to(s, len(left.outputs))[coupling.left, None]
-    equal = np.ptp(coupling.weight) <= 1e-12 * coupling.weight.max()
-    return Sample(
-        (1 - s) * y0 + s * y1,
-        left.conditions[coupling.left],
-        None if equal else coupling.weight / coupling.weight.sum(),
-    )
+    pairs = Coupled.along([(0, 1)], lambda *_: coupling)
+    return pairs.mean((left, right), {0: 1 - s, 1: s}, period)
 
 
 def _sample(at: Situation) -> Sample | None:
     if at.at_anchor:
         return None
-    return between(at.left, at.right, at.coupling, at.anchors.position(at.value), at.comparison.period)
+    return at.mixed(at.linear, linear_weights(at.linear, at.coordinates))
 
 
 def _policy(at: PolicySituation) -> Policy:
-    left, right, s = at.left, at.right, at.anchors.position(at.value)
+    networks, weights = at.at(at.linear), linear_weights(at.linear, at.coordinates)
 
     def line(conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.floating]:
-        return (1 - s) * left.outputs(conditions, draws, seed) + s * right.outputs(conditions, draws, seed)
+        parts = [w * n.outputs(conditions, draws, seed) for w, n in zip(weights, networks, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
 
     return line
 
@@ -58,6 +53,7 @@ def _policy(at: PolicySituation) -> Policy:
 METHOD = Method(
     name="straight_line",
     label="straight line, linear clock",
+    several="multilinear, linear clocks",
     role="baseline",
     colour="#E69F00",
     marker="s",

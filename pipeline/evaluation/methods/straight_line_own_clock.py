@@ -1,6 +1,7 @@
-"""Straight lines between both anchors' samples with the surrogate's own clock, its skew by condition included.
+"""Straight lines between the anchors' samples with the surrogate's own clocks, their skews by condition included.
 
-It lacks nothing of the surrogate but its coupling and its curved paths: the difference in error is their worth.
+It lacks nothing of the surrogate but its coupling and its curved paths: the difference in error is their worth. With
+several hyperparameters lines are multilinear or barycentric, as those of `straight_line`.
 """
 
 import numpy as np
@@ -9,22 +10,23 @@ from numpy.typing import NDArray
 from pipeline.data.network import Policy
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
-from pipeline.evaluation.methods.straight_line import ALLOWANCE, between
+from pipeline.evaluation.methods.straight_line import ALLOWANCE
+from pipeline.evaluation.places import own_weights
 
 
 def _sample(at: Situation) -> Sample | None:
     if at.at_anchor:
         return None
-    s = np.asarray(at.surrogate.positions(at.left.conditions, at.value), np.float64)
-    return between(at.left, at.right, at.coupling, s, at.comparison.period)
+    return at.mixed(at.own, own_weights(at.surrogate, at.value, at.corners[0].conditions))
 
 
 def _policy(at: PolicySituation) -> Policy:
-    left, right = at.left, at.right
+    networks = at.corners
 
     def line(conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.floating]:
-        s = np.asarray(at.surrogate.positions(conditions, at.value), np.float64)[:, None, None]
-        return (1 - s) * left.outputs(conditions, draws, seed) + s * right.outputs(conditions, draws, seed)
+        weights = own_weights(at.surrogate, at.value, conditions)
+        outputs = [n.outputs(conditions, draws, seed) for n in networks]
+        return np.asarray(np.sum([w[:, None, None] * y for w, y in zip(weights, outputs, strict=True)], axis=0))
 
     return line
 
@@ -32,6 +34,7 @@ def _policy(at: PolicySituation) -> Policy:
 METHOD = Method(
     name="straight_line_own_clock",
     label="straight line, the surrogate's own clock",
+    several="multilinear, the surrogate's own clocks",
     role="baseline",
     colour="#D55E00",
     marker="P",

@@ -6,18 +6,19 @@ from numpy.typing import NDArray
 from pipeline.data.network import Policy
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
+from pipeline.evaluation.places import beside, given
 from pipeline.evaluation.scores import SURROGATE
-from pipeline.evaluation.served import ask, just_below
+from pipeline.evaluation.served import ask
 
 
 def _sample(at: Situation) -> Sample:
-    value = just_below(at.anchors, at.value) if at.at_anchor else at.value
-    return ask(at.surrogate, at.served, at.left, at.interval, value, at.seed)
+    value = beside(at.own, at.own.mesh.vertices.index(at.coordinates)) if at.at_anchor else at.value
+    return ask(at.surrogate, at.served, at.ends[at.start], at.start, value, at.seed)
 
 
 def _policy(at: PolicySituation) -> Policy:
     def sample(conditions: NDArray[np.floating], draws: int, seed: int) -> NDArray[np.floating]:
-        return at.surrogate.sample(conditions, at.value, draws=draws, seed=seed)
+        return at.surrogate.sample(conditions, given(at.own.mesh, at.value), draws=draws, seed=seed)
 
     return sample
 
