@@ -55,8 +55,8 @@ class Coupled:
         points = {root: samples[root].outputs[self.rows[root]].astype(np.float64)}
         for parent, child in self.tree:
             outputs = samples[child].outputs[self.rows[child]].astype(np.float64)
-            turns = period is not None and period.any()
-            points[child] = nearest_turn(outputs, points[parent], period) if turns else outputs
+            turns = period if period is not None and period.any() else None
+            points[child] = outputs if turns is None else nearest_turn(outputs, points[parent], turns)
         count, own = len(samples[root].outputs), self.rows[root]
         shares = {k: np.broadcast_to(weights[k], count)[own, None] for k in points}
         equal = np.ptp(self.weight) <= 1e-12 * self.weight.max()

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 STEP = 1e-6
 """A point beside an anchor lies this part of the way to its cell's other corners, or a little more."""
+LEAST_PART = 1e-3
+"""A coordinate in which the way there is shorter than this part of the longest one stays as it is."""
 MOST_DOUBLINGS = 14
 """Tolerances of anchors are at most 0.01 of an interval: so many doublings of STEP exceed them."""
 
@@ -151,4 +153,5 @@ def _step(mesh: Mesh, corner: NDArray[np.float64], others: NDArray[np.float64]) 
     here, there = mesh.clocks(corner[None])[0], mesh.clocks((corner - inward)[None])[0]
     slope = (here - there) / inward
     wanted = STEP * (here - mesh.clocks(others).mean(0))
-    return np.divide(wanted, slope, out=np.zeros_like(wanted), where=slope > 0)
+    wanted[np.abs(wanted) < LEAST_PART * np.abs(wanted).max()] = 0.0
+    return np.asarray(np.divide(wanted, slope, out=np.zeros_like(wanted), where=slope > 0))

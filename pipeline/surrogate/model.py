@@ -381,7 +381,7 @@ class Surrogate:
         x = self._conditions(conditions, self._trajectories)
         cells, located = self._rows_at(hyperparameter, len(x))
         condition = self._parts.scaling.condition(x)
-        result = np.empty(located.shape)
+        result = np.empty((len(x), len(self._mesh.axes)))
         for cell in np.unique(cells).tolist():
             chosen = np.flatnonzero(cells == cell)
             rows = condition[torch.as_tensor(chosen, device=self.device)]

@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
+from pipeline.clocks.clock import Clock
 from pipeline.evaluation.compared import Compared, Row
+from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from tests.evaluation.oracles import ConstantVelocity
@@ -115,3 +117,75 @@ def test_marks_of_the_fit_itself_count():
         "K_theta-U",
         "linear",
     ]
+
+
+NINE = [(t, r) for t in (0.0, 0.5, 1.0) for r in (0.0, 1.0, 2.0)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Two(ConstantVelocity):
+    """A surrogate of two hyperparameters, as far as it is asked what was compared."""
+
+    vertices: tuple = tuple(NINE)
+    clock_base: str = "linear, log"
+
+    @property
+    def clocks(self):
+        return {"turn": "skewed linear", "radius": "log"}
+
+    @property
+    def mesh(self):
+        return make_mesh(self.vertices, list(self.clocks), [Clock("linear", (0.0, 2.0))] * 2, (0, 1))
+
+
+LINES = (
+    Candidate("K_I", 0.5, 0.02),
+    Candidate("K_theta-U", 0.3, 0.0, chosen=True),
+    Candidate("clock turn: linear", 0.4),
+    Candidate("clock turn: skewed linear", 0.29),
+    Candidate("clock radius: hold", 0.9),
+    Candidate("order turn, radius", 0.2, chosen=True, remark="nested the other way, points differ"),
+    Candidate("order radius, turn", 0.3),
+)
+
+
+def test_every_hyperparameter_has_its_clocks_and_orders_stand_apart():
+    found = Compared.of(Two(candidates=LINES))
+    assert [row.name for row in found.of_kind("variant")] == ["K_I", "K_theta-U"]
+    clocks = found.of_kind("clock")
+    assert [(row.heading, row.name, row.chosen) for row in clocks] == [
+        ("clock of turn", "linear", False),
+        ("clock of turn", "skewed linear", True),
+        ("clock of radius", "hold", False),
+        ("clock of radius", "log", True),
+    ]
+    assert found.of_kind("order") == (
+        Row("order", "turn, radius", 0.2, chosen=True, remark="nested the other way, points differ"),
+        Row("order", "radius, turn", 0.3),
+    )
+    assert [row.heading for row in found.of_kind("order")] == ["order", "order"]
+    assert found.judged
+
+
+def test_caveats_name_the_hyperparameter():
+    turn, radius = Compared.of(Two(candidates=LINES)).caveats
+    assert turn.startswith("One interior value of turn tells how much its clock is skewed")
+    assert "that the base is log is a prior" in radius
+    six = tuple(v for v in NINE if v[1] < 2)
+    turn, radius = Compared.of(Two(candidates=LINES, vertices=six)).caveats
+    assert radius == "radius has two values, which tell nothing of its clock: that it is log is a prior."
+    named = SurrogateConfig(variant="K_theta-U", clocks={"turn": "linear", "radius": "log"})
+    assert Compared.of(Two(candidates=LINES, config=named)).caveats == ()
+
+
+@pytest.mark.parametrize(
+    ("vertices", "why"),
+    [
+        (((0.0, 0.0), (1.0, 0.0), (0.0, 2.0)), "they form no grid"),
+        (((0.0, 0.0), (1.0, 0.0), (0.0, 2.0), (1.0, 2.0)), "there are only two values of each hyperparameter"),
+        (tuple(NINE), "the anchors do not share their conditions"),
+    ],
+)
+def test_without_lines_to_compare_on_all_is_a_prior(vertices, why):
+    (caveat,) = Compared.of(Two(candidates=PRIOR, vertices=vertices)).caveats
+    assert f"No anchor could be left out, because {why}: the choice is a declared prior" in caveat

@@ -1,10 +1,12 @@
 import json
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 
+from pipeline.data.anchors import Anchors
+from pipeline.data.mesh import Grid
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2, feature_tables
 from pipeline.families.protocol import Data, FeaturedFamily
@@ -85,10 +87,10 @@ def test_conditions_are_told_apart_where_each_has_several_draws():
 
 @dataclass
 class Line:
-    """The network, and with its anchors the surrogate, of `forecast_harvest`."""
+    """The network, and with its mesh the surrogate, of `forecast_harvest`."""
 
     value: float = 0.0
-    anchors: tuple = ANCHORS
+    mesh: Grid = field(default_factory=lambda: Grid.line(Anchors(ANCHORS)))
     deterministic: bool = True
 
     def outputs(self, conditions, draws, seed):

@@ -126,7 +126,7 @@ def truth(kind: Kind, x: np.ndarray, level: float) -> np.ndarray:
 def judge(config: Any, root: Path) -> Path:
     """Run a sweep from its source to its validation, whose folder it returns."""
     ingest.run(config, root)
-    for value in map(str, config.sweep.values):
+    for value in map(str, config.sweep.in_words()):
         train.run(config, value, root)
         harvest.run(config, value, root)
     for stage in (dataset, fit, validate):

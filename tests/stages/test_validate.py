@@ -5,8 +5,11 @@ import pytest
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
+from pipeline.evaluation.record import Record
 from pipeline.stages import validate
 from pipeline.surrogate import Surrogate
+from tests.families import planes
+from tests.families.kinds import judge, kinds_config
 from tests.stages.test_fit import QUICK
 from tests.sweeps import sweep_config
 
@@ -59,3 +62,28 @@ def test_validating_twice_writes_the_same(validated, swept):
 def test_validation_before_the_fit_is_refused(root):
     with pytest.raises(BundleError, match="surrogate"):
         validate.run(sweep_config(), root)
+
+
+@pytest.mark.slow
+def test_a_sweep_of_two_hyperparameters_is_validated(tmp_path):
+    grid = {"tilt": [0.0, 0.5, 1.0], "lift": [0.0, 2.0]}
+    config = kinds_config(
+        "vectors",
+        name="planes",
+        network="tests.families.planes:Planes",
+        sweep={"anchors": grid, "held_out": [{"tilt": 0.25, "lift": 0.5}, {"tilt": 0.75, "lift": 1.5}]},
+        ingest={"source": planes.__file__, "column": "", "units": ""},
+        train={"seed": 0},
+        dataset={"source": "data/planes/harvest"},
+        fit={"variant": "K_I", "clock": "linear", "seed": 0, "device": "cpu"},
+    )
+    folder = judge(config, tmp_path)
+    record = Record.read(folder / "metrics.json")
+    assert record.hyperparameters == record.order == ("tilt", "lift")
+    assert record.served == "sample"
+    assert record.surrogate == pytest.approx(dict.fromkeys(("tilt=0.25,lift=0.5", "tilt=0.75,lift=1.5"), 0), abs=1e-9)
+    assert record.task_mean["distance"]["surrogate"] == pytest.approx(0, abs=1e-5)
+    assert record.task_mean["distance"]["nearest_anchor"] > 0.1
+    with (folder / "errors.csv").open() as file:
+        assert {(line["tilt"], line["lift"]) for line in csv.DictReader(file)} >= {("0.25", "0.5"), ("1.0", "2.0")}
+    assert (folder / "report" / "report.html").is_file()

@@ -233,11 +233,24 @@ def test_settings_of_unknown_hyperparameters_are_refused():
         Surrogate.fit(deterministic(), SurrogateConfig(order=("turn",)))
 
 
+def test_positions_are_one_a_coordinate_within_the_boxes_of_a_grid(planar):
+    np.testing.assert_allclose(planar.positions(X, (0.75, 0.25)), np.tile([0.5, 0.25], (len(X), 1)), atol=1e-7)
+    np.testing.assert_allclose(planar.positions(X, {"turn": 0.5, "radius": 0.0})[0], [1.0, 0.0])
+    rows = np.c_[np.linspace(0, 1, len(X)), np.full(len(X), 0.3)]
+    expected = np.where(rows[:, 0] <= 0.5, 2 * rows[:, 0], 2 * rows[:, 0] - 1)
+    np.testing.assert_allclose(planar.positions(X, rows)[:, 0], expected, atol=1e-6)
+
+
+def test_scattered_anchors_have_weights_and_no_positions():
+    law = [(0.0, 0.0), (1.0, 0.1), (0.2, 1.0), (0.9, 0.9)]
+    surrogate = Surrogate.fit(deterministic(law, lambda v, x: (1 + v[0] + v[1]) * x), STRAIGHT)
+    with pytest.raises(ConfigurationError, match="the anchors are scattered"):
+        surrogate.positions(X, (0.5, 0.5))
+
+
 def test_what_needs_one_hyperparameter_says_so(planar):
     with pytest.raises(ConfigurationError, match="its anchors are in `vertices`"):
         _ = planar.anchors
-    with pytest.raises(ConfigurationError, match="positions are defined for one hyperparameter"):
-        planar.positions(X, (0.5, 0.5))
     with pytest.raises(ConfigurationError, match="pchip"):
         Surrogate.fit(deterministic(), SurrogateConfig(interpolation="pchip"))
 

@@ -67,7 +67,9 @@ def _check(evaluation: Evaluation) -> tuple[bool, str] | None:
 
 
 def _listed(evaluation: Evaluation, methods: list[Method]) -> str:
-    return "; ".join(f"{method.label}: {evaluation.mean_error(method.name):.4g}" for method in methods)
+    return "; ".join(
+        f"{method.label_for(len(evaluation.names))}: {evaluation.mean_error(method.name):.4g}" for method in methods
+    )
 
 
 GATE = Gate("baselines", _check)

@@ -67,7 +67,7 @@ class Situation:
         """Whether λ is an anchor."""
         return self.coordinates in self.own.mesh.vertices
 
-    def mixed(self, place: Place, weights: Sequence[float] | Sequence[NDArray[np.float64]]) -> Sample:
+    def mixed(self, place: Place, weights: Sequence[float | NDArray[np.float64]]) -> Sample:
         """The coupled samples' weighted means: a weight a corner of a cell, or one a row of its first corner."""
         by_anchor = dict(zip(place.corners, weights, strict=True))
         return self.coupled(place).mean(self.ends, by_anchor, self.comparison.period)
