@@ -198,7 +198,7 @@ def test_surrogate_settings_leave_seed_and_device_out():
 
 def test_code_that_does_not_belong_to_the_network_is_refused_with_what_does():
     old = {key: value for key, value in yaml.safe_load(sweep_text()).items() if key != "code"}
-    remedy = r"write code: \{family: pipeline/families/quantile_forecaster, shared: pipeline/families/__init__.py\}"
+    remedy = r"write code: \{family: pipeline/families/quantile_forecaster, shared: pipeline/families/forecasters\}"
     with pytest.raises(ConfigurationError, match=r"code is missing beside network = 'quantile_forecaster'.*" + remedy):
         parse_config(yaml.safe_dump(old), "params.yaml")
     for code in (

@@ -1,75 +1,38 @@
-"""Quantile forecasters of a series: an MLP from the last hours to the next ones, trained by pinball loss; λ = quantile.
+"""Quantile forecasters: an MLP from the last hours of a series to the next ones, trained by pinball loss; λ = quantile."""
 
-The series is split 70/15/15 in time into train, validation and test, and no window straddles two splits. Networks are
-trained on train and stop early on validation. The surrogate is fitted on contexts of those two, and scored on test.
-"""
-
-import lzma
-import tarfile
-import zipfile
-import zlib
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.network import Network
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import ConfigurationError, DataError, HyperparameterError
-from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
-from pipeline.families.quantile_forecaster.settings import ForecasterSettings
-from pipeline.families.torch_family import DeterministicFamily
+from pipeline.errors import HyperparameterError
+from pipeline.families.forecasters.series import SeriesFamily
+from pipeline.families.protocol import Data
 
 if TYPE_CHECKING:
-    from pipeline.families.quantile_forecaster.pinball import ForecastModule
-
-TRAIN_END, VALIDATION_END = 0.70, 0.85
-"""Ends of the train and validation splits, as fractions of the series."""
-
-BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
-"""What pandas raises for a file that is not a table: its own errors (ValueErrors), and those of the compressions."""
+    from pipeline.families.forecasters.pinball import ForecastModule
 
 
-class QuantileForecaster(DeterministicFamily):
+class QuantileForecaster(SeriesFamily):
     """The family; ingest.source is any CSV with a value column, one row a time step, in the order of time."""
 
-    Settings = ForecasterSettings
-    settings: ForecasterSettings
     saved_name: ClassVar[str] = "quantile_forecaster"
     saved_key: ClassVar[str] = "quantile"
-
-    @property
-    def width(self) -> int:
-        """Hours of the history."""
-        return self.settings.history
 
     def check_hyperparameter(self, value: float) -> None:
         """Raise HyperparameterError where the quantile is not inside (0, 1)."""
         if not 0 < value < 1:
             raise HyperparameterError(f"quantile {value}: a quantile lies between 0 and 1, both excluded")
 
-    def ingest(self, source: Path, settings: IngestSection) -> Data:
-        """Read the value column; DataError where it is missing, not numeric, has gaps or is too short for windows."""
-        values = _read_column(source, settings.column)
-        if (shortest := min(map(len, _splits(values).values()))) < self.settings.window:
-            raise DataError(
-                f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
-                f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
-            )
-        if not np.ptp(_splits(values)["train"]) > 0:  # the computed deviation of equal numbers may differ from 0
-            raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
-        return Data({"values": values}, {"column": settings.column, "units": settings.units})
-
     def schema(self, data: Data) -> Schema:
-        """Conditions temp_t-11 … temp_t-0 and outputs temp_t+1 … of a column temp, all in its units."""
-        column, units = data.attributes["column"], data.attributes["units"]
+        """The columns of the series; no output falls as the quantile rises."""
+        conditions, outputs = self.columns(data)
         return Schema(
             hyperparameter=Column(name="quantile", lower=0.0, upper=1.0),
-            outputs=tuple(Column(name=f"{column}_t+{i + 1}", units=units) for i in range(self.settings.horizon)),
-            conditions=tuple(
-                Column(name=f"{column}_t-{i}", units=units) for i in reversed(range(self.settings.history))
-            ),
+            outputs=outputs,
+            conditions=conditions,
             deterministic=True,
             picture="forecast",
             monotone="increasing",
@@ -77,7 +40,7 @@ class QuantileForecaster(DeterministicFamily):
 
     def build(self, hyperparameter: float) -> "ForecastModule":
         """An untrained forecaster; the quantile is part of its loss alone."""
-        from pipeline.families.quantile_forecaster.pinball import ForecastModule
+        from pipeline.families.forecasters.pinball import ForecastModule
 
         return ForecastModule(self.settings)
 
@@ -86,85 +49,19 @@ class QuantileForecaster(DeterministicFamily):
 
         Every quantile starts from the same weights and sees the same batches: only λ differs within a sweep.
         """
-        from pipeline.families.quantile_forecaster.pinball import train
+        from pipeline.families.forecasters.pinball import train
 
         self.check_hyperparameter(hyperparameter)
-        splits = _splits(data.arrays["values"])
-        known, watched = self._windows(splits["train"]), self._windows(splits["validation"])
+        known, watched = self.windows(data, "train"), self.windows(data, "validation")
         module, metrics = train(known, watched, hyperparameter, self.settings, seed)
         return self.network(module, hyperparameter), metrics
-
-    def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
-        """Distinct contexts (n, history), drawn at random, in the order of time; none of score occurs in fit."""
-        splits = _splits(data.arrays["values"])
-        fit = np.concatenate([self._windows(splits[s])[:, : self.settings.history] for s in ("train", "validation")])
-        score = self._windows(splits["test"])[:, : self.settings.history]
-        pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
-        return drawn_conditions(pool, count, seed)
 
     def outcomes(self, data: Data, count: int, seed: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Contexts (n, history) of the validation split, drawn at random, and the values that followed (n, horizon).
 
         The validation split chooses the epoch, and trains nothing.
         """
-        windows = self._windows(_splits(data.arrays["values"])["validation"])
+        windows = self.windows(data, "validation")
         keep = np.random.default_rng(seed).choice(len(windows), size=min(count, len(windows)), replace=False)
         known = np.asarray(windows[np.sort(keep)], np.float32)
         return known[:, : self.settings.history], known[:, self.settings.history :]
-
-    def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
-
-
-def _splits(values: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-    first, second = int(TRAIN_END * len(values)), int(VALIDATION_END * len(values))
-    return {"train": values[:first], "validation": values[first:second], "test": values[second:]}
-
-
-def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-    """First occurrences of rows, in their order, without those that also occur in `known`."""
-    seen = set() if known is None else {row.tobytes() for row in known}
-    keep = []
-    for i, row in enumerate(contexts):
-        if (key := row.tobytes()) not in seen:
-            seen.add(key)
-            keep.append(i)
-    return contexts[keep]
-
-
-def _read_table(source: Path) -> Any:
-    import pandas as pd
-
-    if source.is_dir():
-        raise DataError(f"ingest.source = {source} is a folder; set the path of a CSV file in it")
-    if not source.is_file():
-        raise DataError(f"ingest.source = {source} does not exist; set the path of a CSV file")
-    try:
-        return pd.read_csv(source)
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
-    except BROKEN as error:
-        raise DataError(f"ingest.source = {source} is not a CSV file: {error}") from error
-    except ImportError as error:
-        raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
-
-
-def _read_column(source: Path, column: str) -> NDArray[np.float32]:
-    import pandas as pd
-
-    table = _read_table(source)
-    if not column:
-        raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
-    if column not in table.columns:
-        raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
-    with np.errstate(over="ignore"):  # values beyond float32 are treated as missing
-        values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
-    if (bad := np.flatnonzero(~np.isfinite(values))).size:
-        first = table[column].iloc[bad[0]]
-        shown = repr(first) if isinstance(first, str) else str(first)
-        # The header is line 1, as an editor counts.
-        raise DataError(
-            f"ingest.source = {source}: column {column!r} holds {shown} in line {bad[0] + 2} "
-            f"({bad.size} such rows); finite numbers are needed: fill or remove these rows"
-        )
-    return np.asarray(values, np.float32)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.quantile_forecaster.family import QuantileForecaster
-from pipeline.families.quantile_forecaster.settings import ForecasterSettings
 from pipeline.stages.raw import bundled_file
 
 SMALL = ForecasterSettings(history=4, horizon=2, hidden=(8,), max_epochs=3)

@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from pipeline.errors import FitError
-from pipeline.families.quantile_forecaster.pinball import (
+from pipeline.families.forecasters.pinball import (
     pinball_loss,
     train,
 )
-from pipeline.families.quantile_forecaster.settings import ForecasterSettings
+from pipeline.families.forecasters.settings import ForecasterSettings
 
 SETTINGS = ForecasterSettings(history=4, horizon=2, hidden=(16,), max_epochs=4, batch_size=32, learning_rate=0.01)
 

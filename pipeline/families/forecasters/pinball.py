@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import FitError
+from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.layers import initialise, linear_layers
-from pipeline.families.quantile_forecaster.settings import ForecasterSettings
 from pipeline.families.threads import single_thread
 
 

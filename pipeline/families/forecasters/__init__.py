@@ -1,0 +1,1 @@
+"""Forecasters of a time series, trained on the pinball loss."""
