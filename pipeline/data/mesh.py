@@ -56,6 +56,11 @@ class Mesh(Protocol):
         ...
 
     @property
+    def straight_edges(self) -> frozenset[Edge]:
+        """The edges along which outputs move on straight lines, whatever the variant."""
+        ...
+
+    @property
     def cell_count(self) -> int:
         """The number of cells."""
         ...
@@ -91,12 +96,14 @@ class Grid:
     """Every combination of the axes' values.
 
     numbers: (n_1, …, n_P), the number of the vertex at every combination, in the harvest's order. order: the
-    coordinates in the order in which draws are coupled, and geodesics nested.
+    coordinates in the order in which draws are coupled, and geodesics nested. straight: the coordinates along which
+    outputs move on straight lines, whatever the geodesics of the others are.
     """
 
     axes: tuple[Anchors, ...]
     numbers: NDArray[np.intp]
     order: tuple[int, ...]
+    straight: tuple[int, ...] = ()
 
     @classmethod
     def line(cls, anchors: Anchors) -> "Grid":
@@ -125,6 +132,11 @@ class Grid:
     def edge_numbers(self) -> dict[Edge, int]:
         """As `Mesh.edge_numbers`."""
         return {edge: number for number, edge in enumerate(self.edges)}
+
+    @cached_property
+    def straight_edges(self) -> frozenset[Edge]:
+        """As `Mesh.straight_edges`."""
+        return frozenset(edge for p in self.straight for line in self.lines(p) for edge in pairwise(line))
 
     @cached_property
     def _cells(self) -> tuple[int, ...]:
@@ -227,6 +239,11 @@ class Simplices:
     def edge_numbers(self) -> dict[Edge, int]:
         """As `Mesh.edge_numbers`."""
         return {edge: number for number, edge in enumerate(self.edges)}
+
+    @property
+    def straight_edges(self) -> frozenset[Edge]:
+        """As `Mesh.straight_edges`: none, an edge of a simplex changes several coordinates."""
+        return frozenset()
 
     def corners(self, cell: int) -> tuple[int, ...]:
         """The P + 1 vertices of a simplex, ascending."""

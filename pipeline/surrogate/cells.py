@@ -1,7 +1,7 @@
 """The cells of a surrogate's anchors: the mesh in the clocks' coordinates, and points within a cell."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,7 @@ from torch import Tensor
 from pipeline.clocks.clock import Clock
 from pipeline.data.mesh import Grid, Mesh, Simplices, axes_of, grid_of
 from pipeline.transport import ops
-from pipeline.transport.nested import Between, in_box, in_simplex
+from pipeline.transport.nested import Between, in_box, in_simplex, on_line
 from pipeline.transport.networks import Condition
 
 
@@ -26,16 +26,22 @@ class ClockCoordinates:
 
 
 def make_mesh(
-    vertices: Sequence[tuple[float, ...]], names: Sequence[str], clocks: Sequence[Clock], order: Sequence[int]
+    vertices: Sequence[tuple[float, ...]],
+    names: Sequence[str],
+    clocks: Sequence[Clock],
+    order: Sequence[int],
+    straight: Sequence[str] = (),
 ) -> Mesh:
     """The grid that the anchors form, or their triangulation in the clocks' coordinates.
 
-    order: the coordinates in the order in which draws are coupled and geodesics nested. Raises ConfigurationError for
-    anchors that span no volume.
+    order: the coordinates in the order in which draws are coupled and geodesics nested. straight: the names of those
+    along which paths are straight. Raises ConfigurationError for anchors that span no volume.
     """
     axes = axes_of(vertices, names)
     grid = grid_of(vertices, axes, tuple(order))
-    return Simplices(axes, tuple(vertices), ClockCoordinates(clocks)) if grid is None else grid
+    if grid is None:
+        return Simplices(axes, tuple(vertices), ClockCoordinates(clocks))
+    return replace(grid, straight=tuple(p for p, name in enumerate(names) if name in straight))
 
 
 def within(
@@ -51,6 +57,7 @@ def within(
     if isinstance(mesh, Grid):
         intervals = mesh.place(cell)
         shares = [c.positions(intervals[p], located[:, p : p + 1], x) for p, c in enumerate(clocks)]
-        return in_box(corners, shares, mesh.order, between)
+        by_coordinate = [on_line if p in mesh.straight else between for p in range(len(clocks))]
+        return in_box(corners, shares, mesh.order, by_coordinate)
     assert isinstance(mesh, Simplices)
     return in_simplex(corners, ops.like(mesh.weights(cell, located), x.values), between)

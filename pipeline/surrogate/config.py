@@ -1,8 +1,8 @@
 """The settings of a surrogate: one flat section that combines those of its parts. Imports no torch."""
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 from pipeline.clocks.config import ClockConfig
 from pipeline.transport.config import LagrangianConfig, PairedConfig, SemidualConfig, Solver
@@ -27,6 +27,23 @@ class SurrogateConfig(LagrangianConfig, ClockConfig, PairedConfig, SemidualConfi
     # With several hyperparameters: their names in the order in which draws are coupled and geodesics nested. auto: as
     # the harvest has them, or by left-out anchors where two hyperparameters have interior values.
     order: Literal["auto"] | tuple[str, ...] = "auto"
+    # With several hyperparameters: the names of those along which paths are straight, whatever the variant. auto, where
+    # the variant is auto, too: those on whose lines straight ones predict left-out values as well as the best, and
+    # those that have no value to leave out; none where the variant is named.
+    straight: Literal["auto"] | tuple[str, ...] = "auto"
+
+    @property
+    def straight_names(self) -> tuple[str, ...]:
+        """The hyperparameters along which paths are straight whatever the variant."""
+        return () if self.straight == "auto" else self.straight
+
+    @model_serializer(mode="wrap")
+    def _one_hyperparameter_as_ever(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without `straight` where nobody has set it: files and digests of one λ stay what they were."""
+        document: dict[str, Any] = handler(self)
+        if self.straight == "auto":
+            del document["straight"]
+        return document
 
     @model_validator(mode="after")
     def _pchip_is_for_straight_variants(self) -> Self:

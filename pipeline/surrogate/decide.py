@@ -1,14 +1,15 @@
 """Model selection for one hyperparameter or several: the settings, a clock a coordinate, and the record.
 
 With several hyperparameters every line of a grid, along one coordinate and with the others fixed, is a sweep of one. So
-a coordinate's clock is chosen by leaving out the interior values of its lines, all lines together, and a variant richer
-than K_I by the errors summed over lines. Scattered anchors have no lines: clocks and variant are then declared priors.
+a coordinate's clock is chosen by leaving out the interior values of its lines, all lines together. Paths stay straight
+along a coordinate on whose lines no variant richer than K_I is worth it; the variant of the others is chosen by the
+errors summed over their lines. Scattered anchors have no lines: clocks and variant are then declared priors.
 """
 
 import logging
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,6 +28,9 @@ from pipeline.transport.standardise import Standardiser
 
 logger = logging.getLogger(__name__)
 
+STRAIGHT = "straight along "
+"""What the names of the coordinates begin with along which paths are straight beside curved ones."""
+_PRIOR = Candidate("K_I", chosen=True, remark="no value can be left out: declared prior")
 MOST_LINES = 4
 """The most lines of a coordinate on which variants are compared: each takes as long as a sweep of one."""
 
@@ -50,6 +54,7 @@ def decide(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
     names = [column.name for column in harvest.schema.hyperparameters]
     config.check_names(names)
     order = _order(config, names)
+    _check_straight(config, names)
     if len(names) == 1:
         choice = choose(harvest, deterministic, config.for_coordinate(names[0]), seed)
         clock = choice.clock
@@ -71,6 +76,13 @@ def _order(config: SurrogateConfig, names: Sequence[str]) -> tuple[int, ...]:
     if sorted(config.order) != sorted(names):
         raise ConfigurationError(f"order = {list(config.order)}: every one of {list(names)} is needed once, or auto")
     return tuple(names.index(name) for name in config.order)
+
+
+def _check_straight(config: SurrogateConfig, names: Sequence[str]) -> None:
+    if unknown := [name for name in config.straight_names if name not in names]:
+        raise ConfigurationError(f"straight = {list(config.straight)}: {unknown} are not among {list(names)}")
+    if len(names) == 1 and config.straight_names:
+        raise ConfigurationError("straight is for several hyperparameters; use variant K_I")
 
 
 def _clock(
@@ -117,19 +129,48 @@ def _variant(
     """The variant, by the errors of left-out values on the grid's lines, and the record of the comparison."""
     if config.variant != "auto":
         return with_variant(config, config.variant), (Candidate(config.variant, chosen=True, remark="named"),)
+    linear = config.model_copy(update={"interpolation": "linear"})
     records = [
-        compare(line, deterministic, straight, clock, left_out, seed).candidates
+        [
+            compare(line, deterministic, linear, clock, left_out, seed).candidates
+            for line in _some_lines(harvest, grid, p)
+            if (left_out := leave_anchors_out(line, deterministic))
+        ]
         for p, clock in enumerate(clocks)
-        for line in _some_lines(harvest, grid, p)
-        if (left_out := leave_anchors_out(line, deterministic))
-        and (straight := config.model_copy(update={"interpolation": "linear"}))
     ]
-    if not records:
+    if not any(records):
         remark = "no anchor can be left out: declared prior"
         logger.warning("no anchor can be left out of %s: variant K_I is a prior", list(harvest.vertices))
         return with_variant(config, "K_I"), (Candidate("K_I", chosen=True, remark=remark),)
-    record = _summed(records)
-    return with_variant(config, next(c.name for c in record if c.chosen)), record
+    return _by_coordinate(config, [column.name for column in harvest.schema.hyperparameters], records)
+
+
+def _by_coordinate(
+    config: SurrogateConfig, names: Sequence[str], records: Sequence[Sequence[tuple[Candidate, ...]]]
+) -> tuple[SurrogateConfig, tuple[Candidate, ...]]:
+    """The variant by the lines of the coordinates whose left-out values straight lines do not predict; others straight.
+
+    A Lagrangian that must also explain straight moves pulls them where samples are dense, and bends the others less.
+    """
+    sums = [_summed(lines) if lines else (_PRIOR,) for lines in records]
+    straight = tuple(n for n, record in zip(names, sums, strict=True) if _chosen(record) == "K_I")
+    if config.straight != "auto":
+        straight = config.straight
+    curved = [line for n, lines in zip(names, records, strict=True) if n not in straight for line in lines]
+    record = _summed(curved or [line for lines in records for line in lines])
+    chosen = _chosen(record) if curved else "K_I"
+    if chosen == "K_I":
+        return with_variant(config, chosen), tuple(replace(c, chosen=c.name == chosen) for c in record)
+    told = [
+        replace(next(c for c in of_name if c.name == "K_I"), name=f"{STRAIGHT}{n}", chosen=True)
+        for n, of_name in zip(names, sums, strict=True)
+        if n in straight
+    ]
+    return with_variant(config.model_copy(update={"straight": straight}), chosen), (*record, *told)
+
+
+def _chosen(record: Sequence[Candidate]) -> str:
+    return next(c.name for c in record if c.chosen)
 
 
 def _some_lines(harvest: Harvest, grid: Grid | None, coordinate: int) -> list[Harvest]:

@@ -104,7 +104,7 @@ def fit_parts(harvest: Harvest, config: SurrogateConfig, seed: int, device: str)
         decided = decide(harvest, deterministic, config, seed)
     config, clocks = decided.config, decided.clocks
     names = [column.name for column in harvest.schema.hyperparameters]
-    mesh = make_mesh(harvest.vertices, names, clocks, decided.order)
+    mesh = make_mesh(harvest.vertices, names, clocks, decided.order, config.straight_names)
     scaling = Standardiser.of(harvest).to(where)
     angles, samples = real_samples(harvest, scaling, where, mesh.tree(0))
     with _threads_for(sum(map(len, harvest.outputs)), where):
@@ -211,7 +211,7 @@ def _solve(
         trainer = PathTrainer(parts.lagrangian, parts.paths, config, config.outer_steps)
         generator = torch.Generator().manual_seed(seed)
         return fit_semidual(samples, parts.maps, trainer, config, generator)
-    edges = Edges(samples, mesh.edges)
+    edges = Edges(samples, mesh.edges, mesh.straight_edges)
     known = deterministic and all(interval.shared for interval in edges.intervals)
     curved = not terms_of(config.variant).straight
     steps = paired_path_steps(config, known)

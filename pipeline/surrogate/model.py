@@ -55,7 +55,7 @@ class Surrogate:
         self._fit = fit
         self._parts = fit.parts
         names = [column.name for column in fit.schema.hyperparameters]
-        self._mesh = make_mesh(fit.vertices, names, fit.parts.clocks, fit.order)
+        self._mesh = make_mesh(fit.vertices, names, fit.parts.clocks, fit.order, fit.config.straight_names)
         self._trajectories = Trajectories(
             fit.parts,
             self._mesh,

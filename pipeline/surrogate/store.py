@@ -200,7 +200,7 @@ def _parts(
     axes = axes_of(vertices, names)
     clocks = [_clock(entry, axis.values, scaling) for entry, axis in zip(documents, axes, strict=True)]
     rank = document.get("components", 0)  # bundles of earlier versions have none
-    mesh = make_mesh(vertices, names, clocks, order)
+    mesh = make_mesh(vertices, names, clocks, order, config.straight_names)
     parts = Parts(
         scaling,
         clocks,

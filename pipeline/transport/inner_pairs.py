@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.data.mesh import Grid, Mesh
 from pipeline.transport.coupling import Coupling
-from pipeline.transport.nested import in_box, in_simplex
+from pipeline.transport.nested import in_box, in_simplex, on_line
 from pipeline.transport.pairs import Edges, Pairs
 from pipeline.transport.path import PathNetwork
 
@@ -27,6 +27,12 @@ class Cells:
     def __init__(self, mesh: Mesh, edges: Edges) -> None:
         self._mesh, self._edges = mesh, edges
         self._partners: dict[tuple[int, int], NDArray[np.intp]] = {}
+
+    @property
+    def bent(self) -> bool:
+        """Whether a geodesic inside a cell can bend: one along another coordinate than the first."""
+        mesh = self._mesh
+        return not isinstance(mesh, Grid) or any(p not in mesh.straight for p in mesh.order[1:])
 
     def match(self, couplings: Sequence[Coupling]) -> None:
         """Take over the couplings of all edges: every row's first partner, in both directions."""
@@ -48,20 +54,26 @@ class Cells:
         points = [sample.outputs[own] for sample, own in zip(samples, rows, strict=True)]
         ends: list[tuple[Tensor, Tensor]] = []
 
+        def known(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+            return paths.at_positions(start, end, condition, share)[:, 0]
+
         def between(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
             ends.append((start, end))
-            return paths.at_positions(start, end, condition, share)[:, 0]
+            return known(start, end, share)
 
         shares = torch.rand((len(points[0]), len(corners)), generator=generator).to(points[0].device)
         if isinstance(self._mesh, Grid):
             columns = [shares[:, p : p + 1] for p in range(len(self._mesh.axes))]
-            in_box(points, columns, self._mesh.order, between)
-            inner = ends[len(points) // 2 :]
+            ways = [on_line if p in self._mesh.straight else between for p in range(len(columns))]
+            first = self._mesh.order[0]
+            if first not in self._mesh.straight:
+                ways[first] = known  # the edges' own pairs
+            in_box(points, columns, self._mesh.order, ways)
         else:
             in_simplex(points, shares / shares.sum(1, keepdim=True), between)
-            inner = ends[1:]
+            del ends[0]
         weight = torch.ones(len(condition), device=points[0].device)
-        return Pairs.combine([Pairs(start, end, condition, weight) for start, end in inner], torch.cat)
+        return Pairs.combine([Pairs(start, end, condition, weight) for start, end in ends], torch.cat)
 
     def _matched(self, cell: int, corners: Sequence[int], count: int, generator: torch.Generator) -> list[Tensor]:
         """Rows of all corners' samples, matched, from `count` random rows of the first."""

@@ -10,6 +10,8 @@ from itertools import product
 
 from torch import Tensor
 
+from pipeline.transport import ops
+
 Between = Callable[[Tensor, Tensor, Tensor], Tensor]
 """Points (B, D) between starts and ends (B, D) at positions (B, 1)."""
 
@@ -17,19 +19,26 @@ SMALLEST_TOTAL = 1e-12
 """Barycentric weights sum to 1: corners whose weights sum to less have none."""
 
 
-def in_box(corners: Sequence[Tensor], shares: Sequence[Tensor], order: Sequence[int], between: Between) -> Tensor:
+def in_box(
+    corners: Sequence[Tensor], shares: Sequence[Tensor], order: Sequence[int], between: Sequence[Between]
+) -> Tensor:
     """The points (B, D) of a box of 2^P corners (B, D), in binary order, at shares (B, 1), one a coordinate.
 
-    The coordinates are reduced one after the other, in `order`.
+    The coordinates are reduced one after the other, in `order`, each by its own `between`.
     """
     points = dict(zip(product((0, 1), repeat=len(shares)), corners, strict=True))
     for p in order:
         points = {
-            bits: between(start, points[(*bits[:p], 1, *bits[p + 1 :])], shares[p])
+            bits: between[p](start, points[(*bits[:p], 1, *bits[p + 1 :])], shares[p])
             for bits, start in points.items()
             if not bits[p]
         }
     return next(iter(points.values()))
+
+
+def on_line(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+    """Points (B, D) on the straight lines from starts to ends (B, D), at shares (B, 1)."""
+    return ops.lerp(start, end, share)
 
 
 def in_simplex(corners: Sequence[Tensor], weights: Tensor, between: Between) -> Tensor:

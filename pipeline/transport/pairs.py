@@ -184,15 +184,24 @@ class Interval:
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """The samples of all anchors, and the pairs of neighbours along whose edges they move."""
+    """The samples of all anchors, and the pairs of neighbours along whose edges they move.
+
+    straight: the edges along which they move on straight lines, whatever the Lagrangian.
+    """
 
     samples: Sequence[AnchorSamples]
     ends: Sequence[tuple[int, int]]
+    straight: frozenset[tuple[int, int]] = frozenset()
 
     @cached_property
     def intervals(self) -> list[Interval]:
         """The interval of every edge."""
         return [Interval(self.samples[a], self.samples[b]) for a, b in self.ends]
+
+    @cached_property
+    def curved(self) -> list[int]:
+        """The numbers of the edges on which paths may bend."""
+        return [number for number, edge in enumerate(self.ends) if edge not in self.straight]
 
 
 def euclidean_cost(start: Tensor, end: Tensor, condition: Condition) -> Tensor:

@@ -57,7 +57,9 @@ def fit_paired(
     numpy_generator = np.random.default_rng(seed)
 
     def couple(cost: Cost, share: int = 1) -> list[Pairs]:
-        couplings = [i.couple(cost, share * config.coupling_pairs, numpy_generator) for i in intervals]
+        costs = [cost if number in edges.curved else euclidean_cost for number in range(len(intervals))]
+        most = share * config.coupling_pairs
+        couplings = [i.couple(c, most, numpy_generator) for i, c in zip(intervals, costs, strict=True)]
         if cells is not None:
             cells.match(couplings)
         return [i.pairs(coupling) for i, coupling in zip(intervals, couplings, strict=True)]
@@ -65,9 +67,11 @@ def fit_paired(
     pairs = couple(euclidean_cost)
     curve: list[float] = []
     if trainer is not None:
+        bent = [intervals[number] for number in edges.curved]
         rounds = 1 if known else config.coupling_rounds
         for turn in range(rounds):
-            curve += train_paths(trainer, intervals, pairs, config, generator, explore=not known, cells=cells)
+            moves = [pairs[number] for number in edges.curved]
+            curve += train_paths(trainer, bent, moves, config, generator, explore=not known, cells=cells)
             if not known:
                 pairs = couple(trainer.cost, FINAL_SHARE if turn == rounds - 1 else 1)
     if isinstance(maps, NetworkMaps):
@@ -99,7 +103,7 @@ def train_paths(
         if explore:
             drawn = Pairs.combine([i.random_pairs(share, generator) for i in intervals], torch.cat)
             moves = Pairs.combine([moves, _blur(drawn, generator)], torch.cat)
-        if cells is not None:
+        if cells is not None and cells.bent:
             moves = Pairs.combine([moves, cells.draw(config.batch_size, trainer.paths, generator)], torch.cat)
         actions = trainer.action_beside(moves.start, moves.end, moves.condition, observed)
         loss = actions[:observed].mean()
