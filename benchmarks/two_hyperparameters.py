@@ -1,13 +1,10 @@
 """Two hyperparameters with a known truth: the turn and the radius of a cloud, at 3 × 2 anchors.
 
-    y = r (cos a, sin a),   a = ± π turn + von Mises(κ = 5),   r ~ (1 + radius) lognormal(0, 0.05),
-
-+ for category 0, − for category 1; anchors turn = 0, ½, 1 and radius = 0, 1 of 100 samples a category. Judged inside
-the cells and on their edges, by exact W₂² within each category. Multilinear interpolation between draws that exact
-transport matches is the surrogate with K_I: it cuts the circles short.
+The law is that of the family `turning_cloud`; anchors turn = 0, ½, 1 and radius = 0, 1 of 100 samples a category.
+Judged inside the cells and on their edges, by exact W₂² within each category. Multilinear interpolation between draws
+that exact transport matches is the surrogate with K_I: it cuts the circles short.
 """
 
-import math
 import time
 from collections.abc import Sequence
 
@@ -18,21 +15,24 @@ from numpy.typing import NDArray
 from benchmarks.record import Record, Rows, Task, side_tasks_merged
 from benchmarks.table import Criterion, criteria, measured, median_of
 from pipeline.data.harvest import Harvest
+from pipeline.families.turning_cloud import family as law
 from pipeline.surrogate.config import SurrogateConfig
 
 TITLE = "Two hyperparameters: turn and radius of a cloud"
 SEEDS = 3
 ANCHORS = tuple((turn, radius) for turn in (0.0, 0.5, 1.0) for radius in (0.0, 1.0))
 JUDGED = ((0.25, 0.5), (0.75, 0.5), (0.25, 0.0), (0.5, 0.5), (0.25, 1.0))
-CATEGORIES, SAMPLES, REDRAWS = 2, 100, 10
+SAMPLES, REDRAWS = 100, 10
 VARIANTS: dict[str, dict[str, str | list[str]]] = {
     "default": {},
     "K_I": {"variant": "K_I"},
     "reversed": {"order": ["radius", "turn"]},
+    "curved": {"straight": []},
 }
 LABELS = {
     "default": "this project, default",
     "reversed": "the same, the other order (radius, turn)",
+    "curved": "the same, paths may bend along the radius, too",
     "K_I": "multilinear between matched draws (K_I)",
     "maps": "default, `transport` from (0, 0) by maps along edges",
     "floor": "floor: two fresh samples of the truth",
@@ -42,17 +42,14 @@ COLUMNS = {"w2": "W₂²", "ratio": "W₂² / floor", "effect": "effect of the o
 
 def draw(value: tuple[float, float], category: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Samples (rows, 2) of the truth."""
-    turn, radius = value
-    angle = math.pi * turn * (1 - 2 * category) + rng.vonmises(0.0, 5.0, rows)
-    size = (1 + radius) * rng.lognormal(0.0, 0.05, rows)
-    return np.asarray(size[:, None] * np.c_[np.cos(angle), np.sin(angle)])
+    return law.draw(*value, np.array([category]), rows, rng)[0]
 
 
 def harvest(seed: int) -> Harvest:
     """SAMPLES draws of every category at every anchor."""
     rng = np.random.default_rng(seed)
-    outputs = [np.concatenate([draw(v, c, SAMPLES, rng) for c in range(CATEGORIES)]) for v in ANCHORS]
-    conditions = [np.repeat(np.arange(float(CATEGORIES)), SAMPLES)[:, None]] * len(ANCHORS)
+    outputs = [np.concatenate([draw(v, c, SAMPLES, rng) for c in range(law.CATEGORIES)]) for v in ANCHORS]
+    conditions = [np.repeat(np.arange(float(law.CATEGORIES)), SAMPLES)[:, None]] * len(ANCHORS)
     names: dict[str, Sequence[str] | str] = {"hyperparameter": ["turn", "radius"]}
     return Harvest.from_arrays(ANCHORS, outputs, conditions, "categorical", names=names, deterministic=False)
 
@@ -67,7 +64,7 @@ def errors(name: str, seed: int) -> Rows:
     seconds = time.perf_counter() - begun
     found: dict[str, list[float]] = {name: [], "maps": [], "floor": []}
     for value in JUDGED:
-        for category in range(CATEGORIES):
+        for category in range(law.CATEGORIES):
             x = np.full((SAMPLES, 1), float(category))
             start = known.outputs[0][known.conditions[0][:, 0] == category]
             moved = surrogate.transport(start, x, ANCHORS[0], value) if name == "default" else None
@@ -80,7 +77,7 @@ def errors(name: str, seed: int) -> Rows:
                     found["maps"].append(_w2(moved, truth))
     floor = float(np.mean(found["floor"]))
     rows = {row: {"w2": float(np.mean(w2)), "ratio": float(np.mean(w2)) / floor} for row, w2 in found.items() if w2}
-    rows[name] |= {"seconds": seconds, "effect": surrogate.order_effect(np.arange(float(CATEGORIES))[:, None])}
+    rows[name] |= {"seconds": seconds, "effect": surrogate.order_effect(np.arange(float(law.CATEGORIES))[:, None])}
     print(f"  {name} · {seed}: {surrogate.config.variant}, {rows[name]['ratio']:.2f} x the floor", flush=True)
     return rows if name == "default" else {name: rows[name]}
 

@@ -1,4 +1,4 @@
-"""Quantile forecasters: an MLP from the last hours of a series to the next ones, trained by pinball loss; λ = quantile."""
+"""Quantile forecasters: an MLP from the last hours of a series to the next ones, by pinball loss; λ = quantile."""
 
 from typing import TYPE_CHECKING, ClassVar
 

@@ -11,7 +11,6 @@ Four categories in the plane; λ = s in [0, 1]. Angles are von Mises around a me
 
 import math
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,6 +21,7 @@ from pipeline.data.schema import Column, Schema
 from pipeline.errors import BundleError, DataError, HyperparameterError
 from pipeline.families.protocol import Data, IngestSection, Split, category_codes, check_codes, check_noise
 from pipeline.families.torch_family import NoSettings
+from pipeline.families.von_mises import deviation_of_angle
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
@@ -33,7 +33,6 @@ _START = np.array([0.0, 0.0, math.pi, -math.pi])
 _TURN = np.array([math.pi, -math.pi, -math.pi, math.pi])
 CONCENTRATION = 5.0
 SPREAD = 0.05
-ANGLES = 20_000
 NETWORK_FILE = "network.json"
 
 
@@ -56,25 +55,6 @@ def log_density(y: ArrayLike, category: ArrayLike, s: ArrayLike) -> NDArray[np.f
     von_mises = CONCENTRATION * np.cos(angle - mean_angle(codes, s)) - math.log(2 * math.pi * np.i0(CONCENTRATION))
     lognormal = -0.5 * (log_radius / SPREAD) ** 2 - log_radius - math.log(SPREAD * math.sqrt(2 * math.pi))
     return np.asarray(von_mises + lognormal - log_radius)
-
-
-def deviation_of_angle(normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Deviations from the mean angle that are von Mises where the given numbers are standard normal; ascending in them.
-
-    The inverse of the distribution function, by linear interpolation on a grid of ANGLES cells.
-    """
-    from scipy.special import ndtr
-
-    angles, shares = _angle_table()
-    return np.asarray(np.interp(ndtr(normal), shares, angles))
-
-
-@cache
-def _angle_table() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    angles = np.linspace(-math.pi, math.pi, ANGLES + 1)
-    density = np.exp(CONCENTRATION * (np.cos(angles) - 1))
-    shares = np.concatenate([[0.0], np.cumsum((density[1:] + density[:-1]) / 2)])
-    return angles, shares / shares[-1]
 
 
 def _points(codes: NDArray[np.int64], angle: NDArray[np.float64], radius: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -104,7 +84,7 @@ class SemicircleNetwork:
         """Points (N, draws, 2) of categories (N, 1): angle and radius by the inverses of their distributions."""
         codes = category_codes(conditions, len(CENTRES), "category")[:, None]
         normal = check_noise(noise, len(codes), self.noise_dimension).astype(np.float64)
-        angle = mean_angle(codes, self.s) + deviation_of_angle(normal[..., 0])
+        angle = mean_angle(codes, self.s) + deviation_of_angle(normal[..., 0], CONCENTRATION)
         return _points(codes, angle, np.exp(SPREAD * normal[..., 1]))
 
     def save(self, folder: Path) -> None:
