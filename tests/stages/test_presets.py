@@ -10,6 +10,7 @@ from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.stages.check import check
 from pipeline.stages.params import load_config
 from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
+from pipeline.stages.sweep import resolved
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text
 
@@ -24,7 +25,8 @@ def test_every_shipped_preset_can_be_selected(root):
     assert {"quantiles", "semicircles"} <= set(preset_names(root))
     for name in preset_names(root):
         assert select_preset(name, root)
-        assert (root / "params.yaml").read_bytes() == (root / "sweeps" / f"{name}.yaml").read_bytes()
+        preset = (root / "sweeps" / f"{name}.yaml").read_text(encoding="utf-8")
+        assert (root / "params.yaml").read_text(encoding="utf-8") == resolved(preset)
         assert load_config(root / "params.yaml").name == name
 
 

@@ -12,6 +12,9 @@ from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.threads import single_thread
 
+NOISE_SEED = 1_000_003
+"""Added to a seed: the noise of histories is none of the numbers that weights and batches are drawn by."""
+
 
 class ForecastModule(nn.Module):
     """MLP from (N, history) to (N, horizon), both in the data's units; standardised by the train split's statistics."""
@@ -40,23 +43,45 @@ def pinball_loss(forecast: Tensor, truth: Tensor, quantile: float) -> Tensor:
     return torch.maximum(quantile * error, (quantile - 1) * error).mean()
 
 
+class HistoryNoise:
+    """Gaussian noise on contexts, of `size` in units of their deviation `scale`; 0 draws no number.
+
+    The numbers come from a generator of its own, so that every size meets the same batches, and multiplies the same
+    numbers.
+    """
+
+    def __init__(self, size: float, scale: Tensor, seed: int) -> None:
+        self._size, self._generator = size * float(scale), torch.Generator().manual_seed(NOISE_SEED + seed)
+
+    def __call__(self, contexts: Tensor) -> Tensor:
+        """Contexts (N, history) with noise on every value."""
+        if not self._size:
+            return contexts
+        return contexts + self._size * torch.randn(contexts.shape, generator=self._generator)
+
+
 def train(
     train_windows: NDArray[np.float32],
     validation_windows: NDArray[np.float32],
     quantile: float,
     settings: ForecasterSettings,
     seed: int,
+    noise: float = 0.0,
 ) -> tuple[ForecastModule, dict[str, float]]:
     """Train on windows (N, history + horizon), each context then its truth; stop early on the validation windows.
 
-    Returns the module of the best epoch and its metrics. Raises FitError where the loss is not finite.
+    noise: of the contexts, in deviations of the train split's; that of training is drawn anew for every batch, that of
+    validation once. Returns the module of the best epoch and its metrics, whose losses are those under noise. Raises
+    FitError where the loss is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     module = ForecastModule(settings)
     initialise(module.layers, generator)
     contexts, truth = _split(train_windows, settings)
     module.mean, module.scale = contexts.mean(), contexts.std()
-    validation = _split(validation_windows, settings)
+    noised = HistoryNoise(noise, module.scale, seed)
+    watched, outcome = _split(validation_windows, settings)
+    watched = noised(watched)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(module.state_dict())
     epoch = 0
@@ -67,17 +92,17 @@ def train(
             for start in range(0, len(order), settings.batch_size):
                 rows = order[start : start + settings.batch_size]
                 optimiser.zero_grad()
-                torch.autograd.backward(pinball_loss(module(contexts[rows]), truth[rows], quantile))
+                torch.autograd.backward(pinball_loss(module(noised(contexts[rows])), truth[rows], quantile))
                 optimiser.step()
             with torch.no_grad():
-                loss = float(pinball_loss(module(validation[0]), validation[1], quantile))
+                loss = float(pinball_loss(module(watched), outcome, quantile))
             if loss < best_loss:
                 best_loss, best_epoch, best_state = loss, epoch, copy.deepcopy(module.state_dict())
         if best_epoch == 0:
             raise FitError(f"quantile {quantile}: the validation loss is not finite; lower train.learning_rate")
         module.load_state_dict(best_state)
         with torch.no_grad():
-            train_loss = float(pinball_loss(module(contexts), truth, quantile))
+            train_loss = float(pinball_loss(module(noised(contexts)), truth, quantile))
     metrics = {"train_loss": train_loss, "validation_loss": best_loss, "best_epoch": best_epoch, "epochs": epoch}
     return module, metrics
 
