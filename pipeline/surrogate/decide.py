@@ -61,6 +61,8 @@ def decide(harvest: Harvest, deterministic: bool, config: SurrogateConfig, seed:
         return Decided(choice.config, (clock.clock,), order, choice.candidates, clock.errors)
     if config.interpolation == "pchip":
         raise ConfigurationError("interpolation = 'pchip' is for one hyperparameter; use linear, or auto")
+    if set(config.straight_names) == set(names):
+        config = config.model_copy(update={"variant": "K_I", "straight": "auto"})
     config = defaults(config, curved_coordinates(harvest, config).dimension)
     grid = harvest.grid(order)
     chosen = [_clock(harvest, grid, deterministic, config.for_coordinate(name), p) for p, name in enumerate(names)]

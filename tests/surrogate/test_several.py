@@ -6,8 +6,10 @@ from scipy.special import ndtri
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.families.turning_cloud.family import draw
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.decide import decide
 
 pytestmark = pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
 STRAIGHT = SurrogateConfig(variant="K_I", clock="linear")
@@ -278,3 +280,80 @@ def test_a_column_of_one_hyperparameter_is_one_hyperparameter():
     flat, column = ([[0.0], [1.0]], [0.0, 1.0])
     one, other = (Harvest.from_arrays(v, [X, X + 1], [X, X], deterministic=True) for v in (flat, column))
     assert one.digest == other.digest
+
+
+SHARPLY = SurrogateConfig(variant="K_theta", clock="linear", path_steps=10, straight=("radius",))
+
+
+def turned(value, x):
+    """Points (N, 2) on circles: turned by π turn, and pushed out by the radius."""
+    turn, radius = value
+    angle = np.pi * turn + x[:, 0]
+    return (1 + radius) * np.c_[np.cos(angle), np.sin(angle)]
+
+
+@pytest.fixture(scope="module")
+def bent() -> Surrogate:
+    return Surrogate.fit(deterministic(law=turned), SHARPLY.model_copy(update={"order": ("turn", "radius")}))
+
+
+def test_along_a_straight_coordinate_outputs_move_on_lines_and_along_others_they_bend(bent):
+    for turn in (0.0, 0.3, 1.0):
+        inner, outer, between = (bent.sample(X, (turn, radius))[:, 0] for radius in (0.0, 1.0, 0.25))
+        np.testing.assert_allclose(between, 0.75 * inner + 0.25 * outer, atol=1e-5)
+    left, right, middle = (bent.sample(X, (turn, 0.0))[:, 0] for turn in (0.0, 0.5, 0.25))
+    assert np.abs(middle - (left + right) / 2).max() > 1e-3
+
+
+def test_the_order_decides_whether_inner_geodesics_bend(bent):
+    # Radius first: what is bent are paths between points that are no anchor's, so they, too, must be learnt.
+    other = Surrogate.fit(deterministic(law=turned), SHARPLY.model_copy(update={"order": ("radius", "turn")}))
+    for surrogate in (bent, other):
+        np.testing.assert_allclose(surrogate.sample(X, (0.5, 0.5))[:, 0], turned((0.5, 0.5), X), atol=1e-5)
+    assert other.order_effect(X[:4]) > 0
+
+
+def test_all_coordinates_straight_is_multilinear_whatever_the_variant():
+    straight = {"straight": ("turn", "radius"), "order": ("turn", "radius")}
+    surrogate = Surrogate.fit(deterministic(), SHARPLY.model_copy(update=straight))
+    np.testing.assert_allclose(surrogate.sample(X, (0.2, 0.7))[:, 0], bilinear((0.2, 0.7), X), atol=2e-6)
+
+
+def test_straight_coordinates_survive_saving(bent, tmp_path):
+    bent.save(tmp_path / "bundle")
+    loaded = Surrogate.load(tmp_path / "bundle")
+    assert loaded.config.straight == ("radius",)
+    np.testing.assert_array_equal(loaded.sample(X[:3], (0.3, 0.6)), bent.sample(X[:3], (0.3, 0.6)))
+
+
+def test_a_configuration_without_straight_is_written_as_ever():
+    assert "straight" not in SurrogateConfig().model_dump()
+    assert SurrogateConfig(straight=("radius",)).model_dump()["straight"] == ("radius",)
+
+
+@pytest.mark.parametrize(
+    ("harvest", "message"),
+    [
+        (deterministic(), r"straight = \['size'\]: \['size'\] are not among \['turn', 'radius'\]"),
+        (
+            Harvest.from_arrays([0.0, 1.0], [X, X], [X, X], names={"hyperparameter": "size"}, deterministic=True),
+            "straight is for several hyperparameters; use variant K_I",
+        ),
+    ],
+)
+def test_straight_names_that_do_not_fit_are_refused(harvest, message):
+    with pytest.raises(ConfigurationError, match=message):
+        Surrogate.fit(harvest, SurrogateConfig(straight=("size",)))
+
+
+@pytest.mark.slow
+def test_what_straight_lines_predict_stays_straight_and_what_turns_bends():
+    vertices = [(t, r) for t in (0.0, 0.5, 1.0) for r in (0.0, 0.5, 1.0)]
+    rng = np.random.default_rng(0)
+    y = [draw(*v, np.arange(2), 60, rng).reshape(-1, 2) for v in vertices]
+    x = np.repeat([0, 1], 60)[:, None]
+    harvest = Harvest.from_arrays(vertices, y, [x] * 9, "categorical", deterministic=False, names=NAMES)
+    decided = decide(harvest, False, SurrogateConfig())
+    assert decided.config.straight == ("radius",)
+    assert decided.config.variant != "K_I"
+    assert [c.name for c in decided.candidates if c.name.startswith("straight")] == ["straight along radius"]
