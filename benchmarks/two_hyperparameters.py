@@ -42,7 +42,7 @@ COLUMNS = {"w2": "W₂²", "ratio": "W₂² / floor", "effect": "effect of the o
 
 def draw(value: tuple[float, float], category: int, rows: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """Samples (rows, 2) of the truth."""
-    return law.draw(*value, np.array([category]), rows, rng)[0]
+    return np.asarray(law.draw(*value, np.array([category]), rows, rng)[0])
 
 
 def harvest(seed: int) -> Harvest:
