@@ -105,7 +105,8 @@ def check_plan(warm: WarmSection, start: str, anchors: Sequence["Value"]) -> Non
         return
     if any(isinstance(anchor, tuple) for anchor in anchors):
         raise ValueError(
-            "train.start = 'neighbour' takes one hyperparameter: with several, anchors form no chain; set train.start: own"
+            "train.start = 'neighbour' takes one hyperparameter: with several, anchors form no chain; set "
+            "train.start: own"
         )
     own = warm.chains.get(OWN, ())
     if len(own) < 2 or warm != plan(own) or not _are(own, anchors):
