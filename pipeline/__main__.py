@@ -109,6 +109,22 @@ def harvest(value: Value) -> None:
 
 
 @app.command()
+def warm(network: Annotated[str, typer.Argument(help="One of warm.links: up_5.0.")]) -> None:
+    """Train an anchor's network from its neighbour's: data/NAME/networks/NETWORK."""
+    from pipeline.stages import warm as stage
+
+    stage.run(load_config(), network)
+
+
+@app.command()
+def chain(name: Annotated[str, typer.Argument(help="One of warm.chains: own, up, down.")]) -> None:
+    """Judge the anchors' networks of a chain, and harvest what it retrained: data/NAME/harvest/NAME."""
+    from pipeline.stages import chain as stage
+
+    stage.run(load_config(), name)
+
+
+@app.command()
 def dataset() -> None:
     """Gather what is fitted on and what is scored on: data/NAME/dataset."""
     from pipeline.stages import dataset as stage

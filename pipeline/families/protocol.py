@@ -164,6 +164,20 @@ class FeaturedFamily(NetworkFamily, Protocol):
         ...
 
 
+@runtime_checkable
+class WarmFamily(NetworkFamily, Protocol):
+    """A family that can train the network of one λ on from that of another: what `train.start: neighbour` needs."""
+
+    def train_from(
+        self, start: Network, data: Data, hyperparameter: Hyperparameter, seed: int, share: float
+    ) -> tuple[Network, dict[str, float]]:
+        """As `train`, from the weights of another λ's network, which stays as it is.
+
+        share: part of the training that `train` does (steps, iterations), in (0, 1].
+        """
+        ...
+
+
 def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> NDArray[np.float32]:
     """Outputs (conditions, draws, D) from rows (conditions · draws, D), draws of a condition in sequence.
 

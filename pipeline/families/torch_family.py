@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
-from pipeline.errors import BundleError, DataError, FitError
+from pipeline.errors import BundleError, ConfigurationError, DataError, FitError
 from pipeline.families.protocol import (
     Data,
     Hyperparameter,
@@ -101,6 +101,24 @@ class Family(ABC):
 
         rows = torch.from_numpy(np.repeat(conditions, draws, axis=0))
         return by_condition(module(rows).float().numpy(), len(conditions), draws, type(self).__name__)
+
+    def weights_of(self, network: Network) -> "dict[str, Tensor]":
+        """Weights of another λ's network, for a module that `build` makes: what `train_from` starts with.
+
+        Raises ConfigurationError where the network is of another class or has other sizes.
+        """
+        if not (isinstance(network, ModuleNetwork) and type(network._family) is type(self)):
+            raise ConfigurationError(
+                f"{type(self).__name__} cannot start from a network of {network.family}; hand in one of its own"
+            )
+        own = {name: tensor.shape for name, tensor in self.build(network.hyperparameter).state_dict().items()}
+        state = {name: tensor.clone() for name, tensor in network.module.state_dict().items()}
+        if own != {name: tensor.shape for name, tensor in state.items()}:
+            raise ConfigurationError(
+                f"the network of λ = {network.hyperparameter} has other layers than these settings of "
+                f"{type(self).__name__}; train it again, with these settings"
+            )
+        return state
 
     def network(self, module: "nn.Module", hyperparameter: Hyperparameter) -> "ModuleNetwork":
         """A trained module as a network that saves itself without pickle."""

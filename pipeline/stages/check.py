@@ -13,6 +13,7 @@ from pipeline.families.catalog import check_code, make_family
 from pipeline.families.protocol import NetworkFamily, Split, check_conditions
 from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
+from pipeline.stages.warm_starts import NEIGHBOUR, check_family
 from pipeline.surrogate.config import SurrogateConfig
 
 
@@ -31,6 +32,8 @@ def check(config: Config, root: Path = Path()) -> None:
         split_harvest(harvest, config.dataset.score_fraction, config.dataset.seed)
         return
     family = make_family(config.network, config.train.family_settings)
+    if config.train.start == NEIGHBOUR:
+        check_family(family, config.network)
     if not config.sweep.names:
         _check_values(config, family)
     if not source.exists():

@@ -1,8 +1,9 @@
 """Stage dataset: what the surrogate is fitted on (the anchors), and what its scores are computed on (every λ)."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -18,40 +19,83 @@ from pipeline.data.values import numbers, read_words
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.families.catalog import load_network
 from pipeline.families.protocol import Split
+from pipeline.stages.warm_starts import OWN, anchor_of
+from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
+from pipeline.surrogate.chains import JUDGED_FILE, Choice, Judged, choose
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
+    from pipeline.stages.warm_starts import WarmSection
+
+CHOICE_FILE = "anchors.json"
+NOTHING: Mapping[Value, Path] = MappingProxyType({})
 
 logger = logging.getLogger(__name__)
 
 
 def run(config: "Config", root: Path = Path()) -> None:
-    """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks."""
+    """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks.
+
+    anchors.json beside them says which training the anchors' networks are of, and why (`pipeline.surrogate.chains`).
+    """
     source = root / config.dataset.source
     if config.network is None:
         handed_in = Harvest.load(source)
         check_anchors_in(handed_in, config.sweep.anchors)
         fit, score = split_harvest(handed_in, config.dataset.score_fraction, config.dataset.seed)
         fit = fit.select(config.sweep.anchors)
+        choice = Choice(OWN, "a harvest from disk: its anchors are taken as they are", {})
     else:
-        fit = gather(source, config.sweep.anchors, "fit", config.sweep.names)
-        score = gather(source, config.sweep.values, "score", config.sweep.names)
+        choice = choose_chain(source, config.warm)
+        retrained = retrained_folders(source, config.warm, choice.chosen)
+        fit = gather(source, config.sweep.anchors, "fit", config.sweep.names, retrained)
+        score = gather(source, config.sweep.values, "score", config.sweep.names, retrained)
+    logger.info("dataset: %s", choice.reason)
+    write_json(root / config.folder / "dataset" / CHOICE_FILE, choice.document())
     for name, harvest in (("fit", fit), ("score", score)):
         harvest.save(root / config.folder / "dataset" / name)
         rows = [len(y) for y in harvest.outputs]
         logger.info("dataset: %s at %s, rows %s", name, harvest.hyperparameter.tolist(), rows)
 
 
-def gather(source: Path, values: Sequence[Value], split: Split, names: Sequence[str] = ()) -> Harvest:
+def choose_chain(source: Path, warm: "WarmSection") -> Choice:
+    """Which chain's networks serve as anchors, from what stage chain wrote; BundleError where that is missing."""
+    if not warm.chains:
+        return Choice(OWN, "train.start = 'own': every anchor has a network of its own training", {})
+    own, *chains = (_judged(source / name / JUDGED_FILE) for name in warm.chains)
+    return choose(own, chains)
+
+
+def retrained_folders(source: Path, warm: "WarmSection", chosen: str) -> dict[Value, Path]:
+    """The harvests of the networks that the chosen chain retrained, by their λ."""
+    networks = warm.networks_of(chosen) if warm.chains else ()
+    return {float(anchor_of(name)): source / chosen / name for name in networks if name in warm.links}
+
+
+def _judged(path: Path) -> Judged:
+    try:
+        return Judged.of(read_json(path, "chain of anchors"))
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{path} is corrupted, or of another version ({error!r}); run stage chain again") from error
+
+
+def gather(
+    source: Path,
+    values: Sequence[Value],
+    split: Split,
+    names: Sequence[str] = (),
+    retrained: Mapping[Value, Path] = NOTHING,
+) -> Harvest:
     """One split of the harvests of some λ, from the folders that stage harvest wrote; BundleError where one is missing.
 
-    names: of the hyperparameters, where a λ has several. Folders of other values, which an earlier sweep may have
-    left, are ignored.
+    names: of the hyperparameters, where a λ has several. retrained: folders that take the place of those of their λ.
+    Folders of other values, which an earlier sweep may have left, are ignored.
     """
     if not source.is_dir():
         raise BundleError(f"{source} does not exist: no network was harvested; run stage harvest for every λ")
     folders = {value: folder for folder in source.iterdir() if (value := _value(folder.name, names)) is not None}
+    folders |= retrained
     if missing := [v for v in values if v not in folders]:
         there = sorted(folders, key=numbers)
         raise BundleError(f"{source} has no harvest for λ = {missing}, only for {there}; run stage harvest")

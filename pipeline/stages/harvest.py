@@ -13,12 +13,12 @@ from pipeline.data.samples import check_samples, matrix, write_samples
 from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.families.catalog import load_network, make_family
-from pipeline.families.protocol import Data, OutcomeFamily, Split, check_conditions
+from pipeline.families.protocol import Data, NetworkFamily, OutcomeFamily, Split, check_conditions
 from pipeline.storage.atomic import atomic_folder, write_json
 
 if TYPE_CHECKING:
     from pipeline.data.mesh import Value
-    from pipeline.stages.params import Config
+    from pipeline.stages.params import Config, HarvestSection
 
 logger = logging.getLogger(__name__)
 
@@ -39,22 +39,35 @@ def run(config: "Config", value: str, root: Path = Path()) -> None:
     family = make_family(config.network, config.train.family_settings)
     data = Data.load(root / config.folder / "data")
     network = load_network(root / config.folder / "networks" / value)
+    with atomic_folder(root / config.folder / "harvest" / value) as folder:
+        harvest_network(network, family, data, hyperparameter, settings, folder)
+
+
+def harvest_network(
+    network: Network,
+    family: NetworkFamily,
+    data: Data,
+    hyperparameter: "Value",
+    settings: "HarvestSection",
+    folder: Path,
+) -> None:
+    """Evaluate a network of λ = hyperparameter as `run` does, and write the harvest into `folder`."""
     counts: dict[Split, int] = {"fit": settings.fit_conditions, "score": settings.score_conditions}
     schema = family.schema(data)
-    with atomic_folder(root / config.folder / "harvest" / value) as folder:
-        for split, count in counts.items():
-            conditions = family.conditions(data, split, count, settings.seed)
-            check_conditions(conditions, split)
-            seed = draw_seed(settings.seed, split, hyperparameter)
-            outputs, repeated = evaluate(network, schema, conditions, settings.draws, seed)
-            write_samples(folder / f"{split}.parquet", schema, outputs, repeated)
-            logger.info("harvest %s: %s, %d conditions x %d", value, split, len(conditions), settings.draws)
-        if isinstance(family, OutcomeFamily):
-            known, came_true = family.outcomes(data, MOST_OUTCOMES, settings.seed)
-            if len(known):
-                write_outcomes(folder, schema, known, came_true)
-        write_json(folder / "schema.json", schema.model_dump())
-        save_network(network, folder / "network")
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in counts.items():
+        conditions = family.conditions(data, split, count, settings.seed)
+        check_conditions(conditions, split)
+        seed = draw_seed(settings.seed, split, hyperparameter)
+        outputs, repeated = evaluate(network, schema, conditions, settings.draws, seed)
+        write_samples(folder / f"{split}.parquet", schema, outputs, repeated)
+        logger.info("harvest %s: %s, %d conditions x %d", hyperparameter, split, len(conditions), settings.draws)
+    if isinstance(family, OutcomeFamily):
+        known, came_true = family.outcomes(data, MOST_OUTCOMES, settings.seed)
+        if len(known):
+            write_outcomes(folder, schema, known, came_true)
+    write_json(folder / "schema.json", schema.model_dump())
+    save_network(network, folder / "network")
 
 
 def evaluate(

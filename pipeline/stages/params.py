@@ -14,6 +14,7 @@ from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
 from pipeline.stages.sweep import SweepSection
+from pipeline.stages.warm_starts import WarmSection, check_plan
 from pipeline.surrogate.config import SurrogateConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -39,15 +40,23 @@ class RawSection(Section):
 
 
 class TrainSection(BaseModel):
-    """The seed of the base networks, and the settings of their family (validated by the family's own model)."""
+    """The seed of the base networks, and the settings of their family (validated by the family's own model).
+
+    start: "neighbour" trains anchors from their neighbours' networks too, and takes those where their own scores do not
+    fall (`pipeline.surrogate.chains`). warm_share: part of the family's training that such a second training takes.
+    warm_episodes: number that an anchor's score, and each mixture's, is judged by.
+    """
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
     seed: Seed = 0
+    start: Literal["own", "neighbour"] = "own"
+    warm_share: float = Field(default=0.5, gt=0, le=1)
+    warm_episodes: int = Field(default=40, ge=2, le=10_000)
 
     @property
     def family_settings(self) -> dict[str, Any]:
-        """What belongs to the family: every key but the seed."""
+        """What belongs to the family: every key that is no field of this section."""
         return dict(self.model_extra or {})
 
 
@@ -112,6 +121,7 @@ class Config(Section):
     raw: RawSection
     ingest: IngestSection
     train: TrainSection
+    warm: WarmSection = WarmSection()
     harvest: HarvestSection | None = None
     dataset: DatasetSection
     fit: FitSection
@@ -133,6 +143,13 @@ class Config(Section):
                 f"code {state} network = {self.network!r}: DVC would not notice a change to it; write "
                 f"code: {{family: {family}, shared: {shared}}}"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _warm_starts_belong_to_the_anchors(self) -> Self:
+        if self.network is None and self.train.start != "own":
+            raise ValueError(f"train.start = {self.train.start!r} with network = null: nothing is trained; remove it")
+        check_plan(self.warm, self.train.start, self.sweep.anchors)
         return self
 
     @model_validator(mode="after")

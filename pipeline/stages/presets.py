@@ -14,6 +14,7 @@ from pipeline.families.catalog import watched
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, parse_config
 from pipeline.stages.sweep import resolved
+from pipeline.stages.warm_starts import with_warm_starts
 from pipeline.storage.atomic import write_text
 
 PRESETS = Path("sweeps")
@@ -125,6 +126,7 @@ def resolve_params(root: Path = Path()) -> bool:
 
 def _write_params(text: str, origin: str, root: Path) -> bool:
     """Validate, then write, grids expanded: params.yaml is left alone where the text is invalid or already in it."""
+    text = with_warm_starts(text)
     parse_config(text, origin)
     text = resolved(text)
     path = root / PARAMS

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.stages.warm_starts import with_warm_starts
 from tests.families.readme import family_text, preset_text
 from tests.paths import CHECKOUT
 from tests.sweeps import SWEEPS, line_harvest, sweep_text, write_source
@@ -138,6 +139,32 @@ def test_touching_one_family_reruns_no_other_sweep(workspace):
     assert stale(workspace, "train@0.0") == {"pipeline/families/robust_classifier"}
     select(workspace)
     assert ran(repro(workspace)) == []
+
+
+def edges(root: Path) -> set[tuple[str, str]]:
+    """Which stage comes before which, as `dvc dag` says."""
+    command = [sys.executable, "-m", "dvc", "dag", "--dot"]
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=True)
+    return set(re.findall(r'"(\S+)" -> "(\S+)";', done.stdout))
+
+
+def test_anchors_wait_for_the_neighbours_that_they_start_from(workspace):
+    train = {"seed": 0, "start": "neighbour", "warm_episodes": 2, "hidden": [4], "iterations": 2}
+    robust = {"name": "warm", "network": "robust_classifier", "dataset": {"source": "data/warm/harvest"}}
+    before = edges(workspace)
+    select(workspace, **robust, train=train)
+    (workspace / "params.yaml").write_text(with_warm_starts((workspace / "params.yaml").read_text()))
+    found = edges(workspace)
+    into = {stage: {first for first, then in found if then == stage} for _, stage in found}
+    assert {stage for stage in into["warm@up_1.0"] if "@" in stage} == {"train@0.0"}
+    assert {stage for stage in into["warm@down_0.0"] if "@" in stage} == {"train@1.0"}
+    assert into["chain@up"] >= {"train@0.0", "warm@up_1.0"}
+    assert into["dataset"] >= {"chain@own", "chain@up", "chain@down", "harvest@0.5"}
+    order = ran(repro(workspace))
+    assert order.index("train@0.0") < order.index("warm@up_1.0") < order.index("chain@up") < order.index("dataset")
+    assert ran(repro(workspace)) == []
+    select(workspace)
+    assert edges(workspace) == before
 
 
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):

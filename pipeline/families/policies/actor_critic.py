@@ -5,7 +5,7 @@ widths and pass as one stack through each layer, and all parameters are views of
 updates.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -122,13 +122,22 @@ class ActorCritic:
 
     def actor_state(self) -> dict[str, Array]:
         """Copies of the actor's parameters, as the state_dict of a GaussianPolicy names and lays them out."""
+        return {name: view.copy() for name, view in self._actor().items()}
+
+    def load_actor(self, state: Mapping[str, Array]) -> None:
+        """Write what `actor_state` gives into the actor; the critic stays. ValueError for another shape."""
+        for name, view in self._actor().items():
+            view[...] = state[name]
+
+    def _actor(self) -> dict[str, Array]:
+        """Views of the actor's parameters, by their names in a GaussianPolicy's state_dict."""
         own = self.parameters
         layers = [(weight[0], bias[0, 0]) for weight, bias in zip(own.weights, own.biases, strict=True)]
         layers.append((own.mean, own.mean_bias))
-        state = {"log_deviation": own.log_deviation.copy()}
+        views = {"log_deviation": own.log_deviation}
         for i, (weight, bias) in enumerate(layers):
-            state |= {f"layers.{i}.weight": weight.T.copy(), f"layers.{i}.bias": bias.copy()}
-        return state
+            views |= {f"layers.{i}.weight": weight.T, f"layers.{i}.bias": bias}
+        return views
 
 
 def orthogonal(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:

@@ -131,6 +131,21 @@ class PolicyFamily(ReparameterisedFamily):
         environment.close()
         return self.network(module, hyperparameter), metrics
 
+    def train_from(
+        self, start: Network, data: Data, hyperparameter: float, seed: int, share: float
+    ) -> tuple[Network, dict[str, float]]:
+        """As `train`, from another λ's policy, for `share` of the steps; see `pipeline.families.policies.ppo`."""
+        require_simulators()
+        from pipeline.families.policies.ppo import train_on
+
+        self.check_hyperparameter(hyperparameter)
+        module = self.build(hyperparameter)
+        module.load_state_dict(self.weights_of(start))
+        environment = self.environment(hyperparameter, self.settings.environments, seed)
+        metrics = train_on(environment, module, self.settings, seed, share)
+        environment.close()
+        return self.network(module, hyperparameter), metrics
+
     @property
     def noise_dimension(self) -> int:
         """A number an action."""

@@ -4,6 +4,8 @@ Algorithm and settings are stable-baselines3's PPO; its environments serve, its 
 more than the episodes, and an archive of them would have to be unpickled. Only the actor's state_dict is kept.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,6 +20,9 @@ from pipeline.families.policies.gaussian_policy import GaussianPolicy
 from pipeline.families.policies.rollout import Rollouts
 from pipeline.families.policies.settings import PolicySettings
 
+CRITIC_SHARE = 0.1
+"""As a part of the steps of a training from another network: those before it, in which the critic alone learns."""
+
 
 def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings, seed: int) -> dict[str, float]:
     """Train on the environments, and write the actor's weights into the module, whose initial weights have no effect.
@@ -25,23 +30,94 @@ def train(environment: VecEnv, module: GaussianPolicy, settings: PolicySettings,
     Returns the steps, and where episodes ended the mean reward and length of the last hundred. Raises FitError where a
     weight is not finite.
     """
-    monitored = VecMonitor(environment)
-    normalised = VecNormalize(monitored, gamma=settings.discount, clip_obs=np.inf) if settings.normalise else None
-    generator = np.random.default_rng(seed)
-    networks = ActorCritic(len(module.centre), settings.hidden, len(module.lower))
-    networks.initialise(generator)
-    optimiser = Adam(networks.parameters.vector, settings.learning_rate)
-    rollouts = Rollouts(normalised or monitored, networks, settings, generator)
-    while rollouts.steps < settings.steps:
-        improve(networks, optimiser, rollouts.collect(), settings.epochs, settings.batch_size, generator)
-        if not np.isfinite(networks.parameters.vector).all():
+    training = Training(environment, settings, seed)
+    training.improve(settings.steps)
+    return training.finish(module)
+
+
+def train_on(
+    environment: VecEnv, module: GaussianPolicy, settings: PolicySettings, seed: int, share: float
+) -> dict[str, float]:
+    """As `train`, from the module's own weights and for `share` of the steps; share 0 changes nothing.
+
+    The critic is not saved with a policy, and that of another reward would be wrong: in CRITIC_SHARE of these steps
+    before them it alone learns, while the actor plays as it is. What observations were standardised by goes on, too.
+    """
+    training = Training(environment, settings, seed, module)
+    steps = round(share * settings.steps)
+    training.learn_values(round(CRITIC_SHARE * steps))
+    training.improve(steps)
+    return training.finish(module)
+
+
+class Training:
+    """Actor and critic with their environments; the actor and its standardisation are those of `start`, if given."""
+
+    def __init__(
+        self, environment: VecEnv, settings: PolicySettings, seed: int, start: GaussianPolicy | None = None
+    ) -> None:
+        self.settings = settings
+        monitored = VecMonitor(environment)
+        self._normalised = (
+            VecNormalize(monitored, gamma=settings.discount, clip_obs=np.inf) if settings.normalise else None
+        )
+        self._generator = np.random.default_rng(seed)
+        box = environment.action_space.shape
+        assert environment.observation_space.shape is not None
+        assert box is not None
+        self.networks = ActorCritic(environment.observation_space.shape[0], settings.hidden, box[0])
+        self.networks.initialise(self._generator)
+        if start is not None:
+            self._start_from(start)
+        self._rollouts = Rollouts(self._normalised or monitored, self.networks, settings, self._generator)
+
+    def _start_from(self, start: GaussianPolicy) -> None:
+        state = {name: np.asarray(tensor.numpy(), np.float32) for name, tensor in start.state_dict().items()}
+        self.networks.load_actor(state)
+        if self._normalised is not None:
+            go_on(self._normalised, state, self.settings.steps)
+
+    def improve(self, steps: int) -> None:
+        """Whole rollouts of at least `steps`, with steps of a fresh Adam after each; FitError as `train`."""
+        optimiser = Adam(self.networks.parameters.vector, self.settings.learning_rate)
+        last = self._rollouts.steps + steps
+        while self._rollouts.steps < last:
+            self._improve(optimiser)
+
+    def learn_values(self, steps: int) -> None:
+        """As `improve`, but the actor is put back after every rollout: both share no weight, so the critic learns."""
+        optimiser = Adam(self.networks.parameters.vector, self.settings.learning_rate)
+        last = self._rollouts.steps + steps
+        actor = self.networks.actor_state()
+        while self._rollouts.steps < last:
+            self._improve(optimiser)
+            self.networks.load_actor(actor)
+
+    def _improve(self, optimiser: Adam) -> None:
+        settings = self.settings
+        batch = self._rollouts.collect()
+        improve(self.networks, optimiser, batch, settings.epochs, settings.batch_size, self._generator)
+        if not np.isfinite(self.networks.parameters.vector).all():
             raise FitError("a weight of the policy is not finite; lower train.learning_rate")
-    state = networks.actor_state() | ({} if normalised is None else standardisation(normalised))
-    tensors = {name: torch.from_numpy(array) for name, array in state.items()}
-    module.load_state_dict(module.state_dict() | tensors)
-    names = {"episode_reward": "r", "episode_length": "l"} if rollouts.episodes else {}
-    ended = {name: float(np.mean([episode[key] for episode in rollouts.episodes])) for name, key in names.items()}
-    return {"steps": float(rollouts.steps)} | ended
+
+    def finish(self, module: GaussianPolicy) -> dict[str, float]:
+        """Write the actor and its standardisation into the module; returns what `train` returns."""
+        state = self.networks.actor_state() | ({} if self._normalised is None else standardisation(self._normalised))
+        tensors = {name: torch.from_numpy(array) for name, array in state.items()}
+        module.load_state_dict(module.state_dict() | tensors)
+        episodes = self._rollouts.episodes
+        names = {"episode_reward": "r", "episode_length": "l"} if episodes else {}
+        ended = {name: float(np.mean([episode[key] for episode in episodes])) for name, key in names.items()}
+        return {"steps": float(self._rollouts.steps)} | ended
+
+
+def go_on(environment: VecNormalize, state: Mapping[str, NDArray[np.float32]], seen: int) -> None:
+    """Let running statistics of observations go on from a GaussianPolicy's centre and scale, as of `seen` rows."""
+    statistics = environment.obs_rms
+    assert not isinstance(statistics, dict)
+    statistics.mean = state["centre"].astype(np.float64)
+    statistics.var = np.square(state["scale"].astype(np.float64)) - environment.epsilon
+    statistics.count = seen
 
 
 def standardisation(environment: VecNormalize) -> dict[str, NDArray[np.float32]]:

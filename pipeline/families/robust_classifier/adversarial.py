@@ -7,6 +7,8 @@ units are smooth, because the attack follows gradients, which jump where ReLUs b
 networks of neighbouring ε resemble each other more.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -61,16 +63,24 @@ Labelled = tuple[NDArray[np.float32], NDArray[np.int64]]
 
 
 def train(
-    train_set: Labelled, test_set: Labelled, strength: float, settings: RobustSettings, seed: int
+    train_set: Labelled,
+    test_set: Labelled,
+    strength: float,
+    settings: RobustSettings,
+    seed: int,
+    start: Mapping[str, Tensor] | None = None,
 ) -> tuple[Classifier, dict[str, float]]:
     """Train on attacked images, with Adam and a learning rate that falls to zero along a cosine.
 
+    start: weights of a Classifier to begin with, instead of drawn ones; the batches are the same.
     Returns the module, its loss over the last tenth of training, and the shares of the test set that it classifies
     correctly, unattacked and attacked at ATTACKED_AT. Raises FitError where the loss is not finite.
     """
     generator = torch.Generator().manual_seed(seed)
     module = Classifier(settings)
     initialise(module.layers, generator)
+    if start is not None:
+        module.load_state_dict(start)
     images, digit = map(torch.tensor, train_set)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)

@@ -21,7 +21,7 @@ from pipeline.families.robust_classifier.settings import RobustSettings
 from pipeline.families.torch_family import DeterministicFamily
 
 if TYPE_CHECKING:
-    from pipeline.families.robust_classifier.adversarial import Classifier
+    from pipeline.families.robust_classifier.adversarial import Classifier, Labelled
 
 TEST_IMAGES = 597
 """Number of images that are never trained on, of 1,797."""
@@ -78,9 +78,18 @@ class RobustClassifier(DeterministicFamily):
         from pipeline.families.robust_classifier.adversarial import train
 
         self.check_hyperparameter(hyperparameter)
-        images, digit = data.arrays["images"], data.arrays["digit"]
-        known, unknown = ((images[part], digit[part]) for part in (_part("fit"), _part("score")))
-        module, metrics = train(known, unknown, hyperparameter, self.settings, seed)
+        module, metrics = train(*_halves(data), hyperparameter, self.settings, seed)
+        return self.network(module, hyperparameter), metrics
+
+    def train_from(
+        self, start: Network, data: Data, hyperparameter: float, seed: int, share: float
+    ) -> tuple[Network, dict[str, float]]:
+        """As `train`, from another ε's weights, for `share` of the iterations, but one at least."""
+        from pipeline.families.robust_classifier.adversarial import train
+
+        self.check_hyperparameter(hyperparameter)
+        shorter = self.settings.model_copy(update={"iterations": max(1, round(share * self.settings.iterations))})
+        module, metrics = train(*_halves(data), hyperparameter, shorter, seed, self.weights_of(start))
         return self.network(module, hyperparameter), metrics
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
@@ -112,6 +121,13 @@ class RobustClassifier(DeterministicFamily):
         from scipy.special import softmax
 
         return np.asarray(softmax(np.asarray(outputs, np.float64), axis=1))
+
+
+def _halves(data: Data) -> tuple["Labelled", "Labelled"]:
+    """Images and classes that are trained on, and those of the test."""
+    images, digit = data.arrays["images"], data.arrays["digit"]
+    fit, score = ((images[part], digit[part]) for part in (_part("fit"), _part("score")))
+    return fit, score
 
 
 def _part(split: Split) -> slice:

@@ -150,7 +150,9 @@ def test_settings_that_do_not_fit_are_refused(settings, message):
         make_family("cancer_therapy", settings)
 
 
-@pytest.mark.parametrize("name", ["cancer", "cancer_hinge", "cancer_small", "cancer_hinge_small"])
+@pytest.mark.parametrize(
+    "name", ["cancer", "cancer_hinge", "cancer_warm", "cancer_small", "cancer_hinge_small", "cancer_warm_small"]
+)
 def test_presets_are_sweeps_of_this_family(name):
     config = load_config(CHECKOUT / "sweeps" / f"{name}.yaml")
     family = make_family(config.network, config.train.family_settings)

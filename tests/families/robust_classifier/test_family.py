@@ -43,6 +43,17 @@ def test_episodes_of_a_seed_are_test_images_each_once(tmp_path):
     np.testing.assert_array_equal(found, known)
 
 
+def test_training_on_begins_at_the_weights_of_the_start(tmp_path):
+    # The first step of Adam moves no weight by more than the learning rate (Kingma and Ba 2015, section 2.1).
+    data, family = digits(tmp_path), RobustClassifier(SMALL)
+    start, _ = family.train(data, 0.0, 0)
+    network, _ = family.train_from(start, data, 0.5, 0, 1 / 20)
+    pairs = zip(network.module.parameters(), start.module.parameters(), strict=True)
+    moved = [float((after - before).abs().max()) for after, before in pairs]
+    assert 0 < max(moved) < 1.001 * SMALL.learning_rate
+    assert network.hyperparameter == 0.5
+
+
 def test_features_are_probabilities():
     logits, shift = np.log([[1, 2, 3, 4, 0.5, 0.5, 1, 1, 1, 1], [1] * 10]), np.array([[7.0], [-3.0]])
     features = RobustClassifier(SMALL).features(logits + shift, np.zeros((2, 64)), Data())
