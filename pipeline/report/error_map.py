@@ -110,15 +110,16 @@ def _circles(ax: "Axes", shown: Shown, pair: tuple[int, int]) -> None:
     for value, figure in shown.figures.items():
         found.setdefault(tuple(numbers(value)[p] for p in pair), []).append(figure)
     means = [float(np.mean(figures)) for figures in found.values()]
+    across, up = np.array(list(found)).T
     ax.scatter(
-        *np.array(list(found)).T, c=means, cmap=shown.colours, norm=shown.norm, s=150, edgecolors=INK, lw=0.8, zorder=4,
+        across, up, c=means, cmap=shown.colours, norm=shown.norm, s=150, edgecolors=INK, lw=0.8, zorder=4,
         label="held-out λ",
     )  # fmt: skip
     if len(found) > NAMED:
         return
-    for at, mean in zip(found, means, strict=True):
+    for x, y, mean in zip(across, up, means, strict=True):
         ax.annotate(
-            number(float(f"{mean:.2g}")), at, xytext=(0, 8), textcoords="offset points", fontsize="small", zorder=5,
+            number(float(f"{mean:.2g}")), (x, y), xytext=(0, 8), textcoords="offset points", fontsize="small", zorder=5,
             ha="center", path_effects=[withStroke(linewidth=2.5, foreground="white")],
         )  # fmt: skip
 
@@ -154,7 +155,7 @@ def _caption(plane: Plane, evaluation: Evaluation, columns: int) -> str:
     if best and columns > 1:
         known = by_name()
         names = sorted(set(best), key=best.count, reverse=True)
-        wins = "; ".join(f"{known[name].label} (at {best.count(name)} λ)" for name in names)
+        wins = "; ".join(f"{known[name].label_for(len(plane.columns))} (at {best.count(name)} λ)" for name in names)
         text += (
             " Beside it: that error over the best baseline's at the same λ; blue, below 1, is where the surrogate is "
             f"better. The best baseline: {wins}."

@@ -116,8 +116,9 @@ def _drawn(plane: Plane, comparison: Comparison, pairs: Sequence[Pair]) -> tuple
 def _cloud(ax: "Axes", pair: Pair) -> None:
     around = np.concatenate(pair.corners)
     ax.scatter(around[:, 0], around[:, 1], c=PALE, s=7, alpha=0.35, lw=0, label="anchors around it")
-    ax.scatter(*pair.answer.outputs[:, :2].T, c=BLUE, s=16, alpha=0.7, lw=0, label="surrogate")
-    ax.scatter(*pair.truth.outputs[:, :2].T, c=INK, s=14, lw=0.7, marker="x", label="truth")
+    ours, truth = pair.answer.outputs, pair.truth.outputs
+    ax.scatter(ours[:, 0], ours[:, 1], c=BLUE, s=16, alpha=0.7, lw=0, label="surrogate")
+    ax.scatter(truth[:, 0], truth[:, 1], c=INK, s=14, lw=0.7, marker="x", label="truth")
 
 
 def _one_output(ax: "Axes", pair: Pair) -> None:

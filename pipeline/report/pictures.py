@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.values import numbers
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.scores import SURROGATE, Evaluation
@@ -60,6 +61,7 @@ def _fit(surrogate: "Surrogate", folder: Path) -> list[Picture]:
 def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> Picture:
     """The error of all methods against λ, and beside it the spread, where a collapse would show."""
     schema, values = score.schema, evaluation.hyperparameters
+    places = [place for value in values for place in numbers(value)]
     units = schema.outputs[0].units
     with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
         known = by_name()
@@ -67,11 +69,11 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
             method, scores = known[name], [evaluation.at(name, value) for value in values]
             line: dict[str, Any] = {"c": method.colour, "marker": method.marker, "label": method.label}
             line |= {"ls": "-", "lw": 1.2, "zorder": 3, **method.style}
-            _per_interval(errors, surrogate.anchors, values, [s.error for s in scores], line)
-            _per_interval(spreads, surrogate.anchors, values, [s.spread for s in scores], line)
+            _per_interval(errors, surrogate.anchors, places, [s.error for s in scores], line)
+            _per_interval(spreads, surrogate.anchors, places, [s.spread for s in scores], line)
         truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
         line = {"c": INK, "marker": "x", "ls": ":", "lw": 1.2, "zorder": 5, "label": "truth"}
-        _per_interval(spreads, surrogate.anchors, values, truth, line)
+        _per_interval(spreads, surrogate.anchors, places, truth, line)
         found = [s.error for s in evaluation.held_out]
         logarithmic = min(found) > 0
         if logarithmic:

@@ -15,7 +15,8 @@ from pipeline.data.mesh import Value
 from pipeline.data.schema import Column
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.comparison import Sample
-from pipeline.evaluation.served import SAMPLE, served_by
+from pipeline.evaluation.places import nearest
+from pipeline.evaluation.served import SAMPLE, ask, served_by
 from pipeline.report.panels import Panel
 from pipeline.report.style import INK, PALE, label
 from pipeline.shapes import FloatArray
@@ -74,10 +75,10 @@ class Plane:
         return tuple(self.anchors[corner] for corner in mesh.corners(int(cell)))
 
     def answer(self, panel: Panel, point: Point) -> Sample:
-        """The surrogate's sample of a panel at λ, as it is served: of rows at a corner of λ's cell, or at those."""
-        source = self.corners(point)[0]
-        start = panel.sample(self.score, source)
-        return Sample(self.moved(start, source, [point])[:, 0], start.conditions)
+        """The surrogate's sample of a panel at λ, as it is scored: asked for the rows of the nearest anchor."""
+        source = nearest(self.surrogate.mesh, point)
+        start = panel.sample(self.score, self.anchors[source])
+        return ask(self.surrogate, served_by(self.surrogate, self.score), start, source, point, 0)
 
     def moved(self, start: Sample, source: Point, points: Sequence[Point]) -> FloatArray:
         """The surrogate's outputs (n, M, D) at M λ, for the conditions (n, C) of rows at the anchor `source`.

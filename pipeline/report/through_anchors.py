@@ -147,7 +147,7 @@ def _caption(plane: Plane, comparison: Comparison) -> str:
     )
     if comparison.kind == "matched":
         what = (
-            "Curves are the surrogate's outputs in one context; they should pass every square, an anchor's own network, "
+            "Curves are the surrogate's outputs in one context; they should pass every square, the anchors' networks, "
             "and the black crosses, networks trained at held-out values."
         )
     elif plane.sampled:
