@@ -42,9 +42,9 @@ COMPARISONS = {
 
 
 SERVED = {
-    "sample": "The surrogate is queried as it is served, by its method sample: between outputs of both anchors around "
-    "the value, at the condition.",
-    "transport": "The surrogate has no networks and does not know these conditions, so it moves the left anchor's "
+    "sample": "The surrogate is queried as it is served, by its method sample: between outputs of {around} around the "
+    "value, at the condition.",
+    "transport": "The surrogate has no networks and does not know these conditions, so it moves the {start} anchor's "
     "samples, by its method transport.",
 }
 
@@ -92,12 +92,18 @@ def render(
         units=units,
         named=list(named) or names,
         comparison=COMPARISONS[evaluation.comparison],
-        served=SERVED[evaluation.served],
+        served=_served(evaluation),
         distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
         best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
         best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
         pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
     )
+
+
+def _served(evaluation: Evaluation) -> str:
+    several = len(evaluation.names) > 1
+    around, start = ("the anchors", "nearest") if several else ("both anchors", "left")
+    return SERVED[evaluation.served].format(around=around, start=start)
 
 
 def _competitors(evaluation: Evaluation) -> list[str]:

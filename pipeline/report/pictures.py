@@ -102,7 +102,7 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     columns = min(3, len(recorded))
     rows = -(-len(recorded) // columns)
     height = 2.8
-    if surrogate.schema.further_hyperparameters:
+    if surrogate.schema.further_hyperparameters and set(recorded) & BY_INTERVAL:
         height = max(height, 1 + 0.2 * len(surrogate.mesh.edges))
     with drawing(folder / "fit.png", rows, columns, width=min(4.6, 9.2 / columns), height=height) as (_, axes):
         for ax, (name, values) in zip(axes.flat, recorded.items(), strict=False):
