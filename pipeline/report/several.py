@@ -9,6 +9,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.report.error_map import draw_error_map
+from pipeline.report.image_lines import draw_image_lines
 from pipeline.report.multiples import draw_multiples
 from pipeline.report.panels import Panel, representative
 from pipeline.report.plane import Plane
@@ -27,10 +28,13 @@ def draw_several(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation,
     plane, comparison = Plane(surrogate, score), Comparison.of(score, deterministic=surrogate.deterministic)
     panels = choose_conditions(score, comparison, evaluation)
     pictures = []
+    median = panels[(len(panels) - 1) // 2]
     if evaluation.held_out:
         pictures.append(draw_error_map(plane, evaluation, folder))
-        pictures.append(draw_multiples(plane, panels[(len(panels) - 1) // 2], comparison, evaluation, folder))
-    if score.schema.picture != "image":  # a pixel against λ says nothing
+        pictures.append(draw_multiples(plane, median, comparison, evaluation, folder))
+    if score.schema.picture == "image":  # a pixel against λ says nothing
+        pictures.append(draw_image_lines(plane, median, comparison, folder))
+    else:
         pictures.append(draw_through_anchors(plane, panels, comparison, folder))
     return pictures
 

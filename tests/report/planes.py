@@ -115,3 +115,8 @@ def watched(monkeypatch, *modules):
     for module in modules:
         monkeypatch.setattr(module, "drawing", drawing)
     return figures
+
+
+def squares(ax):
+    """The points of every line of squares."""
+    return [np.column_stack(line.get_data()) for line in ax.lines if line.get_marker() == "s"]

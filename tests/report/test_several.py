@@ -1,135 +1,17 @@
-"""Pictures of several hyperparameters: what is drawn where."""
+"""Small multiples and curves over several hyperparameters: what is drawn where."""
 
 import numpy as np
 import pytest
-from matplotlib.collections import PathCollection
-from matplotlib.colors import to_rgba
-from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 
 from pipeline.evaluation.comparison import Comparison
-from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.scores import SURROGATE
-from pipeline.report import error_map, multiples, through_anchors
-from pipeline.report.error_map import Shown, best_baselines
+from pipeline.report.image_lines import strip
 from pipeline.report.lines import lines_of
 from pipeline.report.multiples import arrangement
 from pipeline.report.panels import Panel
-from pipeline.report.pictures import draw_pictures
 from pipeline.report.plane import Plane, lattice
 from pipeline.report.through_anchors import Followed
-from tests.report.planes import GRID, HELD_OUT, SCATTERED, VELOCITY, Drift, schema_of, score_of, watched
-
-
-@pytest.fixture(scope="module")
-def draw(tmp_path_factory):
-    """Draw all pictures of a drift, once each: its evaluation, the pictures, and (figure, axes) by file name."""
-    known: list[tuple[Drift, tuple]] = []
-
-    def drawn(surrogate, score=None):
-        for other, result in known:
-            if score is None and other == surrogate:
-                return result
-        folder, given = tmp_path_factory.mktemp("pictures"), score or score_of(surrogate)
-        evaluation = evaluate(surrogate, given)
-        with pytest.MonkeyPatch.context() as patch:
-            figures = watched(patch, error_map, multiples, through_anchors)
-            pictures = draw_pictures(surrogate, given, evaluation, folder)
-        assert {p.file for p in pictures} == {path.name for path in folder.iterdir()}
-        if score is None:
-            known.append((surrogate, (evaluation, pictures, figures)))
-        return evaluation, pictures, figures
-
-    return drawn
-
-
-def squares(ax):
-    """The points of every line of squares."""
-    return [np.column_stack(line.get_data()) for line in ax.lines if line.get_marker() == "s"]
-
-
-def circles(ax):
-    (found,) = [c for c in ax.collections if isinstance(c, PathCollection)]
-    return found
-
-
-def by_place(ax):
-    """The figures of the circles of a map by their λ."""
-    return dict(zip(map(tuple, circles(ax).get_offsets().tolist()), circles(ax).get_array().tolist(), strict=True))
-
-
-def test_the_error_map_has_anchors_edges_and_errors_in_their_places(draw):
-    evaluation, _, figures = draw(Drift(miss=0.5))
-    figure, ((errors, ratios, spreads),) = figures["errors.png"]
-    (anchors,) = squares(errors)
-    assert {tuple(row) for row in anchors.tolist()} == set(GRID)
-    edges = [line for line in errors.lines if line.get_marker() == "None"]
-    assert len(edges) == 7
-    assert all(sum(np.ptp(line.get_xydata(), axis=0) > 0) == 1 for line in edges)
-    assert by_place(errors) == evaluation.surrogate
-    best = best_baselines(evaluation)
-    assert by_place(ratios) == pytest.approx(
-        {v: evaluation.at(SURROGATE, v).error / evaluation.at(best[v], v).error for v in HELD_OUT}
-    )
-    at = {v: evaluation.at(SURROGATE, v) for v in HELD_OUT}
-    assert by_place(spreads) == pytest.approx({v: s.spread / s.truth_spread for v, s in at.items()})
-    assert (errors.get_xlabel(), errors.get_ylabel()) == ("turn [K]", "radius")
-    assert figure.axes[3].get_xlabel() == "W₂² [m²]"
-
-
-def test_circles_have_their_colours_and_their_numbers():
-    ax = Figure().subplots()
-    shown = Shown("", "", {(0.25, 1.0): 1.0, (0.75, 1.0): 3.0}, "viridis_r", error_map._error_norm([1.0, 3.0]))
-    error_map._circles(ax, shown, (0, 1))
-    ax.figure.draw_without_rendering()
-    colours = circles(ax).get_facecolors()
-    assert tuple(colours[1]) == pytest.approx(shown.mappable.to_rgba(3.0))
-    assert tuple(colours[0]) != pytest.approx(tuple(colours[1]))
-    assert {(t.get_text(), t.xy) for t in ax.texts if isinstance(t, Annotation)} == {("1", (0.25, 1.0)), ("3", (0.75, 1.0))}
-
-
-def test_many_circles_have_no_numbers():
-    ax = Figure().subplots()
-    figures = {(float(i), 0.0): 1.0 for i in range(error_map.NAMED + 1)}
-    error_map._circles(ax, Shown("", "", figures, "viridis_r", error_map._error_norm([1.0])), (0, 1))
-    assert not ax.texts
-
-
-def test_a_projection_shows_means():
-    ax = Figure().subplots()
-    figures = {(0.0, 0.5, 0.2): 1.0, (0.0, 0.5, 0.8): 3.0, (0.0, 0.1, 0.8): 5.0}
-    error_map._circles(ax, Shown("", "", figures, "viridis_r", error_map._error_norm([1.0, 5.0])), (0, 1))
-    assert by_place(ax) == {(0.0, 0.5): 2.0, (0.0, 0.1): 5.0}
-
-
-def test_ratios_beyond_the_scale_leave_the_others_their_colours():
-    wide = error_map._ratios("", "", {(0.0, 0.0): 500.0, (1.0, 0.0): 1.0})
-    assert wide.norm(1.0) == pytest.approx(0.5)
-    assert (wide.norm.vmin, wide.norm.vmax) == pytest.approx((0.1, 10.0))
-    narrow = error_map._ratios("", "", {(0.0, 0.0): 1.01})
-    assert (narrow.norm.vmin, narrow.norm.vmax) == pytest.approx((0.5, 2.0))
-
-
-def test_scattered_anchors_are_joined_by_their_triangulation(draw):
-    surrogate = Drift(SCATTERED, miss=0.5)
-    _, pictures, figures = draw(surrogate)
-    ax = figures["errors.png"][1][0, 0]
-    drawn = {tuple(sorted(map(tuple, line.get_xydata().tolist()))) for line in ax.lines if line.get_marker() == "None"}
-    assert drawn == {tuple(sorted((SCATTERED[a], SCATTERED[b]))) for a, b in surrogate.mesh.edges}
-    assert "lines pass the middle one" in pictures[-1].caption
-
-
-def test_three_hyperparameters_have_a_map_a_pair(draw):
-    vertices = tuple((a, b, c) for a in (0.0, 1.0) for b in (0.0, 2.0) for c in (0.001, 0.1))
-    surrogate = Drift(vertices, schema_of(3), miss=0.5, clock_base="linear, linear, log")
-    _, _, figures = draw(surrogate, score_of(surrogate, [(0.5, 1.0, 0.01), (0.5, 1.0, 0.02), (0.25, 0.5, 0.05)]))
-    axes = figures["errors.png"][1]
-    assert [(row[0].get_xlabel(), row[0].get_ylabel()) for row in axes] == [
-        ("turn [K]", "radius"), ("turn [K]", "rate"), ("radius", "rate")
-    ]  # fmt: skip
-    assert [len(by_place(row[0])) for row in axes] == [2, 3, 3]
-    assert [row[0].get_yscale() for row in axes] == ["linear", "log", "log"]
-    assert figures["curves.png"][1].shape == (2, 3)
+from tests.report.planes import GRID, HELD_OUT, SCATTERED, VELOCITY, Drift, schema_of, score_of, squares
 
 
 def test_panels_stand_as_in_the_plane(draw):
@@ -272,13 +154,30 @@ def test_one_output_is_shown_by_its_distribution(draw):
     assert figures["curves.png"][1].shape == (2, 2)
 
 
-def test_images_are_pairs_and_have_no_curves(draw):
+def test_images_are_pairs_and_strips(draw):
     _, pictures, figures = draw(Drift(GRID, schema_of(2, 1, picture="image"), miss=0.5))
-    assert [p.file for p in pictures] == ["errors.png", "movement.png"]
+    assert [p.file for p in pictures] == ["errors.png", "movement.png", "curves.png"]
     figure, axes = figures["movement.png"]
     assert [text.get_text() for text in axes[-1, 0].get_xticklabels()] == ["truth", "surrogate"]
     assert all(np.asarray(ax.images[0].get_array()).shape == (1, 3) for ax in axes.flat)
     assert figure.get_suptitle().startswith("t-0 = ")
+    strips = figures["curves.png"][1][:, 0]
+    assert [ax.get_title() for ax in strips] == [
+        "along turn, radius=0", "along turn, radius=2", "along radius, turn=0", "along radius, turn=1"
+    ]  # fmt: skip
+    names = [text.get_text().split("\n") for text in strips[0].get_xticklabels()]
+    assert names == [["0", "anchor"], ["0.25"], ["0.5", "anchor"], ["0.75"], ["1", "anchor"]]
+
+
+def test_a_strip_has_the_anchors_own_images_below_the_surrogates():
+    surrogate = Drift(GRID, schema_of(2, 1, picture="image"))
+    score = score_of(surrogate)
+    line = lines_of(Plane(surrogate, score), 0)[0]
+    values, (ours, own) = strip(Followed.of(line, Panel("", np.zeros(1)), Comparison.of(score, deterministic=False)))
+    np.testing.assert_allclose(values, [0, 0.25, 0.5, 0.75, 1], atol=1e-4)
+    assert np.isnan(own[:, 0]).tolist() == [False, True, False, True, False]
+    np.testing.assert_allclose(ours[::2], own[::2], atol=1e-3)
+    np.testing.assert_allclose(np.diff(ours[:, 0]), VELOCITY[0, 0] / 4, atol=1e-3)
 
 
 def test_moved_samples_start_at_the_anchors(draw):
@@ -296,9 +195,3 @@ def test_without_held_out_values_only_curves_are_drawn(draw):
     surrogate = Drift()
     _, pictures, _ = draw(surrogate, score_of(surrogate, ()))
     assert [p.file for p in pictures] == ["curves.png"]
-
-
-def test_lines_have_colours_of_their_own():
-    first, second = (through_anchors.shades(p, 3) for p in (0, 1))
-    assert len({tuple(colour) for colour in (*first, *second)}) == 6
-    assert all(to_rgba(colour) for colour in map(tuple, first))
