@@ -90,7 +90,7 @@ def test_the_table_has_methods_by_values_in_words(page):
     table = unescape(html[html.index("<table>") : html.index("</table>")])
     heads = re.findall(r"<th(?: [^>]*)?>(.*?)</th>", table)
     assert heads == ["turn, radius", *(by_name()[m].label_for(2) for m in evaluation.methods)]
-    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("<tr>")]
+    rows = [re.findall(r"<td[^>]*>(.*?)</td>", row) for row in table.split("</tr>")]
     for value, words in zip(HELD_OUT, ("turn=0.25,radius=0.5", "turn=0.75,radius=0.5"), strict=True):
         assert [words, *(figure_text(evaluation.at(m, value).error) for m in evaluation.methods)] in rows
 
