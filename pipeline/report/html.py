@@ -1,22 +1,26 @@
 """The report: one self-contained HTML file, with its pictures as PNGs in a folder beside it."""
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words, numbers
+from pipeline.evaluation.compared import Row
 from pipeline.evaluation.distances import distances_of
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2
-from pipeline.evaluation.judgement import Judgement
+from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
 from pipeline.evaluation.scores import Evaluation
 from pipeline.report.pictures import draw_pictures
-from pipeline.report.style import Picture, figure_text, number
+from pipeline.report.style import Picture, figure_text, label, number
 from pipeline.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
@@ -38,9 +42,9 @@ COMPARISONS = {
 
 
 SERVED = {
-    "sample": "The surrogate is queried as it is served, by its method sample: between outputs of both anchors around "
-    "the value, at the condition.",
-    "transport": "The surrogate has no networks and does not know these conditions, so it moves the left anchor's "
+    "sample": "The surrogate is queried as it is served, by its method sample: between outputs of {around} around the "
+    "value, at the condition.",
+    "transport": "The surrogate has no networks and does not know these conditions, so it moves the {start} anchor's "
     "samples, by its method transport.",
 }
 
@@ -50,13 +54,19 @@ def write_report(folder: Path, surrogate: "Surrogate", score: Harvest, judgement
     with atomic_folder(folder) as temporary:
         (temporary / PICTURES).mkdir()
         pictures = draw_pictures(surrogate, score, judgement.evaluation, temporary / PICTURES)
-        html = render(judgement, pictures, temporary / PICTURES, score.schema.outputs[0].units)
+        columns = score.schema.hyperparameters
+        html = render(judgement, pictures, temporary / PICTURES, score.schema.outputs[0].units, map(label, columns))
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
 
-def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, units: str = "") -> str:
-    """The HTML text; the pictures' PNGs are read from `folder`, and `units` are the outputs'."""
+def render(
+    judgement: Judgement, pictures: Sequence[Picture], folder: Path, units: str = "", named: Iterable[str] = ()
+) -> str:
+    """The HTML text; the pictures' PNGs are read from `folder`.
+
+    units are the outputs'; named: the hyperparameters with theirs, else their names alone.
+    """
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=True,
@@ -64,20 +74,25 @@ def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, unit
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    evaluation, names = judgement.evaluation, judgement.facts.names
     environment.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
-    evaluation = judgement.evaluation
+    environment.filters |= {"by_heading": _by_heading}
+    environment.filters |= {"label": lambda method: by_name()[method].label_for(len(names))}
+    environment.filters |= {"words": lambda value: in_words(value, names) if len(names) > 1 else number(value)}
     return environment.get_template(TEMPLATE).render(
         evaluation=evaluation,
         decision=judgement.decision,
         facts=judgement.facts,
-        methods=by_name(),
         task=judgement.task,
+        several=len(judgement.facts.names) > 1,
+        grid=_grid(judgement.facts),
         feature_names=(FEATURE_W2, FEATURE_MMD),
         floor=FLOOR.name,
         best_anchor=BEST_ANCHOR,
         units=units,
+        named=list(named) or names,
         comparison=COMPARISONS[evaluation.comparison],
-        served=SERVED[evaluation.served],
+        served=_served(evaluation),
         distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
         best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
         best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
@@ -85,13 +100,33 @@ def render(judgement: Judgement, pictures: Sequence[Picture], folder: Path, unit
     )
 
 
+def _served(evaluation: Evaluation) -> str:
+    several = len(evaluation.names) > 1
+    around, start = ("the anchors", "nearest") if several else ("both anchors", "left")
+    return SERVED[evaluation.served].format(around=around, start=start)
+
+
 def _competitors(evaluation: Evaluation) -> list[str]:
     known = by_name()
     return [method for method in evaluation.methods if known[method].role != "reference"]
 
 
-def _best(evaluation: Evaluation, value: float) -> str:
+def _best(evaluation: Evaluation, value: Value) -> str:
     return min(_competitors(evaluation), key=lambda method: evaluation.at(method, value).error)
+
+
+def _by_heading(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Candidates by what they are candidates for: with several hyperparameters each has its clocks."""
+    return {
+        heading: [row for row in rows if row.heading == heading] for heading in dict.fromkeys(r.heading for r in rows)
+    }
+
+
+def _grid(facts: Facts) -> tuple[list[float], ...] | None:
+    """The values of every hyperparameter of which the anchors are all combinations; None for scattered anchors."""
+    points = [numbers(anchor) for anchor in facts.anchors]
+    values = tuple(sorted(set(column)) for column in zip(*points, strict=True))
+    return values if prod(map(len, values)) == len(points) else None
 
 
 def _interval(error: float | None) -> str:

@@ -42,7 +42,7 @@ class Followed:
         start = panel.sample(score, values[0])
         moved = _moved(surrogate, score, start, values)
         truth = tuple(panel.sample(score, value) for value in values)
-        partner = [_partner(comparison, Sample(moved[:, m], start.conditions), t) for m, t in enumerate(truth)]
+        partner = [partner_rows(comparison, Sample(moved[:, m], start.conditions), t) for m, t in enumerate(truth)]
         return cls(moved, truth, np.stack(partner, axis=1))
 
     @property
@@ -66,8 +66,8 @@ def draw_images(
     """
     followed = [Followed.of(surrogate, score, panel, comparison) for panel in panels]
     rows = [np.stack([f.moved[f.median_draw], f.partners[f.median_draw]]) for f in followed]
-    bounds = _bounds(score, rows)
-    _strips(folder / "movement.png", surrogate, score, panels, rows, bounds)
+    limits = bounds(score, rows)
+    _strips(folder / "movement.png", surrogate, score, panels, rows, limits)
     name = score.schema.hyperparameter.name
     pictures = [
         Picture(
@@ -116,14 +116,14 @@ def _strips(
     score: Harvest,
     panels: list[Panel],
     rows: list[NDArray[np.floating]],
-    bounds: tuple[float, float],
+    limits: tuple[float, float],
 ) -> None:
     columns = 1 if len(panels) == 1 else 2
     values = score.hyperparameter.tolist()
     width = max(3.0, 0.5 * len(values) + 0.9)
     with drawing(path, -(-len(panels) // columns), columns, width=width, height=1.75) as (_, axes):
         for ax, panel, images in zip(axes.flat, panels, rows, strict=False):
-            ax.imshow(mosaic(images), cmap="Greys", vmin=bounds[0], vmax=bounds[1], interpolation="nearest")
+            ax.imshow(mosaic(images), cmap="Greys", vmin=limits[0], vmax=limits[1], interpolation="nearest")
             ax.set_title(panel.title, fontsize="small")
             _label(ax, surrogate, score, math.isqrt(images.shape[-1]))
         for ax in axes.flat[len(panels) - columns : len(panels)]:
@@ -143,7 +143,7 @@ def _label(ax: "Axes", surrogate: "Surrogate", score: Harvest, side: int) -> Non
     ax.spines[:].set_visible(False)
 
 
-def _partner(comparison: Comparison, sample: Sample, truth: Sample) -> NDArray[np.intp]:
+def partner_rows(comparison: Comparison, sample: Sample, truth: Sample) -> NDArray[np.intp]:
     """For every row of the sample (n,) the row of the truth that the coupling gives most of its weight to."""
     coupling = comparison.coupling(sample, truth)
     order = np.argsort(coupling.weight, kind="stable")  # of a row's pairs, the heaviest is written last
@@ -152,7 +152,7 @@ def _partner(comparison: Comparison, sample: Sample, truth: Sample) -> NDArray[n
     return partner
 
 
-def _bounds(score: Harvest, rows: list[NDArray[np.floating]]) -> tuple[float, float]:
+def bounds(score: Harvest, rows: list[NDArray[np.floating]]) -> tuple[float, float]:
     """White and black: the outputs' bounds where they have common ones, else the range of what is shown."""
     lower, upper = ({getattr(c, side) for c in score.schema.outputs} for side in ("lower", "upper"))
     shown = np.concatenate([r.reshape(-1) for r in rows])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
 from pipeline.evaluation.comparison import Comparison, Sample, match_rows
 from pipeline.evaluation.served import TRANSPORT, ask, just_below, served_by
 from pipeline.report.style import describe, number, spaced
@@ -24,6 +25,8 @@ MOST_POINTS = 150
 """Points of one cloud: more hide each other."""
 MOST_DRAWN = 13
 """Values of λ in an interval at which draws are made: each one queries networks, and some sample slowly."""
+_PICKS = {"a small error": 0.1, "the median error": 0.5, "a large error": 0.9}
+"""Contexts that are representative, and their shares of the ranks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +36,9 @@ class Panel:
     title: str
     condition: FloatArray | None
 
-    def sample(self, harvest: Harvest, value: float) -> Sample:
+    def sample(self, harvest: Harvest, value: Value) -> Sample:
         """The harvest's rows at λ = value that belong to this panel, evenly thinned."""
-        k = harvest.hyperparameter.tolist().index(value)
+        k = harvest.values.index(value)
         y, x = harvest.outputs[k], harvest.conditions[k]
         rows = np.arange(len(x)) if self.condition is None else np.flatnonzero((x == self.condition).all(axis=1))
         rows = rows[spaced(len(rows), MOST_POINTS)]
@@ -67,18 +70,18 @@ def choose_panels(surrogate: "Surrogate", score: Harvest, comparison: Comparison
     if len(score.hyperparameter) == len(surrogate.anchors):
         return [Panel(f"context {r + 1}", score.conditions[0][r]) for r in spaced(len(score.conditions[0]), 3)]
     errors = _context_errors(surrogate, score)
-    order = np.argsort(errors)
     units = score.schema.outputs[0].units
     squared = f" {units}²" if units else ""
-    picks = {"small error": 0.1, "median error": 0.5, "large error": 0.9}
-    rows = {name: order[int(part * (len(order) - 1))] for name, part in picks.items()}
     return [
-        Panel(
-            f"context with a {name}".replace("a median", "the median") + f": MSE {number(errors[r])}{squared}",
-            score.conditions[0][r],
-        )
-        for name, r in rows.items()
+        Panel(f"context with {name}: MSE {number(errors[r])}{squared}", score.conditions[0][r])
+        for name, r in representative(errors).items()
     ]
+
+
+def representative(errors: FloatArray) -> dict[str, int]:
+    """The numbers of a small, the median and a large error of `errors` (N,), by what each is called."""
+    order = np.argsort(errors)
+    return {name: int(order[int(part * (len(order) - 1))]) for name, part in _PICKS.items()}
 
 
 def value_at(surrogate: "Surrogate", score: Harvest, panel: Panel, value: float) -> Sample:

@@ -10,6 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
+from pipeline.data.values import numbers
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.scores import SURROGATE, Evaluation
@@ -18,6 +19,7 @@ from pipeline.report.images import draw_images
 from pipeline.report.movement import draw_clouds, draw_curves, draw_strips
 from pipeline.report.panels import choose_panels
 from pipeline.report.paths import draw_paths
+from pipeline.report.several import draw_several
 from pipeline.report.style import BLUE, INK, PALE, Picture, drawing, label, legend, log_axis, number
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ BY_INTERVAL = frozenset({"map_error"})
 
 def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> list[Picture]:
     """Write every picture that fits the sweep into an existing folder; returns them in the report's order."""
+    if score.schema.further_hyperparameters:
+        return draw_several(surrogate, score, evaluation, folder) + _fit(surrogate, folder)
     comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     panels = choose_panels(surrogate, score, comparison)
     pictures = [draw_errors(surrogate, score, evaluation, folder)] if evaluation.held_out else []
@@ -45,14 +49,19 @@ def draw_pictures(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation
         pictures.append(draw(surrogate, score, panels, folder))
     if score.schema.picture != "image":  # two pixels against each other say nothing
         pictures.append(draw_paths(surrogate, score, panels, folder))
-    if any(len(values) > 1 for values in surrogate.history.values()):
-        pictures.append(draw_history(surrogate, folder))
-    return pictures
+    return pictures + _fit(surrogate, folder)
+
+
+def _fit(surrogate: "Surrogate", folder: Path) -> list[Picture]:
+    """The picture of the fit, where it recorded something."""
+    recorded = any(len(values) > 1 for values in surrogate.history.values())
+    return [draw_history(surrogate, folder)] if recorded else []
 
 
 def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, folder: Path) -> Picture:
     """The error of all methods against λ, and beside it the spread, where a collapse would show."""
     schema, values = score.schema, evaluation.hyperparameters
+    places = [place for value in values for place in numbers(value)]
     units = schema.outputs[0].units
     with drawing(folder / "errors.png", 1, 2, width=4.6, height=3.8) as (figure, ((errors, spreads),)):
         known = by_name()
@@ -60,11 +69,11 @@ def draw_errors(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, 
             method, scores = known[name], [evaluation.at(name, value) for value in values]
             line: dict[str, Any] = {"c": method.colour, "marker": method.marker, "label": method.label}
             line |= {"ls": "-", "lw": 1.2, "zorder": 3, **method.style}
-            _per_interval(errors, surrogate.anchors, values, [s.error for s in scores], line)
-            _per_interval(spreads, surrogate.anchors, values, [s.spread for s in scores], line)
+            _per_interval(errors, surrogate.anchors, places, [s.error for s in scores], line)
+            _per_interval(spreads, surrogate.anchors, places, [s.spread for s in scores], line)
         truth = [evaluation.at(SURROGATE, value).truth_spread for value in values]
         line = {"c": INK, "marker": "x", "ls": ":", "lw": 1.2, "zorder": 5, "label": "truth"}
-        _per_interval(spreads, surrogate.anchors, values, truth, line)
+        _per_interval(spreads, surrogate.anchors, places, truth, line)
         found = [s.error for s in evaluation.held_out]
         logarithmic = min(found) > 0
         if logarithmic:
@@ -92,12 +101,14 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     recorded = {name: values for name, values in surrogate.history.items() if len(values) > 1}
     columns = min(3, len(recorded))
     rows = -(-len(recorded) // columns)
-    with drawing(folder / "fit.png", rows, columns, width=min(4.6, 9.2 / columns), height=2.8) as (_, axes):
+    height = 2.8
+    if surrogate.schema.further_hyperparameters and set(recorded) & BY_INTERVAL:
+        height = max(height, 1 + 0.2 * len(surrogate.mesh.edges))
+    with drawing(folder / "fit.png", rows, columns, width=min(4.6, 9.2 / columns), height=height) as (_, axes):
         for ax, (name, values) in zip(axes.flat, recorded.items(), strict=False):
             title = name.replace("_", " ")
             if name in BY_INTERVAL:
-                _bars(ax, surrogate, values)
-                ax.set_ylabel(f"{title} (standardised)")
+                _bars(ax, surrogate, values, f"{title} (standardised)")
                 continue
             ax.plot(np.arange(1, len(values) + 1), values, c=BLUE, lw=1.4)
             logarithmic = min(values) > 0 and max(values) > 10 * min(values)
@@ -114,13 +125,28 @@ def draw_history(surrogate: "Surrogate", folder: Path) -> Picture:
     return Picture("fit.png", "How the fit went", " ".join(sentences))
 
 
-def _bars(ax: "Axes", surrogate: "Surrogate", values: Sequence[float]) -> None:
-    """One bar an interval, each named by its anchors."""
+def _bars(ax: "Axes", surrogate: "Surrogate", values: Sequence[float], title: str) -> None:
+    """One bar an interval, each named by its anchors; with several hyperparameters one an edge of their mesh."""
+    if surrogate.schema.further_hyperparameters:
+        _edge_bars(ax, surrogate, values, title)
+        return
     names = [f"{number(left)} to {number(right)}" for left, right in pairwise(surrogate.anchors)]
     ax.bar(np.arange(len(values)), values, width=0.5, color=BLUE)
     ax.set_xticks(np.arange(len(values)), names)
     ax.set_xlabel(f"interval of {surrogate.schema.hyperparameter.name}")
+    ax.set_ylabel(title)
     ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+
+
+def _edge_bars(ax: "Axes", surrogate: "Surrogate", values: Sequence[float], title: str) -> None:
+    ends = [f"({', '.join(map(number, vertex))})" for vertex in surrogate.vertices]
+    names = [f"{ends[a]} to {ends[b]}" for a, b in surrogate.mesh.edges]
+    ax.barh(np.arange(len(values)), values, height=0.6, color=BLUE)
+    ax.set_yticks(np.arange(len(values)), names, fontsize="small")
+    ax.invert_yaxis()
+    ax.set_xlabel(title)
+    ax.set_ylabel(f"edge of ({', '.join(column.name for column in surrogate.schema.hyperparameters)})")
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
 
 
 def _per_interval(

@@ -255,6 +255,6 @@ def test_what_is_recorded_once_an_interval_is_no_curve(tmp_path, history, said, 
 
 def test_bars_are_named_by_their_intervals():
     ax = Figure().subplots()
-    _bars(ax, ConstantVelocity(schema=stochastic_harvest().schema), [0.2, 0.1])
+    _bars(ax, ConstantVelocity(schema=stochastic_harvest().schema), [0.2, 0.1], "map error")
     assert [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)] == [0.2, 0.1]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0 to 0.5", "0.5 to 1"]

@@ -6,7 +6,7 @@ import pytest
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.report.images import Followed, _bounds, draw_images, mosaic
+from pipeline.report.images import Followed, bounds, draw_images, mosaic
 from pipeline.report.panels import choose_panels
 from pipeline.report.pictures import draw_pictures
 from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
@@ -68,10 +68,10 @@ def test_the_draw_shown_is_of_median_error():
 
 def test_bounds_are_those_of_the_schema_or_else_of_what_is_shown():
     score = image_harvest()
-    assert _bounds(score, [np.array([[[-3.0, 2.0, 0.0, 5.0]]])]) == (-3.0, 5.0)
+    assert bounds(score, [np.array([[[-3.0, 2.0, 0.0, 5.0]]])]) == (-3.0, 5.0)
     columns = tuple(c.model_copy(update={"lower": 0.0, "upper": 1.0}) for c in score.schema.outputs)
     bounded = dataclasses.replace(score, schema=score.schema.model_copy(update={"outputs": columns}))
-    assert _bounds(bounded, [np.array([[[0.2, 0.3, 0.2, 0.4]]])]) == (0.0, 1.0)
+    assert bounds(bounded, [np.array([[[0.2, 0.3, 0.2, 0.4]]])]) == (0.0, 1.0)
 
 
 def test_images_have_a_strip_a_class_and_no_scatter_of_two_pixels(tmp_path):
