@@ -12,6 +12,7 @@ from pipeline.families.policies.ppo import Training, go_on, standardisation
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data
 from pipeline.families.reacher.family import Reacher
+from pipeline.families.torch_family import ModuleNetwork
 
 SMALL = {"hidden": (8,), "steps": 128, "environments": 4, "rollout": 64, "batch_size": 32, "epochs": 1}
 THERAPY = CancerTherapy(CancerSettings(**SMALL))
@@ -50,6 +51,7 @@ def test_steps_move_the_policy_and_the_start_stays(reaching):
     before = parameters(reaching)
     moved, metrics = REACHER.train_from(reaching, Data(), 2.0, 0, 0.5)
     assert metrics["steps"] == 128  # one rollout teaches the critic, one both
+    assert isinstance(moved, ModuleNetwork)
     assert moved.hyperparameter == 2.0
     assert not np.array_equal(parameters(moved)["layers.0.weight"], before["layers.0.weight"])
     after = parameters(reaching)

@@ -7,6 +7,7 @@ from pipeline.errors import HyperparameterError
 from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.robust_classifier.family import RobustClassifier
 from pipeline.families.robust_classifier.settings import RobustSettings
+from pipeline.families.torch_family import ModuleNetwork
 
 SOURCE = IngestSection(source="code.py")
 SMALL = RobustSettings(hidden=(16,), batch_size=32, iterations=20)
@@ -48,6 +49,8 @@ def test_training_on_begins_at_the_weights_of_the_start(tmp_path):
     data, family = digits(tmp_path), RobustClassifier(SMALL)
     start, _ = family.train(data, 0.0, 0)
     network, _ = family.train_from(start, data, 0.5, 0, 1 / 20)
+    assert isinstance(network, ModuleNetwork)
+    assert isinstance(start, ModuleNetwork)
     pairs = zip(network.module.parameters(), start.module.parameters(), strict=True)
     moved = [float((after - before).abs().max()) for after, before in pairs]
     assert 0 < max(moved) < 1.001 * SMALL.learning_rate
