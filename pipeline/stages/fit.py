@@ -48,7 +48,7 @@ def check_barriers(config: "Config", harvest: Harvest, folder: Path) -> Sequence
     if not isinstance(family, EpisodicFamily):
         return None
     if config.sweep.names:
-        logger.info("fit: barriers not checked, since that takes one hyperparameter so far")
+        logger.info("fit: barriers not checked: that takes one hyperparameter")
         return None
     start = time.perf_counter()
     found = find_barriers(harvest, family, Data.load(folder), config.fit.barrier_episodes, config.fit.seed)

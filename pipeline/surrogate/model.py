@@ -167,10 +167,7 @@ class Surrogate:
     def anchors(self) -> tuple[float, ...]:
         """λ_0 < … < λ_K of one hyperparameter; ConfigurationError with several, whose anchors are `vertices`."""
         if len(self._mesh.axes) > 1:
-            raise ConfigurationError(
-                "this surrogate has several hyperparameters; its anchors are in `vertices`; the registry and checks "
-                "for barriers take one hyperparameter so far"
-            )
+            raise ConfigurationError("this surrogate has several hyperparameters; its anchors are in `vertices`")
         return self._mesh.axes[0].values
 
     @property
