@@ -29,7 +29,8 @@ class Facts:
     rows: of the two harvests by name. compared: what the fit chose variant and clock from. barriers: what mixtures
     score in every interval; () where that was not looked for. names: of the hyperparameters. order: of several, in
     which draws are coupled and paths nested, else (); order_effect: how far answers depend on it, as
-    `Surrogate.order_effect` at conditions of the fit, else None.
+    `Surrogate.order_effect` at conditions of the fit, else None. training: how the anchors' networks were chosen among
+    several trainings, "" where there is one of each.
     """
 
     name: str
@@ -47,10 +48,11 @@ class Facts:
     clocks: Mapping[str, str] = field(default_factory=dict)
     order: tuple[str, ...] = ()
     order_effect: float | None = None
+    training: str = ""
 
     @classmethod
-    def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest) -> "Facts":
-        """Collect them from the surrogate and the two harvests."""
+    def of(cls, name: str, surrogate: "Surrogate", fit: Harvest, score: Harvest, training: str = "") -> "Facts":
+        """Collect them from the surrogate, the two harvests, and what chose the training of the anchors."""
         names = tuple(column.name for column in surrogate.schema.hyperparameters)
         several = len(names) > 1
         return cls(
@@ -69,6 +71,7 @@ class Facts:
             clocks=surrogate.clocks,
             order=tuple(surrogate.config.order) if several else (),
             order_effect=surrogate.order_effect(shown_conditions(fit)) if several else None,
+            training=training,
         )
 
 

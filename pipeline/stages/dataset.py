@@ -22,13 +22,12 @@ from pipeline.families.protocol import Split
 from pipeline.stages.warm_starts import OWN, anchor_of
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
-from pipeline.surrogate.chains import JUDGED_FILE, Choice, Judged, choose
+from pipeline.surrogate.chains import CHOICE_FILE, JUDGED_FILE, Choice, Judged, choose
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
     from pipeline.stages.warm_starts import WarmSection
 
-CHOICE_FILE = "anchors.json"
 NOTHING: Mapping[Value, Path] = MappingProxyType({})
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,9 @@ from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
 from pipeline.report.html import write_report
 from pipeline.storage.atomic import write_text
+from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
+from pipeline.surrogate.chains import CHOICE_FILE
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
@@ -36,7 +38,7 @@ def run(config: "Config", root: Path = Path()) -> None:
     judgement = Judgement(
         evaluation,
         decide(evaluation),
-        Facts.of(config.name, surrogate, fit, score),
+        Facts.of(config.name, surrogate, fit, score, training_of_anchors(config, data)),
         score_task(config, surrogate, score, data),
     )
     page = write_report(data / "validation" / "report", surrogate, score, judgement)
@@ -44,6 +46,11 @@ def run(config: "Config", root: Path = Path()) -> None:
     Record.of(judgement).write(data / "validation" / "metrics.json")
     logger.info("validate: %s", judgement.decision.reason)
     logger.info("validate: %s", page)
+
+
+def training_of_anchors(config: "Config", folder: Path) -> str:
+    """Why the anchors' networks are of this training, where they had several (`train.start: neighbour`)."""
+    return str(read_json(folder / "dataset" / CHOICE_FILE, "dataset")["reason"]) if config.warm.chains else ""
 
 
 def score_task(config: "Config", surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.surrogate.barriers import ERRORS, TIE, Barrier
 
 JUDGED_FILE = "judged.json"
+CHOICE_FILE = "anchors.json"
 
 
 @dataclass(frozen=True)

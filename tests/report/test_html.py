@@ -116,9 +116,11 @@ def test_pictures_of_other_dimensions(tmp_path, columns):
     score = stochastic_harvest(velocity=velocity, columns=columns)
     surrogate = ConstantVelocity(velocity=velocity, schema=score.schema)
     evaluation = evaluate(surrogate, score)
-    facts = Facts.of("sweep", surrogate, score, score)
+    facts = Facts.of("sweep", surrogate, score, score, training="up: no score fell")
     write_report(tmp_path / "report", surrogate, score, Judgement(evaluation, decide(evaluation), facts))
     assert _pictures(tmp_path) == {"errors.png", "movement.png", "paths.png", "fit.png"}
+    page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
+    assert "<dt>training of the anchors</dt><dd>up: no score fell</dd>" in page
 
 
 def test_pictures_where_conditions_are_not_shared(tmp_path):
