@@ -25,23 +25,38 @@ def _is_progress(record: logging.LogRecord) -> bool:
     return getattr(record, "progress", False) or (record.levelno >= logging.WARNING and not of_a_run)
 
 
-WIDEST = 5
-"""Columns of figures that a terminal of 80 characters shows whole beside the methods' labels."""
+ROOM, FIGURE, BORDER = 50, 7, 3
+"""Characters of an 80-character line for figures, beside the methods' labels; those of a figure, and between two."""
 
 
 def _tables(validation: Validation) -> list[Table]:
     """A row for each method; where there are too many values for one table, several tables below each other."""
     head, *rows = validation.columns, *validation.rows
+    titles = [title.replace(",", ",\n") for title in head]  # one line for each of several hyperparameters
     tables = []
-    for first in range(1, len(head), WIDEST):
+    for columns in _groups(titles):
         table = Table(title=f"{validation.measure} at the held-out values", title_justify="left")
-        table.add_column(head[0])
-        for column in head[first : first + WIDEST]:
-            table.add_column(column, justify="right", no_wrap=True)
+        table.add_column(titles[0])
+        for number in columns:
+            table.add_column(titles[number], justify="right", no_wrap=True)
         for row in rows:
-            table.add_row(row[0], *row[first : first + WIDEST])
+            table.add_row(row[0], *(row[number] for number in columns))
         tables.append(table)
     return tables
+
+
+def _groups(titles: list[str]) -> list[list[int]]:
+    """The numbers of the columns after the first, divided so that each group fits beside the first column."""
+    groups: list[list[int]] = [[]]
+    room = ROOM
+    for number, title in enumerate(titles[1:], 1):
+        width = BORDER + max(FIGURE, *map(len, title.split("\n")))
+        if width > room and groups[-1]:
+            groups.append([])
+            room = ROOM
+        groups[-1].append(number)
+        room -= width
+    return groups
 
 
 def show(summary: Summary) -> None:
