@@ -15,7 +15,7 @@ HOUSE = ["pipeline", "flows", "sweeps", "dvc.yaml", "params.yaml", "prefect.yaml
 TINY = {
     "name": "tiny",
     "network": "semicircles",
-    "code": {"family": "pipeline/families/semicircles", "shared": "pipeline/families/__init__.py"},
+    "code": {"family": "pipeline/families/semicircles", "shared": "pipeline/families/von_mises.py"},
     "sweep": {"values": [0.0, 0.25, 1.0], "anchors": [0.0, 1.0]},
     "raw": {"bundled": []},
     "ingest": {"source": "pipeline/families/semicircles/family.py"},

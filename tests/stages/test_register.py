@@ -16,7 +16,7 @@ from pipeline.stages.register import rollback, run
 CONFIG = """
 name: small
 network: semicircles
-code: {family: pipeline/families/semicircles, shared: pipeline/families/__init__.py}
+code: {family: pipeline/families/semicircles, shared: pipeline/families/von_mises.py}
 sweep: {values: [0.0, 0.25, 0.5, 1.0], anchors: [0.0, 0.5, 1.0]}
 ingest: {source: pipeline/families/semicircles/family.py}
 harvest: {fit_conditions: 4, score_conditions: 4}
