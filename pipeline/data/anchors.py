@@ -11,9 +11,6 @@ from numpy.typing import NDArray
 
 from pipeline.errors import HyperparameterError
 
-TIE = 1e-9
-"""Distances to two anchors that differ by less than this part of their interval are equal: rounding decides no tie."""
-
 TOLERANCE = 1e-6
 """λ within this distance of an anchor, relative to it where it exceeds 1, is that anchor: float32 0.99 is in range."""
 
@@ -53,12 +50,6 @@ class Anchors:
                 f"{self.name} {value} lies outside the anchors' range [{self.values[0]}, {self.values[-1]}]"
             )
         return min(max(bisect_right(self.values, value) - 1, 0), len(self.values) - 2)
-
-    def nearest(self, value: float) -> int:
-        """The number of the anchor with the smallest |λ − λ_k|; a tie goes to the left one."""
-        k = self.interval(value)
-        left, right = self.values[k], self.values[k + 1]
-        return k + 1 if (value - left) - (right - value) > TIE * (right - left) else k
 
     def position(self, value: float) -> float:
         """S = (λ − λ_k) / (λ_{k+1} − λ_k) in λ's own interval: the linear clock."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.anchors import TIE, Anchors
+from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Grid, Mesh, Simplices, Tree, Value
 from pipeline.data.values import named, numbers, value_of
 from pipeline.shapes import FloatArray
@@ -28,6 +28,8 @@ LEAST_PART = 1e-3
 """A coordinate in which the way there is shorter than this part of the longest one stays as it is."""
 MOST_DOUBLINGS = 14
 """Tolerances of anchors are at most 0.01 of an interval: so many doublings of STEP exceed them."""
+TIE = 1e-9
+"""Distances to two anchors that differ by less than this part of their interval are equal: rounding decides no tie."""
 
 
 @dataclass(frozen=True)

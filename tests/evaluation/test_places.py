@@ -80,8 +80,12 @@ def test_the_nearest_anchor_does_not_depend_on_units():
 
 
 @pytest.mark.parametrize("value", np.linspace(0, 3, 61).tolist())
-def test_with_one_hyperparameter_the_nearest_anchor_is_the_axis_own(value):
-    assert nearest(grid(1), (value,)) == Anchors(AXES["a"]).nearest(value)
+def test_with_one_hyperparameter_a_tie_goes_to_the_left(value):
+    assert nearest(grid(1), (value,)) == (0 if value <= 0.5 else 1 if value <= 2 else 2)
+
+
+def test_rounding_decides_no_tie():
+    assert nearest(Grid.line(Anchors((0.1, 0.3))), (0.2,)) == 0
 
 
 @pytest.mark.parametrize("mesh", [grid(1), grid(2), grid(3), scattered("linear"), scattered("log")])
