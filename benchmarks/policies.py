@@ -73,15 +73,18 @@ def day() -> Rows:
 
     batches = [treated(count) for count in BATCHES]
     one = batches[0]
+    (rates, _), (constants,) = one.tumours.equations, one.tumours.constants
 
     def ours(patients: "Patients") -> object:
         return integrate(patients.tumours, patients.state, 1.0, patients._step, relative=RELATIVE, absolute=ABSOLUTE)
 
-    def rates(_: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
-        return one.tumours.rates(y[:, None])[:, 0]
+    def slope(_: float, y: NDArray[np.float64]) -> NDArray[np.float64]:
+        written = np.empty_like(y)
+        rates(y, constants, written)
+        return written
 
     def theirs() -> object:
-        return solve_ivp(rates, (0, 1), one.state[:, 0], "LSODA", rtol=RELATIVE, atol=ABSOLUTE)
+        return solve_ivp(slope, (0, 1), one.state[:, 0], "LSODA", rtol=RELATIVE, atol=ABSOLUTE)
 
     calls = [lambda patients=patients: ours(patients) for patients in batches]
     *seconds, lsoda = best_of_turns([*calls, theirs], REPEATS)
@@ -116,7 +119,7 @@ def section(record: Record) -> str:
             parts.append(
                 criteria(
                     [
-                        Criterion("minutes of 500,000 steps, the slowest", slowest / 60, high=15),
+                        Criterion("minutes of 500,000 steps, the slowest", slowest / 60, high=3),
                         Criterion(
                             "reward of 500,000 steps, at least that of the worst seed of 1,000,000",
                             median(short),

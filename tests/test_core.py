@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import CHECKOUT
 
-EXTRAS = ("gymnasium", "mujoco", "stable_baselines3", "vega_datasets", "onnx", "onnxruntime")
+EXTRAS = ("gymnasium", "mujoco", "stable_baselines3", "numba", "vega_datasets", "onnx", "onnxruntime")
 """What `import` calls the packages of the extras policies, examples and onnx."""
 
 WITHOUT_EXTRAS = f"""

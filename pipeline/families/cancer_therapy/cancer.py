@@ -7,25 +7,23 @@ default setting; λ weighs a penalty on the deviation of NK cells from their ini
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DataError
+from pipeline.families.cancer_therapy.observed import (
+    HIGHEST_ACTION,
+    HIGHEST_OBSERVATION,
+    HIGHEST_STATE,
+    LOWEST_ACTION,
+    OBSERVED,
+    Penalty,
+)
 from pipeline.families.cancer_therapy.rosenbrock import integrate
 from pipeline.families.cancer_therapy.tumours import NOMINAL, VARIABLES, Tumours
 
-Penalty = Literal["linear", "hinge"]
-
-LOWEST_ACTION = np.array([0.0, 0.0], np.float32)
-HIGHEST_ACTION = np.array([10.0, 8.0], np.float32)
-"""Radiation, and drug a day."""
-OBSERVED = ("T_p", "N_p", "L_p", "C", "T_s", "N_s", "L_s")
 ROWS = [VARIABLES.index(name) for name in OBSERVED]
-HIGHEST_STATE = np.array([1e11, 1e10, 1e10, 1e11, 1e11, 1e10, 1e10])
-"""Of OBSERVED; an episode ends where a state lies above."""
-HIGHEST_OBSERVATION = np.log(HIGHEST_STATE).astype(np.float32)
 START = np.array([1e7, 0.0, 2e8, 1e4, 1e2, 1e2, 1.5e9, 0.0, 0.0, 0.0, 0.0, 0.0])
 """Of VARIABLES."""
 DAYS = 200

@@ -12,13 +12,8 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
-from pipeline.families.cancer_therapy.cancer import (
-    HIGHEST_ACTION,
-    HIGHEST_OBSERVATION,
-    LOWEST_ACTION,
-    Patients,
-    Penalty,
-)
+from pipeline.families.cancer_therapy.cancer import Patients
+from pipeline.families.cancer_therapy.observed import HIGHEST_ACTION, HIGHEST_OBSERVATION, LOWEST_ACTION, Penalty
 
 
 def _spaces() -> tuple[spaces.Box, spaces.Box]:

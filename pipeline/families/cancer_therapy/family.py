@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.schema import Column
-from pipeline.families.cancer_therapy.cancer import (
+from pipeline.families.cancer_therapy.observed import (
     HIGHEST_ACTION,
     HIGHEST_OBSERVATION,
     LOWEST_ACTION,

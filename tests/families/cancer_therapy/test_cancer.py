@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import DataError
-from pipeline.families.cancer_therapy import cancer
-from pipeline.families.cancer_therapy.cancer import HIGHEST_OBSERVATION, OBSERVED, ROWS, START, Patients
+from pipeline.families.cancer_therapy.cancer import ROWS, START, Patients
+from pipeline.families.cancer_therapy.observed import HIGHEST_ACTION, HIGHEST_OBSERVATION, OBSERVED
 from pipeline.families.cancer_therapy.tumours import NOMINAL, VARIABLES
 
 T_P, T_S, N_P = (VARIABLES.index(name) for name in ("T_p", "T_s", "N_p"))
@@ -137,7 +137,7 @@ def test_actions_that_are_none_are_refused(actions, message):
 
 
 def test_a_patient_of_a_batch_is_the_same_as_alone():
-    doses = np.random.default_rng(1).exponential(0.2, (8, 5, 2)).clip(max=1) * cancer.HIGHEST_ACTION
+    doses = np.random.default_rng(1).exponential(0.2, (8, 5, 2)).clip(max=1) * HIGHEST_ACTION
     batch = patients(5, weight=2.0)
     seen = [batch.admit(range(5))]
     rewards = []

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
-from pipeline.families.cancer_therapy.cancer import OBSERVED
 from pipeline.families.cancer_therapy.cancer_env import CancerEnv
 from pipeline.families.cancer_therapy.family import CancerSettings, CancerTherapy
+from pipeline.families.cancer_therapy.observed import OBSERVED
 from pipeline.families.catalog import make_family
 from pipeline.families.policies.policy_family import score_seed
 from pipeline.families.protocol import Data, EpisodicFamily, IngestSection
