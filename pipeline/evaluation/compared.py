@@ -1,4 +1,4 @@
-"""What a fit compared before it chose: variants of the Lagrangian, clocks, orders, by the errors of left-out anchors.
+"""What a fit compared before it chose, by left-out anchors: variants, straight coordinates, clocks, orders.
 
 And how `transport` moves the harvest's own rows, by the errors of held-back draws.
 """
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Self
 from pipeline.clocks.bases import CALIBRATED, HOLD
 from pipeline.data.mesh import Grid, Mesh
 from pipeline.evaluation.record import Kind
+from pipeline.surrogate.decide import STRAIGHT
 from pipeline.surrogate.order import ORDER
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Compared:
-    """The candidates of a fit, variants, clocks, orders, own rows, each kind with the one in use marked.
+    """The candidates of a fit, each kind with the ones in use marked.
 
-    With several hyperparameters each has its clocks. judged: whether any anchor was left out to choose variant or
-    clocks. caveats: sentences on what the comparison cannot say.
+    With several hyperparameters each has its clocks, and paths may be straight along some of them. judged: whether any
+    anchor was left out to choose variant or clocks. caveats: sentences on what the comparison cannot say.
     """
 
     rows: tuple[Row, ...]
@@ -60,13 +61,14 @@ class Compared:
         variants = tuple(
             Row("variant", c.name, c.error, c.standard_error, c.name == surrogate.config.variant, c.remark)
             for c in surrogate.candidates
-            if not c.name.startswith((CLOCK, OWN, ORDER))
+            if not c.name.startswith((CLOCK, OWN, ORDER, STRAIGHT))
         )
         clocks = tuple(row for name in surrogate.clocks for row in _clocks(surrogate, name))
         judged = any(row.error is not None for row in (*variants, *clocks))
         caveats = _caveats(surrogate, (*variants, *clocks), judged=judged)
+        straight = _of(surrogate, STRAIGHT, "straight along")
         others = (*_of(surrogate, ORDER, "order"), *_of(surrogate, OWN, "own rows"))
-        return cls((*variants, *clocks, *others), judged, caveats)
+        return cls((*variants, *straight, *clocks, *others), judged, caveats)
 
     def of_kind(self, kind: Kind) -> tuple[Row, ...]:
         """The candidates of one kind."""

@@ -18,6 +18,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
 from pipeline.evaluation.distances import Distance, Kind, Weights, distances_of, spread
 from pipeline.shapes import FloatArray
+from pipeline.transport.column_kinds import on_circles
 from pipeline.transport.coupling import Coupling, conditional_coupling
 
 LARGEST_GROUP = 2000
@@ -118,12 +119,7 @@ class Comparison:
 
     def _outputs(self, sample: Sample) -> FloatArray:
         """Outputs (n, ·), circular ones as cosine and sine on a circle as long as the period."""
-        if not self.period.any():
-            return sample.outputs
-        turns = self.period > 0
-        radius = self.period[turns] / (2 * np.pi)
-        angle = sample.outputs[:, turns] / radius
-        return np.concatenate([sample.outputs[:, ~turns], radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+        return on_circles(sample.outputs, self.period)
 
     def _by_group(self, distance: Distance, sample: Sample, truth: Sample) -> FloatArray:
         if distance.by_row:

@@ -97,12 +97,12 @@ class CrossingsRecord(_Frozen):
     networks: float | None = None
 
 
-Kind = Literal["variant", "clock", "order", "own rows"]
+Kind = Literal["variant", "straight along", "clock", "order", "own rows"]
 """What a candidate of a fit is."""
 
 
 class CandidateRecord(_Frozen):
-    """A variant, a clock, an order or a way to move own rows that the fit compared.
+    """A variant, a straight hyperparameter, a clock, an order or a way to move own rows that the fit compared.
 
     See `pipeline.evaluation.compared.Row`.
     """

@@ -26,6 +26,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import Ends
 from pipeline.surrogate.trajectory import Trajectories
+from pipeline.transport.column_kinds import on_circles
 from pipeline.transport.standardise import Standardiser
 
 if TYPE_CHECKING:
@@ -97,9 +98,11 @@ def _error(surrogate: "Surrogate", harvest: Harvest, vertex: int) -> float:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "this surrogate carries no networks")
         drawn = surrogate.sample(x, np.array([harvest.vertices[vertex]]), draws=1, seed=0)[:, 0]
-    scale = Standardiser.of(harvest).output_scale.numpy()
+    scaling = Standardiser.of(harvest)
+    scale, period = scaling.output_scale.numpy(), scaling.standard_period.numpy()
     groups = group_rows(x)[0][order]
-    return float(group_errors((drawn / scale)[order, None], (np.asarray(y, np.float64) / scale)[order], groups).mean())
+    predicted, truth = (on_circles(np.asarray(some, np.float64)[order] / scale, period) for some in (drawn, y))
+    return float(group_errors(predicted[:, None], truth, groups).mean())
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Outputs of declared kinds: circular ones, whose paths go the short way round, and those on a simplex.
 
-All functions take tensors or NumPy arrays, and a period for every column: 0 where it does not wrap.
+A period is 0 where a column does not wrap. What `transport` and `sample` call takes tensors or NumPy arrays.
 """
 
 from typing import TypeVar
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.shapes import FloatArray
 from pipeline.transport import ops
 
 Numbers = TypeVar("Numbers", Tensor, NDArray[np.float64])
@@ -25,6 +26,16 @@ def wrapped(values: Tensor, lower: Tensor, period: Tensor) -> Tensor:
     """Circular values (…, D) less the whole periods (D,) that bring them into [lower, lower + period)."""
     reduced: Tensor = ops.where(period > 0, lower + (values - lower) % (period + (period == 0)), values)
     return reduced
+
+
+def on_circles(outputs: FloatArray, period: NDArray[np.float64]) -> FloatArray:
+    """Outputs (n, D), circular ones last and as points of circles as long as their periods (D,): (n, D + circular)."""
+    turns = period > 0
+    if not turns.any():
+        return outputs
+    radius = period[turns] / (2 * np.pi)
+    angle = outputs[:, turns] / radius
+    return np.concatenate([outputs[:, ~turns], radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
 def to_simplex(values: Tensor) -> Tensor:

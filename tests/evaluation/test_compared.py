@@ -141,6 +141,7 @@ class Two(ConstantVelocity):
 LINES = (
     Candidate("K_I", 0.5, 0.02),
     Candidate("K_theta-U", 0.3, 0.0, chosen=True),
+    Candidate("straight along radius", 0.1, 0.0, chosen=True, remark="as good as the best"),
     Candidate("clock turn: linear", 0.4),
     Candidate("clock turn: skewed linear", 0.29),
     Candidate("clock radius: hold", 0.9),
@@ -152,6 +153,9 @@ LINES = (
 def test_every_hyperparameter_has_its_clocks_and_orders_stand_apart():
     found = Compared.of(Two(candidates=LINES))
     assert [row.name for row in found.of_kind("variant")] == ["K_I", "K_theta-U"]
+    assert found.of_kind("straight along") == (
+        Row("straight along", "radius", 0.1, 0.0, chosen=True, remark="as good as the best"),
+    )
     clocks = found.of_kind("clock")
     assert [(row.heading, row.name, row.chosen) for row in clocks] == [
         ("clock of turn", "linear", False),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.transport.column_kinds import nearest_turn, squared_arcs, to_simplex, wrapped
+from pipeline.transport.column_kinds import nearest_turn, on_circles, squared_arcs, to_simplex, wrapped
 
 RNG = np.random.default_rng(0)
 FORMS = [np.asarray, torch.as_tensor]
@@ -33,6 +33,15 @@ def test_squared_arcs_make_squared_distances_those_of_the_short_way():
     plain = ((degrees[:, None] - degrees[None]) ** 2).sum(-1)
     both = plain + squared_arcs(degrees, degrees, period)
     np.testing.assert_allclose(both, [[0, 100.0**2 + 1], [100.0**2 + 1, 0]])
+
+
+def test_on_circles_small_turns_are_as_long_as_their_arcs_and_half_turns_a_diameter():
+    degrees, period = np.array([[359.0, 1.0], [1.0, 1.0], [181.0, 4.0]]), np.array([360.0, 0.0])
+    points = on_circles(degrees, period)
+    assert points.shape == (3, 3)
+    assert np.linalg.norm(points[0] - points[1]) == pytest.approx(2.0, rel=1e-3)
+    assert np.linalg.norm(points[1] - points[2]) == pytest.approx(np.hypot(360 / np.pi, 3.0))
+    np.testing.assert_array_equal(on_circles(degrees, np.zeros(2)), degrees)
 
 
 @pytest.mark.parametrize("form", FORMS)
