@@ -51,11 +51,6 @@ class Anchors:
             )
         return min(max(bisect_right(self.values, value) - 1, 0), len(self.values) - 2)
 
-    def position(self, value: float) -> float:
-        """S = (λ − λ_k) / (λ_{k+1} − λ_k) in λ's own interval: the linear clock."""
-        k = self.interval(value)
-        return (value - self.values[k]) / (self.values[k + 1] - self.values[k])
-
     @cached_property
     def _closest(self) -> float:
         """The largest tolerance: never so wide that two anchors become one."""

@@ -53,7 +53,9 @@ class ConstantVelocity:
         return noise + velocity * hyperparameter
 
     def positions(self, conditions, hyperparameter):
-        return np.full(len(conditions), Anchors(self.anchors).position(hyperparameter))
+        k = Anchors(self.anchors).interval(hyperparameter)
+        left, right = self.anchors[k], self.anchors[k + 1]
+        return np.full(len(conditions), (hyperparameter - left) / (right - left))
 
     def transport(self, outputs, conditions, source, target):
         return outputs + np.resize(self.velocity, outputs.shape[1]) * (target - source)

@@ -52,9 +52,11 @@ def test_linear_weights_reproduce_λ_in_boxes(count):
 def test_with_one_hyperparameter_weights_are_those_of_the_line():
     mesh, axis = grid(1), Anchors(AXES["a"])
     for value in (0.3, 1.7):
-        place, s = place_of(mesh, (value,)), axis.position(value)
-        assert place.values == (axis.values[axis.interval(value)], axis.values[axis.interval(value) + 1])
-        assert linear_weights(place, (value,)) == [1 - s, s]
+        place, k = place_of(mesh, (value,)), axis.interval(value)
+        left, right = axis.values[k], axis.values[k + 1]
+        assert place.values == (left, right)
+        s = (value - left) / (right - left)
+        assert linear_weights(place, (value,)) == pytest.approx([1 - s, s])
 
 
 @pytest.mark.parametrize("clock", ["linear", "log"])

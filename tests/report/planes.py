@@ -79,7 +79,11 @@ class Drift:
 
     def positions(self, conditions, hyperparameter):
         located = locate_rows(hyperparameter, len(conditions), self.mesh.axes)
-        return np.array([[a.position(v) for a, v in zip(self.mesh.axes, row, strict=True)] for row in located.tolist()])
+        columns = [np.interp(v, a.values, range(len(a.values))) for v, a in zip(located.T, self.mesh.axes, strict=True)]
+        return np.stack(
+            [c - np.minimum(np.floor(c), len(a.values) - 2) for c, a in zip(columns, self.mesh.axes, strict=True)],
+            axis=1,
+        )
 
     def path(self, outputs, conditions, source, targets):
         start = outputs - self.moved(np.array([source]))
