@@ -13,6 +13,9 @@ from pipeline.transport import ops
 from pipeline.transport.nested import Between, in_box, in_simplex, on_line
 from pipeline.transport.networks import Condition
 
+NEGLIGIBLE = 1e-9
+"""Weight of a simplex' corner up to which it is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
 class ClockCoordinates:
@@ -61,3 +64,15 @@ def within(
         return in_box(corners, shares, mesh.order, by_coordinate)
     assert isinstance(mesh, Simplices)
     return in_simplex(corners, ops.like(mesh.weights(cell, located), x.values), between)
+
+
+def carrying(mesh: Mesh, cell: int, target: Sequence[float]) -> tuple[int, ...]:
+    """The corners of a cell that a point λ = target (P,) of it depends on: on a side of the cell, those of the side."""
+    corners = mesh.corners(cell)
+    if isinstance(mesh, Simplices):
+        weights = mesh.weights(cell, np.array([target]))[0]
+        return tuple(corner for corner, weight in zip(corners, weights, strict=True) if weight > NEGLIGIBLE)
+    at = np.array([mesh.vertices[corner] for corner in corners])
+    inside = ~(at == np.asarray(target)).any(axis=0)  # strictly between both values of a coordinate
+    kept = (inside | (at == np.asarray(target))).all(axis=1)
+    return tuple(corner for corner, keep in zip(corners, kept, strict=True) if keep)

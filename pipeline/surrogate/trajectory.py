@@ -12,7 +12,7 @@ from torch import Tensor
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Mesh, pruned
 from pipeline.errors import HyperparameterError
-from pipeline.surrogate.cells import within
+from pipeline.surrogate.cells import carrying, within
 from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
@@ -229,8 +229,9 @@ def walk_cells(
     """Samples of the anchor λ = source moved to each of `targets` (M of P numbers): (B, M, D), standardised.
 
     given: outputs (B, D) and conditions (B, C) in their own units, and the conditions encoded. Maps are chained along
-    edges to every corner of a target's cell; around a cell they need not commute, so the way is fixed: along the first
-    coordinate of the mesh's order, then along the next. Raises HyperparameterError for a source that is no anchor.
+    edges to the corners of a target's cell that the target depends on; around a cell they need not commute, so the way
+    is fixed: along the first coordinate of the mesh's order, then along the next. Raises HyperparameterError for a
+    source that is no anchor.
     """
     y, conditions, x = given
     if source not in mesh.vertices:
@@ -244,8 +245,8 @@ def walk_cells(
     known = {root: start if components is None else components.leading(start)}
     located = np.array(targets)
     cells = mesh.cell_rows(located)
-    corners_of = {cell: mesh.corners(cell) for cell in cells.tolist()}
-    for parent, child in pruned(mesh.tree(root), [k for corners in corners_of.values() for k in corners]):
+    needed = {k for cell, target in zip(cells.tolist(), targets, strict=True) for k in carrying(mesh, cell, target)}
+    for parent, child in pruned(mesh.tree(root), needed):
         if (parent, child) in mesh.edge_numbers:
             known[child] = curves.parts.maps(known[parent], x, mesh.edge_numbers[(parent, child)])
         else:
@@ -257,7 +258,7 @@ def walk_cells(
             known[k] = components.lift(leading) + rest
     moved = ops.empty((len(y), len(targets), y.shape[1]), start)
     for m, cell in enumerate(cells.tolist()):
-        corners = [known[k] for k in corners_of[cell]]
+        corners = [known.get(k, known[root]) for k in mesh.corners(cell)]  # what the point does not depend on, is any
         moved[:, m] = curves.within(cell, corners, np.repeat(located[m : m + 1], len(y), axis=0), x)
     return moved
 

@@ -10,6 +10,7 @@ from pipeline.families.turning_cloud.family import draw
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.decide import decide
+from pipeline.surrogate.trajectory import Trajectories
 
 pytestmark = pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
 STRAIGHT = SurrogateConfig(variant="K_I", clock="linear")
@@ -135,6 +136,24 @@ def test_transport_goes_from_any_anchor_in_any_direction(vertices):
         for target in [(1.0, 1.0), (1.0, 1.5), (2.0, 2.0), (0.9, 1.5), (0.0, 0.0)]:
             moved = surrogate.transport(affine(source, X), X, source, target)
             np.testing.assert_allclose(moved, affine(target, X), atol=2e-5)
+
+
+def test_transport_along_an_edge_visits_no_other_anchor(cloud, monkeypatch):
+    """A map that is not needed may not be invertible: its warning would be of no answer that is given."""
+    visited = []
+    down = Trajectories.down
+
+    def counted(*given):
+        visited.append(given[-1])
+        return down(*given)
+
+    monkeypatch.setattr(Trajectories, "down", counted)
+    y = gaussian((1.0, 0.0), 50)
+    moved = cloud.transport(y, np.zeros((50, 0)), (1.0, 0.0), (1.0, 0.5))
+    assert visited == []
+    np.testing.assert_allclose(moved, 3 + 1.5 * (y - 3), rtol=0.03, atol=0.05)
+    cloud.transport(y, np.zeros((50, 0)), (1.0, 0.0), (0.75, 0.0))
+    assert len(visited) == 1
 
 
 def test_angles_of_several_hyperparameters_turn_along_their_edges():
