@@ -1,7 +1,7 @@
 """What an evaluation found: the scores of every method at every held-out λ, and at the anchors."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -60,7 +60,8 @@ class Evaluation:
 
     comparison: how samples are compared; measure: the label of the error. redraws: how many draws of starts and truth
     the figures are means of. served: whether the surrogate was queried by `sample` or by `transport`. names: of the
-    hyperparameters.
+    hyperparameters. broken: the held-out λ inside intervals whose mixtures are ruinous, where the surrogate is an
+    anchor's own network (`pipeline.surrogate.barriers`).
     """
 
     comparison: Kind
@@ -71,6 +72,11 @@ class Evaluation:
     served: str = "sample"
     crossings: Crossings | None = None
     names: tuple[str, ...] = ()
+    broken: tuple[Value, ...] = ()
+
+    def outside_broken(self) -> "Evaluation":
+        """The same without the held-out λ inside broken intervals."""
+        return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter not in self.broken), broken=())
 
     def words(self, value: Value) -> str:
         """A λ in words: `0.5`, or `quantile=0.1,noise=0.5`."""

@@ -108,6 +108,8 @@ def test_barriers_are_recorded_and_read(tmp_path):
         barriers[0].verdict,
     )
     assert (second["broken"], "switch" in second) == (False, False)
+    assert evaluation.broken == tuple(value for value in score.values if 0 < value < 0.5)
+    assert evaluation.broken
     record = Record.read(tmp_path / "metrics.json")
     assert record == Record.of(judgement)
     assert record.broken == (barriers[0].verdict,)

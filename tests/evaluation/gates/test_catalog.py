@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -94,3 +96,21 @@ def test_without_held_out_values_nothing_is_promoted():
     decision = decide(Evaluation("matched", "MSE", 1, (), ()))
     assert not decision.promote
     assert "no held-out hyperparameter value" in decision.reason
+
+
+def test_held_out_values_in_broken_intervals_are_not_compared():
+    # At 0.25 an anchor is served on purpose; the line that comes nearer to the truth there is ruinous.
+    errors = {"surrogate": (9.0, 1.0)} | {name: (2.0, 3.0) for name in BEATEN}
+    assert not decide(_evaluation(**errors)).promote
+    decision = decide(replace(_evaluation(**errors), broken=(0.25,)))
+    assert decision.promote
+    assert "mean W₂² over 1 held-out value outside broken intervals is 1, and" in decision.reason
+    behind = errors | {"straight_line": (9.0, 0.5)}
+    assert not decide(replace(_evaluation(**behind), broken=(0.25,))).promote
+
+
+def test_nothing_is_promoted_by_broken_intervals_alone():
+    errors = {"surrogate": (1.0, 1.0)} | BEATEN
+    decision = decide(replace(_evaluation(**errors), broken=(0.25, 0.75)))
+    assert not decision.promote
+    assert "every held-out value lies in a broken interval" in decision.reason
