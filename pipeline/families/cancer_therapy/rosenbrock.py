@@ -87,13 +87,6 @@ def integrate(
     return np.ascontiguousarray(states.T), steps
 
 
-def one_step(rates: Rates, jacobian: Jacobian, y: Array, constants: Array, h: float) -> tuple[Array, Array]:
-    """One step h of one system from y (n,), with its constants (P,): the next state, and its error."""
-    work = np.empty((5, len(y)))
-    _step(rates, jacobian, y, constants, h, work, np.empty((len(y), len(y))))
-    return work[0], work[4]
-
-
 @compiled(boolean(MATRIX, int64[::1]))
 def _factorise(matrix: Array, pivots: NDArray[np.int64]) -> bool:
     """LU decomposition in place, with the rows' exchanges in `pivots`; whether it exists."""

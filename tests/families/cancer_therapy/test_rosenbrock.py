@@ -4,7 +4,7 @@ from numba import njit
 
 from pipeline.errors import FitError
 from pipeline.families.cancer_therapy import rosenbrock
-from pipeline.families.cancer_therapy.rosenbrock import JACOBIAN, RATES, integrate, one_step
+from pipeline.families.cancer_therapy.rosenbrock import JACOBIAN, RATES, integrate
 
 
 class Equations:
@@ -13,6 +13,13 @@ class Equations:
     def __init__(self, rates, jacobian, *constants: float) -> None:
         self.equations = rates, jacobian
         self.constants = np.array(constants)[:, None]
+
+
+def one_step(rates, jacobian, y, constants, h):
+    """The next state (n,) and its error, of one system."""
+    work = np.empty((5, len(y)))
+    assert rosenbrock._step(rates, jacobian, y, constants, h, work, np.empty((len(y), len(y))))
+    return work[0], work[4]
 
 
 @njit(RATES)
