@@ -52,6 +52,7 @@ class Drift:
     networks: tuple | None = ()
     clock_base: str = "linear, linear"
     sampled_conditions: tuple = ()
+    barriers: tuple | None = None
     history: dict = field(default_factory=dict)
 
     @property
