@@ -1,23 +1,26 @@
 """What a method is: a name, how it looks in pictures, and how it answers at λ.
 
 A new method is one module of this folder with a `METHOD`. Tables, pictures, metrics.json, gates and benchmarks take
-everything that they need to know from it.
+everything that they need to know from it. A method either answers from samples and networks of the anchors (`sample`,
+`policy`), or is fitted to the harvest first (`fit`), and what was fitted answers.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.network import Network, Policy
 from pipeline.data.values import numbers
 from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.coupled import Coupled
 from pipeline.evaluation.places import Place, linear_mesh, place_of
+from pipeline.surrogate.config import SurrogateConfig
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -27,6 +30,34 @@ Role = Literal["surrogate", "transport", "baseline", "reference"]
 
 ROLES: tuple[Role, ...] = ("surrogate", "transport", "baseline", "reference")
 """In the order of the tables."""
+
+
+Cost = Literal["quick", "dear"]
+"""Quick methods run in every validation; dear ones where `validate.methods` names them."""
+
+
+class Fitted(Protocol):
+    """A method that was fitted to a harvest."""
+
+    def sample(
+        self, conditions: NDArray[np.floating], hyperparameter: Value, draws: int, seed: int, /
+    ) -> NDArray[np.floating]:
+        """Outputs (N, draws, D) at conditions (N, C) and one λ, in the outputs' own units; reproducible by the seed."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Fitting:
+    """What a method may be fitted on: what the surrogate is fitted on, and no more.
+
+    harvest: of the anchors, with their networks where these travel. deterministic: whether a condition has one output.
+    settings: of the surrogate, for methods that are its variants.
+    """
+
+    harvest: Harvest
+    deterministic: bool
+    settings: SurrogateConfig
+    seed: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,8 +144,9 @@ class Method:
     name: in metrics.json and errors.csv. label: in tables and legends; several: its label where there are several
     hyperparameters, if it is another. colour, marker: Matplotlib's; style: more of its line properties. sample: its
     sample at λ, None where it has none there. policy: its answers at any condition, for families that score policies
-    themselves; None where it has none. allowance: for a baseline, the share of its error by which the surrogate may be
-    worse and still be promoted; None: the surrogate has to be better.
+    themselves; None where it has none. fit: fits it to a harvest, in the place of `sample` and `policy`; it gives None
+    where the method does not apply. cost: whether it runs always. allowance: for a baseline, the share of its error by
+    which the surrogate may be worse and still be promoted; None: the surrogate has to be better.
     """
 
     name: str
@@ -124,6 +156,8 @@ class Method:
     marker: str
     sample: Callable[[Situation], Sample | None] | None = None
     policy: Callable[[PolicySituation], Policy | None] | None = None
+    fit: Callable[[Fitting], Fitted | None] | None = None
+    cost: Cost = "quick"
     allowance: float | None = None
     style: Mapping[str, Any] = field(default_factory=dict)
     several: str = ""
