@@ -141,6 +141,14 @@ def fit() -> None:
 
 
 @app.command()
+def compare() -> None:
+    """Fit what one could do instead of the surrogate, and score it at the held-out λ: data/NAME/comparison.json."""
+    from pipeline.stages import compare as stage
+
+    stage.run(load_config())
+
+
+@app.command()
 def validate() -> None:
     """Score the surrogate at the held-out λ, beside baselines: data/NAME/validation."""
     from pipeline.stages import validate as stage

@@ -21,7 +21,7 @@ SWEEPS: dict[str, dict[str, Any]] = {
         "harvest": {"fit_conditions": 40, "score_conditions": 20, "draws": 1, "seed": 0},
         "dataset": {"source": "data/small/harvest"},
         "fit": {"variant": "K_theta-U", "seed": 0, "device": "cpu"},
-        "validate": {"redraws": 1, "seed": 0},
+        "validate": {"redraws": 1, "seed": 0, "methods": []},
         "register": {"model": "small"},
     },
 }

@@ -18,7 +18,7 @@ PACKAGE = CHECKOUT / "pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DEFINED = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 STAGES = {name: definition.get("do", definition) for name, definition in DEFINED.items()}
-PLANNED = {"warm", "chain"}
+PLANNED = {"warm", "chain", "compare"}
 """Stages of train.start = neighbour alone. Their section `warm` may be missing: dvc.yaml has an empty one."""
 PRESETS = sorted((CHECKOUT / "sweeps").glob("*.yaml"))
 
@@ -142,7 +142,7 @@ def test_stage_reads_its_own_section_and_says_its_pool(stage):
     definition = STAGES[stage]
     assert definition["meta"]["pool"] in {"cpu", "gpu"}
     if stage != "raw":  # its file's name is all that it reads, and part of its command
-        own = {"warm": "train", "chain": "warm"}.get(stage, stage)
+        own = {"warm": "train", "chain": "warm", "compare": "validate.methods"}.get(stage, stage)
         assert {"name", own} <= set(definition["params"])
 
 

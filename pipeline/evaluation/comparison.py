@@ -45,13 +45,15 @@ class Comparison:
 
     kind: see the module. categorical: (C,) booleans. condition_unit: (C,), what a condition is divided by where it
     serves as a coordinate. period: (D,), of circular outputs, else 0: these are compared as points of a circle as long
-    as the period, so that distances are chords of the short way round.
+    as the period, so that distances are chords of the short way round. deterministic: whether a condition has one
+    output; its conditions may still differ between λ, and then the samples are compared jointly.
     """
 
     kind: Kind
     categorical: NDArray[np.bool_]
     condition_unit: NDArray[np.float64]
     period: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    deterministic: bool = False
 
     @classmethod
     def of(cls, harvest: Harvest, *, deterministic: bool) -> "Comparison":
@@ -63,7 +65,8 @@ class Comparison:
         scale = y.std(axis=0, dtype=np.float64).mean() or 1.0
         deviation = x.std(axis=0, dtype=np.float64) / scale
         units = np.where(deviation > 0, deviation, 1.0)
-        return cls(kind, np.array(harvest.categorical, dtype=bool), units, np.array(harvest.schema.periods))
+        periods = np.array(harvest.schema.periods)
+        return cls(kind, np.array(harvest.categorical, dtype=bool), units, periods, deterministic)
 
     @cached_property
     def distances(self) -> tuple[Distance, ...]:

@@ -6,7 +6,7 @@ each condition where a condition has several draws, and over all conditions as o
 network's own distance is the floor.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,7 +19,6 @@ from pipeline.data.network import Policy
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.comparison import LARGEST_GROUP, evenly
 from pipeline.evaluation.distances import squared_mean_discrepancy, wasserstein2_squared
-from pipeline.evaluation.methods.trained import TRAINED
 from pipeline.evaluation.task import policies
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.protocol import Data, FeaturedFamily
@@ -39,12 +38,24 @@ def feature_tables(
     distance between two samples of the truth that differ, 1 where none do. Raises ConfigurationError where `features`
     returns anything but finite numbers, a row for every row.
     """
-    asked = policies(surrogate, score)
-    if not asked:
+    return features_of(family, data, policies(surrogate, score), score, seed, deterministic=surrogate.deterministic)
+
+
+def features_of(
+    family: FeaturedFamily,
+    data: Data,
+    asked: Mapping[Value, Mapping[str, Policy]],
+    score: Harvest,
+    seed: int,
+    *,
+    deterministic: bool,
+) -> tuple[TaskTable, ...]:
+    """The same of any policies, by their λ and methods; none where nothing is asked. Errors as `feature_tables`."""
+    if not asked or score.networks is None:
         return ()
     first = score.values.index(next(iter(asked)))
     conditions, counts = np.unique(score.conditions[first], axis=0, return_counts=True)
-    draws = 1 if surrogate.deterministic else min(int(counts.min()), LARGEST_GROUP)
+    draws = 1 if deterministic else min(int(counts.min()), LARGEST_GROUP)
     if draws == 1:
         conditions = conditions[evenly(np.arange(len(conditions)))]
     truth_seed, seed = (int(s) for s in np.random.SeedSequence(seed).generate_state(2))
@@ -56,7 +67,8 @@ def feature_tables(
         _check(found, len(rows), type(family).__name__)
         return found.reshape(len(conditions), draws, -1) if draws > 1 else found[None]
 
-    truth = {value: groups(methods[TRAINED], truth_seed) for value, methods in asked.items()}
+    trained = dict(zip(score.values, score.networks, strict=True))
+    truth = {value: groups(trained[value].outputs, truth_seed) for value in asked}
     apart = np.concatenate([pdist(group) for sample in truth.values() for group in sample])
     bandwidth = float(np.median(apart[apart > 0])) if apart.any() else 1.0
     found = {value: {m: groups(policy, seed) for m, policy in methods.items()} for value, methods in asked.items()}

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
@@ -9,9 +10,11 @@ from pipeline.data.mesh import Value
 from pipeline.data.values import value_of
 from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
+from pipeline.evaluation.findings import Cost
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import Evaluation
+from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.surrogate.order import shown_conditions
 
@@ -77,12 +80,21 @@ class Facts:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The scores, what the gates decided, what was validated, and the family's own tables where it has any."""
+    """The scores, what the gates decided, what was validated, and the family's own tables where it has any.
+
+    costs: of the methods that were timed.
+    """
 
     evaluation: Evaluation
     decision: Decision
     facts: Facts
     task: tuple[TaskTable, ...] = ()
+    costs: tuple[Cost, ...] = ()
+
+    @cached_property
+    def standings(self) -> tuple[Standing, ...]:
+        """Every method's mean and worst error, and which differences are real."""
+        return standings(self.evaluation, self.costs)
 
     @property
     def methods(self) -> tuple[Method, ...]:

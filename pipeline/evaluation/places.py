@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.anchors import Anchors
-from pipeline.data.mesh import Grid, Mesh, Simplices, Tree, Value
+from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Grid, Mesh, Simplices, Tree, Value, axes_of
 from pipeline.data.values import named, numbers, value_of
 from pipeline.shapes import FloatArray
 
@@ -70,6 +71,12 @@ class Place:
 def linear_mesh(mesh: Mesh) -> Mesh:
     """The mesh of the same anchors in λ itself: a grid as it is, others triangulated in scaled λ."""
     return mesh if isinstance(mesh, Grid) else Simplices(mesh.axes, mesh.vertices, Scaled(mesh.axes))
+
+
+def linear_mesh_of(harvest: Harvest) -> Mesh:
+    """The same of a harvest's anchors, for methods without clocks."""
+    axes = axes_of(harvest.vertices, [column.name for column in harvest.schema.hyperparameters])
+    return harvest.grid() or Simplices(axes, harvest.vertices, Scaled(axes))
 
 
 def place_of(mesh: Mesh, value: Sequence[float]) -> Place:

@@ -24,6 +24,7 @@ from pipeline.storage.files import read_json
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
     from pipeline.evaluation.scores import Evaluation, Score
+    from pipeline.evaluation.standings import Standing
     from pipeline.evaluation.task_table import TaskTable
     from pipeline.surrogate.barriers import Barrier
 
@@ -116,6 +117,23 @@ class CandidateRecord(_Frozen):
     hyperparameter: str | None = None
 
 
+class StandingRecord(_Frozen):
+    """A method's place among all; see `pipeline.evaluation.standings.Standing`.
+
+    fit_seconds, ask_seconds: of its fit, and of 1,000 answers, where the method was timed.
+    """
+
+    method: str
+    mean: float
+    interval: tuple[float, float] | None = None
+    worst: float
+    worst_at: Named
+    difference: tuple[float, float] | None = None
+    verdict: str = ""
+    fit_seconds: float | None = None
+    ask_seconds: float | None = None
+
+
 class TaskRecord(_Frozen):
     """A family's own score at one λ, method by method."""
 
@@ -171,7 +189,8 @@ class BestAnchorRecord(_Frozen):
 class Record(_Frozen):
     """The content of metrics.json.
 
-    mean: errors by method in the mean over the held-out λ. surrogate: its error at each. served: how the surrogate was
+    mean: errors by method in the mean over the held-out λ. surrogate: its error at each. standings: every method's mean
+    and worst error, with intervals. served: how the surrogate was
     queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
     comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
     scores or features of their own; task_errors: standard errors over episodes, and best_anchors, where the family
@@ -193,6 +212,7 @@ class Record(_Frozen):
     solver: str
     served: str
     methods: tuple[MethodRecord, ...]
+    standings: tuple[StandingRecord, ...] = ()
     candidates: tuple[CandidateRecord, ...] = ()
     caveats: tuple[str, ...] = ()
     crossings: CrossingsRecord | None = None
@@ -226,6 +246,7 @@ class Record(_Frozen):
                 "methods": [
                     {"name": m.name, "label": m.label_for(len(facts.names)), "role": m.role} for m in judgement.methods
                 ],
+                "standings": [_standing(standing, facts.names) for standing in judgement.standings],
                 "candidates": [vars(row) for row in facts.compared.rows],
                 "caveats": facts.compared.caveats,
                 "crossings": None if evaluation.crossings is None else vars(evaluation.crossings),
@@ -307,6 +328,12 @@ class Record(_Frozen):
             for name, figure in ({"error": score.error} | score.distances).items():
                 by_method.setdefault(name, {}).setdefault(score.method, {})[self.words(score.hyperparameter)] = figure
         return {"mean_error": self.mean, **by_method}
+
+
+def _standing(standing: "Standing", names: Sequence[str]) -> dict[str, object]:
+    cost = standing.cost
+    seconds = {} if cost is None else {"fit_seconds": cost.fit, "ask_seconds": cost.ask}
+    return vars(standing) | {"worst_at": named(standing.worst_at, names)} | seconds
 
 
 def _task_errors(tables: Sequence["TaskTable"]) -> list[dict[str, str | Named]] | None:

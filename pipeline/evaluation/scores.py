@@ -78,6 +78,13 @@ class Evaluation:
         """The same without the held-out λ inside broken intervals."""
         return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter not in self.broken), broken=())
 
+    def joined(self, scores: Sequence[Score], order: Sequence[str]) -> "Evaluation":
+        """The same with scores of further methods at held-out λ, methods in the order of their names in `order`."""
+        every = (*self.held_out, *scores)
+        return replace(
+            self, held_out=tuple(sorted(every, key=lambda s: (numbers(s.hyperparameter), order.index(s.method))))
+        )
+
     def words(self, value: Value) -> str:
         """A λ in words: `0.5`, or `quantile=0.1,noise=0.5`."""
         return in_words(value, self.names)

@@ -43,10 +43,20 @@ def task_tables(
     Raises ConfigurationError where `score` returns anything but finite numbers by their names, the same for all, or
     `episode_scores` anything but arrays of such numbers.
     """
-    name, asked = type(family).__name__, policies(surrogate, score)
+    return tables_of(family, data, policies(surrogate, score), score, seed)
+
+
+def tables_of(
+    family: ScoredFamily, data: Data, asked: Mapping[Value, Mapping[str, Policy]], score: Harvest, seed: int
+) -> tuple[TaskTable, ...]:
+    """The same of any policies, by their λ and methods; with the best single anchor where `asked` has who was trained.
+
+    Errors as `task_tables`.
+    """
+    name = type(family).__name__
     names = tuple(column.name for column in score.schema.hyperparameters)
     if isinstance(family, EpisodicFamily):
-        return _episodic_tables(_Play(family, data, seed, names), asked, surrogate, score)
+        return _episodic_tables(_Play(family, data, seed, names), asked, score)
     found = {
         value: {m: _checked(family.score(policy, data, named(value, names), seed), name) for m, policy in own.items()}
         for value, own in asked.items()
@@ -90,18 +100,18 @@ class _Play:
         return max(anchors, key=mean)
 
 
-def _episodic_tables(
-    play: _Play, asked: dict[Value, dict[str, Policy]], surrogate: "Surrogate", score: Harvest
-) -> tuple[TaskTable, ...]:
+def _episodic_tables(play: _Play, asked: Mapping[Value, Mapping[str, Policy]], score: Harvest) -> tuple[TaskTable, ...]:
     """Tables with their episodes, and the best single anchor before the network that was trained there."""
-    pairs, vertices = zip(score.values, score.networks or (), strict=False), surrogate.mesh.vertices
-    anchors: dict[Value, Policy] = {value: n.outputs for value, n in pairs if numbers(value) in vertices}
+    pairs = zip(score.values, score.networks or (), strict=False)
+    anchors: dict[Value, Policy] = {value: n.outputs for value, n in pairs if value not in asked}
     found, best = {}, {}
     for value, methods in asked.items():
         scores = {m: play.scores(policy, value) for m, policy in methods.items()}
-        trained = scores.pop(TRAINED)
-        best[value] = play.best(anchors, value, len(next(iter(trained.values()))))
-        found[value] = {**scores, BEST_ANCHOR: play.scores(anchors[best[value]], value), TRAINED: trained}
+        if TRAINED in scores:
+            trained = scores.pop(TRAINED)
+            best[value] = play.best(anchors, value, len(next(iter(trained.values()))))
+            scores |= {BEST_ANCHOR: play.scores(anchors[best[value]], value), TRAINED: trained}
+        found[value] = scores
     tables = []
     for name in _names(found, play.name):
         episodes = {value: {m: s[name] for m, s in methods.items()} for value, methods in found.items()}
@@ -112,7 +122,7 @@ def _episodic_tables(
 
 def _names(found: Mapping[Value, Mapping[str, Mapping[str, object]]], family: str) -> list[str]:
     """The names of the scores; ConfigurationError where they differ between λ or methods."""
-    names = [name for methods in list(found.values())[:1] for name in methods[TRAINED]]
+    names = [name for methods in list(found.values())[:1] for name in next(iter(methods.values()))]
     if any(list(scores) != names for methods in found.values() for scores in methods.values()):
         raise ConfigurationError(f"score() of {family} returns different scores at different λ; return the same names")
     return names

@@ -1,7 +1,8 @@
 """Tables of task scores: a score of every method at every held-out λ, with standard errors where there are episodes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,8 @@ from pipeline.data.mesh import Value
 from pipeline.data.values import in_words
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.scores import SURROGATE
+
+Entry = TypeVar("Entry")
 
 Episodes = NDArray[np.float64]
 """Scores (n,) of single episodes, which start alike for all policies and all λ."""
@@ -33,6 +36,20 @@ class TaskTable:
     def methods(self) -> tuple[str, ...]:
         """The names of the methods, in the order of the tables."""
         return tuple(self.rows[0][1])
+
+    def joined(self, other: "TaskTable", order: Sequence[str]) -> "TaskTable":
+        """This table with the methods of another of the same λ, in the order of their names in `order`."""
+
+        def both(one: Mapping[str, Entry], more: Mapping[str, Entry]) -> dict[str, Entry]:
+            found = {**one, **more}
+            return {name: found[name] for name in order if name in found}
+
+        more = dict(other.rows)
+        return replace(
+            self,
+            rows=tuple((value, both(scores, more[value])) for value, scores in self.rows),
+            episodes={value: both(found, other.episodes[value]) for value, found in self.episodes.items()},
+        )
 
     def means(self) -> dict[str, float]:
         """The mean of every method."""

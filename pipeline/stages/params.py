@@ -7,7 +7,7 @@ before anything runs, with the field, the value and a remedy.
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import NOTHING, watched
@@ -98,10 +98,20 @@ class FitSection(SurrogateConfig):
 
 
 class ValidateSection(Section):
-    """How many times the truth and the starts are redrawn where the networks are stochastic."""
+    """How the surrogate is judged.
+
+    redraws: how many times the truth and the starts are drawn where the networks are stochastic. methods: the fitted
+    methods that are dear, which stage compare runs beside the quick ones (`pipeline.evaluation.methods`), or all.
+    """
 
     redraws: int = Field(default=1, ge=1)
     seed: Seed = 0
+    methods: tuple[str, ...] = ()
+
+    @field_validator("methods", mode="before")
+    @classmethod
+    def _all_is_one_word(cls, given: object) -> object:
+        return (given,) if given == "all" else given
 
 
 class RegisterSection(Section):

@@ -108,7 +108,7 @@ def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float
         "harvest": None,
         "dataset": {"source": f"data/{name}/data", "score_fraction": 0.25, "seed": 0},
         "fit": {"variant": "auto", "solver": "paired", "clock": "auto", "seed": 0, "device": "auto"},
-        "validate": {"redraws": 1, "seed": 0},
+        "validate": {"redraws": 1, "seed": 0, "methods": []},
         "register": {"model": name},
     }
     held_out = [v for v in values if v not in anchors]

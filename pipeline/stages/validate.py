@@ -1,20 +1,24 @@
 """Stage validate: the surrogate against networks of held-out λ; metrics, a table of errors and the report."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
+from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.task import task_tables
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
 from pipeline.report.html import write_report
+from pipeline.stages.compare import COMPARISON_FILE
 from pipeline.storage.atomic import write_text
 from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
@@ -34,18 +38,27 @@ def run(config: "Config", root: Path = Path()) -> None:
     data = root / config.folder
     surrogate = Surrogate.load(data / "surrogate", device="auto")
     fit, score = Harvest.load(data / "dataset" / "fit"), Harvest.load(data / "dataset" / "score")
+    found, order = Findings.read(data / COMPARISON_FILE), [method.name for method in all_methods()]
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
+    evaluation = evaluation.joined(found.scores, order)
     judgement = Judgement(
         evaluation,
         decide(evaluation),
         Facts.of(config.name, surrogate, fit, score, training_of_anchors(config, data)),
-        score_task(config, surrogate, score, data),
+        joined_tables(score_task(config, surrogate, score, data), found.tables, order),
+        found.costs,
     )
     page = write_report(data / "validation" / "report", surrogate, score, judgement)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
     Record.of(judgement).write(data / "validation" / "metrics.json")
     logger.info("validate: %s", judgement.decision.reason)
     logger.info("validate: %s", page)
+
+
+def joined_tables(own: Sequence[TaskTable], more: Sequence[TaskTable], order: Sequence[str]) -> tuple[TaskTable, ...]:
+    """Tables with the methods of further ones of the same name, in the order of their names in `order`."""
+    further = {table.name: table for table in more}
+    return tuple(t.joined(further[t.name], order) if t.name in further else t for t in own)
 
 
 def training_of_anchors(config: "Config", folder: Path) -> str:

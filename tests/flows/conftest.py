@@ -23,7 +23,7 @@ TINY = {
     "harvest": {"fit_conditions": 4, "score_conditions": 4, "draws": 10, "seed": 0},
     "dataset": {"source": "data/tiny/harvest"},
     "fit": {"variant": "K_I", "clock": "linear", "map_steps": 20},
-    "validate": {"redraws": 1},
+    "validate": {"redraws": 1, "seed": 0, "methods": []},
     "register": {"model": "tiny"},
 }
 

@@ -1,29 +1,22 @@
 """The surrogate has to beat every unmoved anchor, and must not be worse than a straight line by more than the noise.
 
 Worse is an error above the line's by more than its allowance, in the mean over the held-out λ, with a bootstrap
-interval of the difference above zero. The paired bootstrap (Efron and Tibshirani 1993, ch. 16) resamples conditions, at
-which both methods were evaluated, so that what makes conditions hard for both cancels; or redraws, where conditions are
-few. A surrogate at the floor cannot be distinguished from the truth by these samples, and is worse than no line: a line
+interval of the difference above zero (`pipeline.evaluation.resampling`). A surrogate at the floor cannot be
+distinguished from the truth by these samples, and is worse than no line: a line
 between two samples averages their noise away, and may be below the floor.
 
 Inside broken intervals the surrogate is an anchor's own network, on purpose, because mixtures are ruinous there however
 near they come to the truth's outputs: such held-out λ are left out of the comparison.
 """
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline.evaluation.gates.gate import Gate, held_out
 from pipeline.evaluation.methods.catalog import baselines
 from pipeline.evaluation.methods.floor import METHOD as FLOOR_METHOD
 from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.resampling import difference_interval
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 
 FLOOR = FLOOR_METHOD.name
-FEWEST = 8
-"""Conditions, and redraws, below which no interval is computed, and the allowance alone decides."""
-
-RESAMPLES, COVERAGE = 2000, 0.95
 
 
 def behind(evaluation: Evaluation, method: Method) -> bool:
@@ -33,25 +26,8 @@ def behind(evaluation: Evaluation, method: Method) -> bool:
         return not own < other
     if own <= (1 + method.allowance) * other or (FLOOR in evaluation.methods and own <= evaluation.mean_error(FLOOR)):
         return False
-    interval = difference_interval(evaluation, method.name)
+    interval = difference_interval(evaluation, SURROGATE, method.name)
     return interval is None or interval[0] > 0
-
-
-def difference_interval(evaluation: Evaluation, method: str) -> tuple[float, float] | None:
-    """The bootstrap interval of the surrogate's mean error minus the method's; None where there is too little data."""
-    for errors in (evaluation.by_condition, evaluation.by_redraw):
-        own, other = errors(SURROGATE), errors(method)
-        if len(own) == len(other) >= FEWEST:
-            return _bootstrap(np.array(own) - np.array(other))
-    return None
-
-
-def _bootstrap(differences: NDArray[np.float64]) -> tuple[float, float]:
-    """The percentile interval of the mean; one resample at a time, so that many conditions fit into memory."""
-    rng, count = np.random.default_rng(0), len(differences)
-    means = [differences[rng.integers(count, size=count)].mean() for _ in range(RESAMPLES)]
-    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
 
 
 def _check(evaluation: Evaluation) -> tuple[bool, str] | None:

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.evaluation.gates.baselines import difference_interval
 from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.methods.catalog import baselines
+from pipeline.evaluation.resampling import difference_interval
 from pipeline.evaluation.scores import SURROGATE, Evaluation, Score
 
 ANCHORS = {method.name: method.label for method in baselines() if method.allowance is None}
@@ -61,7 +61,7 @@ def test_a_difference_within_its_bootstrap_interval_is_no_reason_to_refuse(noise
     line += 1.8 - line.mean()
     conditions = {SURROGATE: tuple(own), "straight_line": tuple(line)}
     evaluation = _evaluation(conditions, surrogate=(2.0, 2.0), **BEATEN | {"straight_line": (1.8, 1.8)})
-    low, high = difference_interval(evaluation, "straight_line")
+    low, high = difference_interval(evaluation, SURROGATE, "straight_line")
     standard_error = line.std() / np.sqrt(20)
     assert (low, high) == pytest.approx((0.2 - 1.96 * standard_error, 0.2 + 1.96 * standard_error), abs=0.1 * noise)
     assert decide(evaluation).promote is promoted
@@ -71,12 +71,12 @@ def test_errors_that_are_hard_for_both_cancel_in_the_paired_interval():
     hard = np.linspace(0, 100, 20)
     conditions = {SURROGATE: tuple(hard + 0.2), "straight_line": tuple(hard)}
     evaluation = _evaluation(conditions, surrogate=(2.0, 2.0), straight_line=(1.8, 1.8))
-    assert difference_interval(evaluation, "straight_line") == pytest.approx((0.2, 0.2))
+    assert difference_interval(evaluation, SURROGATE, "straight_line") == pytest.approx((0.2, 0.2))
 
 
 def test_where_conditions_are_few_redraws_make_the_interval():
     scores = [Score(0.5, name, 2.0, 1.0, 1.0, {}, (2.0,) * 3, rows) for name, rows in REDRAWN.items()]
-    low, high = difference_interval(Evaluation("conditional", "W₂²", 10, tuple(scores), ()), "straight_line")
+    low, high = difference_interval(Evaluation("conditional", "W₂²", 10, tuple(scores), ()), SURROGATE, "straight_line")
     assert low < 0 < high
 
 
