@@ -98,7 +98,9 @@ def _read_index(folder: Path) -> tuple[list[_Entry], Schema]:
             raise BundleError(f"{folder}: format {document['format']} of a {WHAT}; this version reads {FORMAT}")
         entries = [_Entry(value_of([float(v) for v in e["value"]]), int(e["seed"])) for e in document["networks"]]
         schema, checksums = Schema.model_validate(document["schema"]), dict(document["sha256"])
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+        if wrong := [e.value for e in entries if len(numbers(e.value)) != len(schema.hyperparameters)]:
+            raise ValueError(f"{wrong[0]} has not one number a hyperparameter")
+    except (KeyError, TypeError, ValueError) as error:
         raise BundleError(f"{folder / INDEX_FILE} is corrupted ({error!r}); run stage dataset again") from error
     check_files(folder, checksums, WHAT)
     return entries, schema
