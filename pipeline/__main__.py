@@ -35,6 +35,7 @@ class Commands(TyperGroup):
 
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 Value = Annotated[str, typer.Argument(help="λ as params.yaml writes it: one of sweep.values.")]
+Again = Annotated[str, typer.Argument(help="One of retrain.networks: 0.5_seed1.")]
 
 
 @app.callback(help="Sweep to surrogate: the stages of dvc.yaml, and what chooses and checks a sweep.")
@@ -49,11 +50,11 @@ def sweep(
     harvest: Annotated[Path | None, typer.Option(help="Folder of a harvest: nothing is trained.")] = None,
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
 ) -> None:
-    """Write a preset, or the sweep of a harvest on disk, into params.yaml; without either, expand a grid in it."""
+    """Write a preset, or the sweep of a harvest on disk, into params.yaml; without either, bring it up to date."""
     from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
 
     if name is None and harvest is None and not held_out and resolve_params():
-        typer.echo(f"params.yaml: sweep {load_config().name}, its grid expanded")
+        typer.echo(f"params.yaml: sweep {load_config().name}, brought up to date")
         return
     if (name is None) == (harvest is None):
         raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
@@ -124,6 +125,22 @@ def chain(name: Annotated[str, typer.Argument(help="One of warm.chains: own, up,
     stage.run(load_config(), name)
 
 
+@app.command(context_settings=NUMBER)
+def retrain(network: Again) -> None:
+    """Train a network again from another seed: data/NAME/retrained/NETWORK."""
+    from pipeline.stages import retrain as stage
+
+    stage.run(load_config(), network)
+
+
+@app.command(context_settings=NUMBER)
+def reharvest(network: Again) -> None:
+    """Evaluate a network that was trained again: data/NAME/harvest/NETWORK."""
+    from pipeline.stages import reharvest as stage
+
+    stage.run(load_config(), network)
+
+
 @app.command()
 def dataset() -> None:
     """Gather what is fitted on and what is scored on: data/NAME/dataset."""
@@ -136,6 +153,14 @@ def dataset() -> None:
 def fit() -> None:
     """Fit the surrogate: data/NAME/surrogate."""
     from pipeline.stages import fit as stage
+
+    stage.run(load_config())
+
+
+@app.command("leave_out")
+def leave_out() -> None:
+    """Predict every interior anchor without itself: data/NAME/left_out.json."""
+    from pipeline.stages import leave_out as stage
 
     stage.run(load_config())
 

@@ -17,7 +17,7 @@ SHARED_WORDS = [
     {"energy_distance", "error", "spread", "truth_spread"},  # a record's fields, and their names in a table
     {"C", "L_p", "L_s", "N_p", "N_s", "T_p", "T_s"},  # symbols of the tumour model: equations, and what is observed
     {"Column", "Family", "Harvest", "Schema", "Surrogate", "SurrogateConfig"},  # re-exports say the same names
-    {"format", "networks", "schema"},  # keys of two documents on disk
+    {"format", "networks", "schema", "sha256"},  # keys of two documents on disk
     {"variant", "solver", "clock"},  # keys of a section in a preset, and of the record of it
     {"ran", "restored", "unchanged"},  # what became of a stage, and its colour in a terminal
     {"c", "lw", "marker"},  # keywords of a plot

@@ -214,9 +214,7 @@ class Harvest:
         tables = [read_samples(folder / f"anchor-{k}.parquet", schema) for k in range(len(anchors))]
         networks = None
         if with_networks:
-            from pipeline.families.catalog import load_network
-
-            networks = [load_network(folder / "networks" / str(k)) for k in range(len(anchors))]
+            networks = [travelling_network(folder / "networks" / str(k)) for k in range(len(anchors))]
         return cls.from_arrays(
             anchors,
             [y for y, _ in tables],
@@ -225,6 +223,13 @@ class Harvest:
             outcomes=read_outcomes(folder, schema) if with_outcomes else None,
             schema=schema,
         )
+
+
+def travelling_network(folder: Path) -> Network:
+    """A network that was saved beside its samples; BundleError as `pipeline.families.catalog.load_network` has it."""
+    from pipeline.families.catalog import load_network  # against the order of rooms: it names its family itself
+
+    return load_network(folder)
 
 
 def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:

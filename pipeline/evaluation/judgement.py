@@ -16,6 +16,7 @@ from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
+from pipeline.evaluation.trust import Trust
 from pipeline.surrogate.order import shown_conditions
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Facts:
 class Judgement:
     """The scores, what the gates decided, what was validated, and the family's own tables where it has any.
 
-    costs: of the methods that were timed.
+    costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one.
     """
 
     evaluation: Evaluation
@@ -90,6 +91,7 @@ class Judgement:
     facts: Facts
     task: tuple[TaskTable, ...] = ()
     costs: tuple[Cost, ...] = ()
+    trust: Trust | None = None
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:

@@ -6,20 +6,23 @@ the anchor that was left out as at a held-out λ. Its interval is wider then tha
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.retrained import Retrained
 from pipeline.data.samples import group_rows
 from pipeline.data.values import numbers
+from pipeline.errors import BundleError
 from pipeline.evaluation.comparison import evenly, match_rows
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Fitting
 from pipeline.evaluation.rivals import Court, chosen_methods, fit_methods
-from pipeline.evaluation.scores import Evaluation, Score
+from pipeline.evaluation.scores import Score
 from pipeline.evaluation.uncertainty import (
     DRAWS,
     Array,
@@ -29,6 +32,8 @@ from pipeline.evaluation.uncertainty import (
     noise_of,
     squared_distances,
 )
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
 
@@ -36,7 +41,7 @@ MOST_CONDITIONS = 200
 """Conditions at which uncertainties are calibrated and checked where networks give draws: W₂² takes its time."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class LeftOut:
     """What leaving interior anchors out found.
 
@@ -44,8 +49,22 @@ class LeftOut:
     several hyperparameters, or draws that are not repeated at a condition and cannot be, without networks.
     """
 
-    scores: tuple[Score, ...]
-    uncertainty: Uncertainty | None
+    scores: tuple[Score, ...] = ()
+    uncertainty: Uncertainty | None = None
+
+    def write(self, path: Path) -> None:
+        """Write the file atomically."""
+        write_json(path, TypeAdapter(LeftOut).dump_python(self, mode="json"))
+
+    @classmethod
+    def read(cls, path: Path) -> "LeftOut":
+        """Read what `write` wrote; BundleError where it is missing or corrupted."""
+        try:
+            return TypeAdapter(LeftOut).validate_python(read_json(path, "set of left-out anchors"))
+        except ValidationError as error:
+            raise BundleError(
+                f"{path} is corrupted, or of another version; run stage leave_out again: {error}"
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -66,7 +85,7 @@ def leave_out(
     seeds, for the noise of training.
     """
     if len(fit.schema.hyperparameters) > 1:
-        return LeftOut((), None)
+        return LeftOut()
     score = score.select(fit.values)
     scores: list[Score] = []
     predictions: list[tuple[Movement, Array]] = []
@@ -76,7 +95,7 @@ def leave_out(
             predictions.append(prediction)
     noise = training_noise(score, retrained, deterministic=deterministic)
     if noise is None:
-        return LeftOut(tuple(scores), None)
+        return LeftOut(tuple(scores))
     again = any(entry.value in fit.values for entry in retrained)
     found = Uncertainty.calibrated(predictions, noise, deterministic=deterministic, retrained=again)
     return LeftOut(tuple(scores), found)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.scores import Evaluation, Score
     from pipeline.evaluation.standings import Standing
     from pipeline.evaluation.task_table import TaskTable
+    from pipeline.evaluation.trust import Trust
     from pipeline.surrogate.barriers import Barrier
 
 COLUMNS = ("role", "hyperparameter", "method", "error", "spread", "truth_spread")
@@ -56,7 +57,10 @@ class MethodRecord(_Frozen):
 
 
 class ScoreRecord(_Frozen):
-    """The figures of one method at one λ; role: "held_out", or "anchor". More distances follow by their names."""
+    """The figures of one method at one λ. More distances follow by their names.
+
+    role: "held_out"; "left_out", at an interior anchor by what was fitted without it; or "anchor".
+    """
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, float] = Field(init=False)
@@ -132,6 +136,42 @@ class StandingRecord(_Frozen):
     verdict: str = ""
     fit_seconds: float | None = None
     ask_seconds: float | None = None
+
+
+class CoverageRecord(_Frozen):
+    """At one held-out λ: the share within the bound that is to cover nine in ten, and the root of the mean u²."""
+
+    hyperparameter: float
+    coverage: float
+    predicted: float
+
+
+class TrustRecord(_Frozen):
+    """The surrogate's uncertainty, and whether it keeps its word; see `pipeline.evaluation.trust.Trust`.
+
+    noise, timing, left_out, retrained: as of `pipeline.evaluation.uncertainty.Uncertainty`.
+    """
+
+    noise: tuple[float, ...]
+    timing: float
+    left_out: int
+    retrained: bool
+    held_out: tuple[CoverageRecord, ...] = ()
+    coverage: float | None = None
+    rank_correlation: float | None = None
+
+    @classmethod
+    def of(cls, trust: "Trust") -> Self:
+        """The record of an uncertainty."""
+        found, predicted = trust.uncertainty, dict(trust.predicted)
+        held_out = [
+            {"hyperparameter": value, "coverage": share, "predicted": predicted[value]}
+            for value, share in trust.coverage
+        ]
+        return cls.model_validate(
+            {name: getattr(found, name) for name in ("noise", "timing", "left_out", "retrained")}
+            | {"held_out": held_out, "coverage": trust.mean_coverage, "rank_correlation": trust.rank_correlation}
+        )
 
 
 class TaskRecord(_Frozen):
@@ -221,6 +261,7 @@ class Record(_Frozen):
     task_errors: tuple[TaskRecord, ...] | None = None
     best_anchors: tuple[BestAnchorRecord, ...] | None = None
     barriers: tuple[BarrierRecord, ...] | None = None
+    trust: TrustRecord | None = None
     hyperparameters: tuple[str, ...] | None = None
     order: tuple[str, ...] | None = None
     order_effect: float | None = None
@@ -261,6 +302,7 @@ class Record(_Frozen):
                 "task_errors": _task_errors(tables),
                 "best_anchors": _best_anchors(tables),
                 "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
+                "trust": None if judgement.trust is None else TrustRecord.of(judgement.trust),
                 "hyperparameters": facts.names if len(facts.names) > 1 else None,
                 "order": facts.order or None,
                 "order_effect": facts.order_effect,
@@ -359,7 +401,8 @@ def _decision(decision: Decision) -> dict[str, object]:
 
 def _scores(evaluation: "Evaluation") -> list[tuple[str, "Score"]]:
     """Every score with its role."""
-    return [("held_out", s) for s in evaluation.held_out] + [("anchor", s) for s in evaluation.anchors]
+    by_role = {"held_out": evaluation.held_out, "left_out": evaluation.left_out, "anchor": evaluation.anchors}
+    return [(role, score) for role, scores in by_role.items() for score in scores]
 
 
 def _figures(evaluation: "Evaluation", role: str, score: "Score") -> dict[str, str | Named]:

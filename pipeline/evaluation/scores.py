@@ -61,7 +61,8 @@ class Evaluation:
     comparison: how samples are compared; measure: the label of the error. redraws: how many draws of starts and truth
     the figures are means of. served: whether the surrogate was queried by `sample` or by `transport`. names: of the
     hyperparameters. broken: the held-out λ inside intervals whose mixtures are ruinous, where the surrogate is an
-    anchor's own network (`pipeline.surrogate.barriers`).
+    anchor's own network (`pipeline.surrogate.barriers`). left_out: the scores at interior anchors of what was fitted
+    without them (`pipeline.evaluation.left_out`).
     """
 
     comparison: Kind
@@ -73,6 +74,7 @@ class Evaluation:
     crossings: Crossings | None = None
     names: tuple[str, ...] = ()
     broken: tuple[Value, ...] = ()
+    left_out: tuple[Score, ...] = ()
 
     def outside_broken(self) -> "Evaluation":
         """The same without the held-out λ inside broken intervals."""

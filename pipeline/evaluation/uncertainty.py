@@ -100,6 +100,14 @@ class Uncertainty:
             timing = CARRIED * float(np.sqrt(max(0.0, np.quantile(np.concatenate(ratios), COVERAGE))))
         return cls(tuple(noise.tolist()), timing, deterministic, len(left_out), retrained)
 
+    @property
+    def sentence(self) -> str:
+        """What it rests on."""
+        anchors = "one left-out anchor" if self.left_out == 1 else f"{self.left_out} left-out anchors"
+        timing = f"calibrated on {anchors}" if self.left_out else "a prior, since no anchor can be left out"
+        noise = "a retrained network" if self.retrained else "no retrained network: the noise of training is missing"
+        return f"c = {self.timing:.3g} of the way between the ends, {timing}; {noise}"
+
     def squared(self, movement: Movement) -> Array:
         """u² (N, D), or (N, 1) of draws."""
         noise = _noise(movement, np.array(self.noise), deterministic=self.deterministic)

@@ -10,7 +10,7 @@ from pipeline.data.network import Network
 from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import load_network, make_family
 from pipeline.families.protocol import Data, EpisodicFamily
-from pipeline.stages.harvest import harvest_network
+from pipeline.stages.harvest import Trained, harvest_network
 from pipeline.stages.warm_starts import anchor_of, check_family
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.surrogate.chains import JUDGED_FILE, Judged
@@ -38,7 +38,7 @@ def run(config: "Config", name: str, root: Path = Path()) -> None:
     with atomic_folder(folder / "harvest" / name) as target:
         for own in config.warm.links.keys() & networks.keys():
             value = config.sweep.value_of(anchor_of(own))
-            harvest_network(networks[own], family, data, value, config.harvest, target / own)
+            harvest_network(Trained(networks[own], value), family, data, config.harvest, target / own)
         write_json(target / JUDGED_FILE, judged.document())
     scores = " ".join(f"{a:g}: {np.mean(s):.4g}" for a, s in zip(judged.anchors, judged.episodes, strict=True))
     logger.info("chain %s: %s %s, %d intervals broken", name, judged.score, scores, judged.broken)

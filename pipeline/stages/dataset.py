@@ -12,6 +12,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.network import Network
 from pipeline.data.outcomes import has_outcomes, read_outcomes
+from pipeline.data.retrained import Retrained, Samples, save_retrained
 from pipeline.data.samples import read_samples
 from pipeline.data.schema import Schema
 from pipeline.data.split import check_anchors_in, split_harvest
@@ -36,7 +37,8 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", root: Path = Path()) -> None:
     """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks.
 
-    anchors.json beside them says which training the anchors' networks are of, and why (`pipeline.surrogate.chains`).
+    anchors.json beside them says which training the anchors' networks are of, and why (`pipeline.surrogate.chains`);
+    retrained/ has the networks that were trained again from another seed (`pipeline.data.retrained`), if any.
     """
     source = root / config.dataset.source
     if config.network is None:
@@ -51,6 +53,10 @@ def run(config: "Config", root: Path = Path()) -> None:
         fit = gather(source, config.sweep.anchors, "fit", config.sweep.names, retrained)
         score = gather(source, config.sweep.values, "score", config.sweep.names, retrained)
     logger.info("dataset: %s", choice.reason)
+    again = gather_retrained(source, config)
+    save_retrained(again, fit.schema, root / config.folder / "dataset" / "retrained")
+    if again:
+        logger.info("dataset: %d networks were trained again from another seed", len(again))
     write_json(root / config.folder / "dataset" / CHOICE_FILE, choice.document())
     for name, harvest in (("fit", fit), ("score", score)):
         harvest.save(root / config.folder / "dataset" / name)
@@ -111,6 +117,22 @@ def gather(
         outcomes=outcomes,
         schema=schema,
     )
+
+
+def gather_retrained(source: Path, config: "Config") -> tuple[Retrained, ...]:
+    """The harvests of retrain.networks, as stage reharvest wrote them; BundleError where one is missing."""
+    return tuple(
+        _retrained(source / name, config.sweep.value_of(again.value), again.seed)
+        for name, again in config.retrain.networks.items()
+    )
+
+
+def _retrained(folder: Path, value: Value, seed: int) -> Retrained:
+    if not folder.is_dir():
+        raise BundleError(f"{folder} does not exist: the network was not harvested; run stages retrain and reharvest")
+    schema = _read_schema(folder / "schema.json")
+    fit, score = (Samples(*read_samples(folder / f"{split}.parquet", schema)) for split in ("fit", "score"))
+    return Retrained(value, seed, fit, score, load_network(folder / "network"))
 
 
 def _value(folder: str, names: Sequence[str]) -> Value | None:

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
 from pipeline.stages.warm_starts import WarmSection, check_plan
 from pipeline.surrogate.config import SurrogateConfig
@@ -102,11 +103,15 @@ class ValidateSection(Section):
 
     redraws: how many times the truth and the starts are drawn where the networks are stochastic. methods: the fitted
     methods that are dear, which stage compare runs beside the quick ones (`pipeline.evaluation.methods`), or all.
+    noise: how many anchors, 0 or 1, are trained again from another seed, which shows the noise of training.
+    floor_seeds: from how many other seeds all held-out λ are trained again: the floor of a surrogate's error.
     """
 
     redraws: int = Field(default=1, ge=1)
     seed: Seed = 0
     methods: tuple[str, ...] = ()
+    noise: int = Field(default=0, ge=0, le=MOST_NOISE)
+    floor_seeds: int = Field(default=0, ge=0, le=MOST_SEEDS)
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -132,6 +137,7 @@ class Config(Section):
     ingest: IngestSection
     train: TrainSection
     warm: WarmSection = WarmSection()
+    retrain: RetrainSection = RetrainSection()
     harvest: HarvestSection | None = None
     dataset: DatasetSection
     fit: FitSection
@@ -160,6 +166,18 @@ class Config(Section):
         if self.network is None and self.train.start != "own":
             raise ValueError(f"train.start = {self.train.start!r} with network = null: nothing is trained; remove it")
         check_plan(self.warm, self.train.start, self.sweep.anchors)
+        return self
+
+    @model_validator(mode="after")
+    def _retrained_belong_to_the_sweep(self) -> Self:
+        noise, floor_seeds = self.validate_.noise, self.validate_.floor_seeds
+        if self.network is None and (noise or floor_seeds):
+            field = "noise" if noise else "floor_seeds"
+            raise ValueError(
+                f"validate.{field} = {noise or floor_seeds} with network = null: nothing is trained; set it to 0"
+            )
+        if self.network is None or self.sweep.values:
+            check_retraining(self.retrain, self.sweep, noise, floor_seeds)
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.families.catalog import watched
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, parse_config
+from pipeline.stages.retraining import with_retraining
 from pipeline.stages.sweep import resolved
 from pipeline.stages.warm_starts import with_warm_starts
 from pipeline.storage.atomic import write_text
@@ -119,14 +120,14 @@ def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float
 
 
 def resolve_params(root: Path = Path()) -> bool:
-    """Expand a grid that somebody wrote into params.yaml; returns whether that changed it."""
+    """Bring params.yaml up to date: grids expanded, written sections as they are needed; whether that changed it."""
     path = root / PARAMS
     return path.is_file() and _write_params(read_text(path), str(path), root)
 
 
 def _write_params(text: str, origin: str, root: Path) -> bool:
-    """Validate, then write, grids expanded: params.yaml is left alone where the text is invalid or already in it."""
-    text = with_warm_starts(text)
+    """Validate, then write, all expanded: params.yaml is left alone where the text is invalid or already in it."""
+    text = with_retraining(with_warm_starts(text))
     parse_config(text, origin)
     text = resolved(text)
     path = root / PARAMS

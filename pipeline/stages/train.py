@@ -21,13 +21,18 @@ def run(config: "Config", value: str, root: Path = Path()) -> None:
 
     value: λ as DVC renders it, since that is the folder's name in dvc.yaml.
     """
+    train_network(config, value, config.train.seed, Path("networks", value), root)
+
+
+def train_network(config: "Config", value: str, seed: int, target: Path, root: Path) -> None:
+    """Train the network of a λ, in words, from a seed, and write it to data/NAME/<target>."""
     hyperparameter = config.sweep.hyperparameter_of(value)
     data = Data.load(root / config.folder / "data")
     start = time.perf_counter()
-    trained = make_family(config.network, config.train.family_settings).train(data, hyperparameter, config.train.seed)
+    trained = make_family(config.network, config.train.family_settings).train(data, hyperparameter, seed)
     network, metrics = check_trained(trained, config.network)
-    with atomic_folder(root / config.folder / "networks" / value) as folder:
+    with atomic_folder(root / config.folder / target) as folder:
         save_network(network, folder)
         write_json(folder / "metrics.json", metrics)
     figures = " ".join(f"{name}={number:.4g}" for name, number in metrics.items()) or "nothing to train"
-    logger.info("train %s: %s (%.1f s)", value, figures, time.perf_counter() - start)
+    logger.info("train %s: %s (%.1f s)", target.name, figures, time.perf_counter() - start)

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,17 @@ from pipeline.evaluation.features import feature_tables
 from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.left_out import LeftOut
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.task import task_tables
 from pipeline.evaluation.task_table import TaskTable
+from pipeline.evaluation.trust import Trust
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
 from pipeline.report.html import write_report
 from pipeline.stages.compare import COMPARISON_FILE
+from pipeline.stages.leave_out import LEFT_OUT_FILE
 from pipeline.storage.atomic import write_text
 from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
@@ -40,13 +44,16 @@ def run(config: "Config", root: Path = Path()) -> None:
     fit, score = Harvest.load(data / "dataset" / "fit"), Harvest.load(data / "dataset" / "score")
     found, order = Findings.read(data / COMPARISON_FILE), [method.name for method in all_methods()]
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
-    evaluation = evaluation.joined(found.scores, order)
+    left_out = LeftOut.read(data / LEFT_OUT_FILE)
+    evaluation = replace(evaluation.joined(found.scores, order), left_out=left_out.scores)
+    trust = None if left_out.uncertainty is None else Trust.of(left_out.uncertainty, surrogate, score)
     judgement = Judgement(
         evaluation,
         decide(evaluation),
         Facts.of(config.name, surrogate, fit, score, training_of_anchors(config, data)),
         joined_tables(score_task(config, surrogate, score, data), found.tables, order),
         found.costs,
+        trust,
     )
     page = write_report(data / "validation" / "report", surrogate, score, judgement)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))

@@ -5,7 +5,6 @@ downwards. DVC names its stages by this plan, so that its graph shows who waits 
 `train.start: own`, there are no such stages.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import ConfigurationError
 from pipeline.families.protocol import EpisodicFamily, NetworkFamily, WarmFamily
 from pipeline.settings import Section
+from pipeline.stages.planned import with_section
 
 if TYPE_CHECKING:
     from pipeline.data.mesh import Value
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 OWN, NEIGHBOUR = "own", "neighbour"
 UP, DOWN = "up", "down"
 HEADING = "# Written by `make sweep`: the networks of each chain's anchors, and what each retrained one starts from.\n"
-_WRITTEN = re.compile(rf"(?:{re.escape(HEADING)})?^warm:.*\n?(?:[ \t]+.*\n?)*", re.MULTILINE)
 
 
 class WarmSection(Section):
@@ -72,13 +71,7 @@ def with_warm_starts(text: str) -> str:
     except yaml.YAMLError:
         return text
     names = _anchors(loaded) if _starts_from_neighbours(loaded) else []
-    if not names:
-        return _WRITTEN.sub("", text)
-    needed = plan(names).model_dump(mode="json")
-    if loaded.get("warm") == needed:
-        return text
-    written = yaml.safe_dump({"warm": needed}, sort_keys=False, default_flow_style=None, width=10_000)
-    return _WRITTEN.sub("", text).rstrip("\n") + "\n" + HEADING + written
+    return with_section(text, "warm", HEADING, plan(names).model_dump(mode="json") if names else None)
 
 
 def _starts_from_neighbours(loaded: object) -> bool:

@@ -75,11 +75,16 @@ def test_the_house(new_checkout, monkeypatch):
     values = ("0.0", "0.25", "1.0")
     assert set(stages) == {
         *(f"{name}@{v}" for name in ("train", "harvest") for v in values),
-        *("ingest", "dataset", "fit", "compare", "validate", "register"),
+        *("ingest", "dataset", "fit", "leave_out", "compare", "validate", "register"),
     }
     assert surveyed.stale == set(stages)
     assert stages["harvest@0.25"].depends_on == ("ingest", "train@0.25")
     assert set(stages["dataset"].depends_on) == {f"harvest@{v}" for v in values}
-    assert {address for address, stage in stages.items() if stage.pool == "gpu"} == {"fit", "compare", "validate"}
+    assert {address for address, stage in stages.items() if stage.pool == "gpu"} == {
+        "fit",
+        "leave_out",
+        "compare",
+        "validate",
+    }
     alone = {address for address, stage in stages.items() if not surveyed.graph.has_company(stage)}
     assert alone == {"ingest", "dataset", "validate", "register"}  # fit and compare may run at once

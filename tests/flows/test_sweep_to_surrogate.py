@@ -25,7 +25,7 @@ def test_progress_is_one_line_a_stage(finished):
     lines = finished.first_run.stderr.splitlines()
     stages = [line.split() for line in lines if re.match(r"\S+ +(ran|restored|unchanged) +\d+\.\d s$", line)]
     assert sorted(words[0] for words in stages) == sorted(
-        ["ingest", "dataset", "fit", "compare", "validate", "register"]
+        ["ingest", "dataset", "fit", "leave_out", "compare", "validate", "register"]
         + [f"{name}@{value}" for name in ("train", "harvest") for value in ("0.0", "0.25", "1.0")]
     )
     assert len(lines) <= len(stages) + 3

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.data.retrained import Retrained
+from pipeline.stages.retraining import with_retraining
 from pipeline.stages.warm_starts import with_warm_starts
 from tests.families.readme import family_text, preset_text
 from tests.paths import CHECKOUT
@@ -165,6 +167,33 @@ def test_anchors_wait_for_the_neighbours_that_they_start_from(workspace):
     assert ran(repro(workspace)) == []
     select(workspace)
     assert edges(workspace) == before
+
+
+def select_again(root: Path, **asked: int) -> None:
+    """A tiny classifier's sweep, of which some networks are trained again from another seed."""
+    robust = {"name": "again", "network": "robust_classifier", "dataset": {"source": "data/again/harvest"}}
+    train = {"seed": 0, "hidden": [4], "iterations": 2}
+    select(root, **robust, train=train, validate={"redraws": 1, "seed": 0} | asked)
+    (root / "params.yaml").write_text(with_retraining((root / "params.yaml").read_text()))
+
+
+def test_networks_from_other_seeds_come_and_go_without_training_the_others(workspace):
+    folder = workspace / "data" / "again" / "dataset"
+    select_again(workspace, noise=1)
+    assert set(ran(repro(workspace))) == {*STAGES, "retrain@1.0_seed1", "reharvest@1.0_seed1"}
+    fitted_on = {path.name: path.read_bytes() for path in (folder / "fit").glob("*.*")}
+
+    select_again(workspace, noise=1, floor_seeds=1)
+    assert ran(repro(workspace)) == ["retrain@0.5_seed1", "reharvest@0.5_seed1", "dataset"]
+    assert [(again.value, again.seed) for again in Retrained.load(folder / "retrained")] == [(1.0, 1), (0.5, 1)]
+    # The surrogate would not be fitted again: what it sees is as it was.
+    assert {path.name: path.read_bytes() for path in (folder / "fit").glob("*.*")} == fitted_on
+
+    select_again(workspace)
+    assert not [stage for pair in edges(workspace) for stage in pair if stage.startswith(("retrain", "reharvest"))]
+    assert ran(repro(workspace)) == ["dataset"]
+    assert Retrained.load(folder / "retrained") == ()
+    select(workspace)
 
 
 def test_killed_stage_leaves_nothing_and_runs_again(workspace):

@@ -6,7 +6,7 @@ import pytest
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
 from pipeline.evaluation.record import Record
-from pipeline.stages import compare, validate
+from pipeline.stages import compare, leave_out, validate
 from pipeline.surrogate import Surrogate
 from tests.families import planes
 from tests.families.kinds import judge, kinds_config
@@ -20,6 +20,7 @@ def validated(swept):
     config = config.model_copy(update={"fit": type(config.fit)(**QUICK)})
     folder = root / config.folder
     Surrogate.fit(Harvest.load(folder / "dataset" / "fit"), config.fit.surrogate()).save(folder / "surrogate")
+    leave_out.run(config, root)
     compare.run(config, root)
     validate.run(config, root)
     return config, folder

@@ -1,0 +1,57 @@
+"""Whether the surrogate's uncertainty keeps its word: its coverage at the held-out λ, and how it ranks errors."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from pipeline.data.harvest import Harvest
+from pipeline.data.mesh import Value
+from pipeline.evaluation.left_out import prediction_errors
+from pipeline.evaluation.uncertainty import Array, Uncertainty
+
+if TYPE_CHECKING:
+    from pipeline.surrogate import Surrogate
+
+
+@dataclass(frozen=True)
+class Trust:
+    """An uncertainty, and what became of it where the truth is known.
+
+    coverage: the share of outputs (of draws: of conditions) within the bound at every held-out λ. predicted: the root
+    of the mean u² there. rank_correlation: Spearman's, of u² with squared errors over all conditions and held-out λ;
+    None where there are fewer than three.
+    """
+
+    uncertainty: Uncertainty
+    coverage: tuple[tuple[Value, float], ...] = ()
+    predicted: tuple[tuple[Value, float], ...] = ()
+    rank_correlation: float | None = None
+
+    @classmethod
+    def of(cls, uncertainty: Uncertainty, surrogate: "Surrogate", score: Harvest) -> Self:
+        """Ask the surrogate at the held-out λ of a score harvest; of one hyperparameter."""
+        coverage, predicted, pairs = [], [], []
+        for value in score.hyperparameter.tolist():
+            found = None if value in surrogate.anchors else prediction_errors(surrogate, score, value)
+            if found is None:
+                continue
+            movement, errors = found
+            squared = uncertainty.squared(movement)
+            coverage.append((value, float(uncertainty.covers(movement, errors).mean())))
+            predicted.append((value, float(np.sqrt(squared.mean()))))
+            pairs.append((squared.mean(1), errors.mean(1)))
+        return cls(uncertainty, tuple(coverage), tuple(predicted), _rank_correlation(pairs))
+
+    @property
+    def mean_coverage(self) -> float | None:
+        """Over the held-out λ; None where nothing is held out."""
+        return float(np.mean([share for _, share in self.coverage])) if self.coverage else None
+
+
+def _rank_correlation(pairs: list[tuple[Array, Array]]) -> float | None:
+    if sum(len(errors) for _, errors in pairs) < 3:
+        return None
+    found = float(spearmanr(*(np.concatenate(side) for side in zip(*pairs, strict=True))).statistic)
+    return found if np.isfinite(found) else None
