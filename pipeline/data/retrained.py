@@ -1,6 +1,6 @@
 """Networks that were trained again from another seed, with their samples: what the noise of training is read from.
 
-On disk a folder: `retrained.json` (which λ, which seed, the schema, the files' SHA-256) and, for every network, a
+On disk a folder: `retrained.json` (which λ, which seed, the schema, SHA-256 of the files) and, for every network, a
 folder of its number with fit.parquet, score.parquet and network/. Without any there is only retrained.json.
 """
 
@@ -79,9 +79,9 @@ def save_retrained(networks: Sequence[Retrained], schema: Schema, path: Path | s
             folder / INDEX_FILE,
             {
                 "format": FORMAT,
-                "networks": [{"value": list(numbers(entry.value)), "seed": entry.seed} for entry in networks],
+                "retrained": [{"value": list(numbers(entry.value)), "seed": entry.seed} for entry in networks],
                 "schema": schema.model_dump(),
-                "sha256": file_checksums(folder),
+                "files": file_checksums(folder),
             },
         )
 
@@ -96,8 +96,8 @@ def _read_index(folder: Path) -> tuple[list[_Entry], Schema]:
     try:
         if document["format"] != FORMAT:
             raise BundleError(f"{folder}: format {document['format']} of a {WHAT}; this version reads {FORMAT}")
-        entries = [_Entry(value_of([float(v) for v in e["value"]]), int(e["seed"])) for e in document["networks"]]
-        schema, checksums = Schema.model_validate(document["schema"]), dict(document["sha256"])
+        entries = [_Entry(value_of([float(v) for v in e["value"]]), int(e["seed"])) for e in document["retrained"]]
+        schema, checksums = Schema.model_validate(document["schema"]), dict(document["files"])
         if wrong := [e.value for e in entries if len(numbers(e.value)) != len(schema.hyperparameters)]:
             raise ValueError(f"{wrong[0]} has not one number a hyperparameter")
     except (KeyError, TypeError, ValueError) as error:

@@ -75,12 +75,12 @@ def test_changed_file_is_refused(folder):
     ("changes", "message"),
     [
         ({"format": 2}, r"format 2 of a set of retrained networks; this version reads 1"),
-        ({"networks": [{"value": [], "seed": 1}]}, r"retrained.json is corrupted .*; run stage dataset again"),
-        ({"networks": [{"value": [0, 1], "seed": 1}]}, r"\(0.0, 1.0\) has not one number a hyperparameter"),
-        ({"networks": [{"value": ["a"], "seed": 1}]}, r"retrained.json is corrupted"),
-        ({"networks": [{"value": [0.1]}]}, r"retrained.json is corrupted \(KeyError\('seed'\)\)"),
+        ({"retrained": [{"value": [], "seed": 1}]}, r"retrained.json is corrupted .*; run stage dataset again"),
+        ({"retrained": [{"value": [0, 1], "seed": 1}]}, r"\(0.0, 1.0\) has not one number a hyperparameter"),
+        ({"retrained": [{"value": ["a"], "seed": 1}]}, r"retrained.json is corrupted"),
+        ({"retrained": [{"value": [0.1]}]}, r"retrained.json is corrupted \(KeyError\('seed'\)\)"),
         ({"schema": {}}, r"retrained.json is corrupted"),
-        ({"sha256": None}, r"retrained.json is corrupted"),
+        ({"files": None}, r"retrained.json is corrupted"),
     ],
 )
 def test_index_that_says_nothing_is_refused(folder, changes, message):
