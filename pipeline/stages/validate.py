@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.retrained import Retrained
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
 from pipeline.evaluation.findings import Findings
@@ -14,7 +15,10 @@ from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.left_out import LeftOut
 from pipeline.evaluation.methods.catalog import all_methods
+from pipeline.evaluation.methods.retrained import RETRAINED, seeds_of
 from pipeline.evaluation.record import Record, errors_csv
+from pipeline.evaluation.rivals import Court
+from pipeline.evaluation.scores import Score
 from pipeline.evaluation.task import task_tables
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.evaluation.trust import Trust
@@ -27,6 +31,7 @@ from pipeline.storage.atomic import write_text
 from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.chains import CHOICE_FILE
+from pipeline.transport.anchor_samples import is_deterministic
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
@@ -45,7 +50,8 @@ def run(config: "Config", root: Path = Path()) -> None:
     found, order = Findings.read(data / COMPARISON_FILE), [method.name for method in all_methods()]
     evaluation = evaluate(surrogate, score, redraws=config.validate_.redraws, seed=config.validate_.seed)
     left_out = LeftOut.read(data / LEFT_OUT_FILE)
-    evaluation = replace(evaluation.joined(found.scores, order), left_out=left_out.scores)
+    again = retrained_scores(config, Retrained.load(data / "dataset" / "retrained"), fit, score)
+    evaluation = replace(evaluation.joined((*found.scores, *again), order), left_out=left_out.scores)
     trust = None if left_out.uncertainty is None else Trust.of(left_out.uncertainty, surrogate, score)
     judgement = Judgement(
         evaluation,
@@ -60,6 +66,16 @@ def run(config: "Config", root: Path = Path()) -> None:
     Record.of(judgement).write(data / "validation" / "metrics.json")
     logger.info("validate: %s", judgement.decision.reason)
     logger.info("validate: %s", page)
+
+
+def retrained_scores(
+    config: "Config", retrained: Sequence[Retrained], fit: Harvest, score: Harvest
+) -> tuple[Score, ...]:
+    """Scores at every held-out λ of the networks from other seeds, means over the seeds; () where there are none."""
+    settings = config.validate_
+    court = Court.of(fit, score, deterministic=is_deterministic(fit), redraws=settings.redraws, seed=settings.seed)
+    found = [court.scores({RETRAINED: networks}) for networks in seeds_of(retrained, court.starts)]
+    return tuple(Score.mean(of_seeds) for of_seeds in zip(*found, strict=True))
 
 
 def joined_tables(own: Sequence[TaskTable], more: Sequence[TaskTable], order: Sequence[str]) -> tuple[TaskTable, ...]:

@@ -151,10 +151,9 @@ def test_a_corrupted_file_is_refused(tmp_path):
 
 
 def test_tables_are_joined_in_the_order_of_the_methods():
-    own = TaskTable(
-        "reward", ((0.5, {"surrogate": 1.0, "trained": 2.0}),), {0.5: {"surrogate": 1, "trained": 2}}, {0.5: 0.0}
-    )
-    more = TaskTable("reward", ((0.5, {"line": 3.0}),), {0.5: {"line": 3}})
+    episodes = {0.5: {"surrogate": np.ones(1), "trained": np.ones(1)}}
+    own = TaskTable("reward", ((0.5, {"surrogate": 1.0, "trained": 2.0}),), episodes, {0.5: 0.0})
+    more = TaskTable("reward", ((0.5, {"line": 3.0}),), {0.5: {"line": np.ones(1)}})
     joined = own.joined(more, ["surrogate", "line", "trained"])
     assert joined.rows == ((0.5, {"surrogate": 1.0, "line": 3.0, "trained": 2.0}),)
     assert list(joined.episodes[0.5]) == ["surrogate", "line", "trained"]
