@@ -19,7 +19,7 @@ SUPPORT = 512
 """Samples that the metric is made of, at most."""
 WIDER = 1.5
 """σ in units of the density's leave-one-out bandwidth, at which samples just hold together."""
-FLOOR = 0.05
+FLOOR = 0.005
 """ρ: where no samples are a move costs up to (1 + ρ) / ρ times as much as amidst them."""
 
 

@@ -32,7 +32,7 @@ from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.networks import Condition
 
 WIDTHS = (128, 128)
-BENDING = Schedule(800, 2e-3)
+BENDING = Schedule(400, 2e-3)
 
 Metric = Callable[[Tensor, Condition], Tensor]
 """Points (B, D) and B conditions → the metric's diagonal (B, D)."""

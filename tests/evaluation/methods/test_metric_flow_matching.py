@@ -92,7 +92,7 @@ def test_the_metric_of_a_category_is_made_of_its_samples_alone():
 
 @pytest.mark.slow
 def test_interpolants_bend_along_the_circle_that_samples_lie_on(moves):
-    bend = fit_bend(moves, land(moves), 0, Schedule(500, 2e-3))
+    bend = fit_bend(moves, land(moves), 0, Schedule(400, 2e-3))
     batch = moves.draw(200, torch.Generator().manual_seed(1))
     s = torch.full((400, 1), 0.5)
     line, bent = (radius(moves, f(batch, s)[0]).mean() for f in (straight, bend.interpolant))
