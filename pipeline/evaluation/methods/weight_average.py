@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.mesh import Mesh, Simplices, Value, axes_of, locate_rows
+from pipeline.data.mesh import Mesh, Value, locate_rows
 from pipeline.data.network import Network
 from pipeline.evaluation.methods.method import Fitting, Method
 from pipeline.evaluation.methods.straight_line import ALLOWANCE
-from pipeline.evaluation.places import Scaled, given, linear_weights, place_of
+from pipeline.evaluation.places import given, linear_mesh_of, linear_weights, place_of
 from pipeline.families.torch_family import ModuleNetwork
 
 Weights = Mapping[str, Tensor]
@@ -74,8 +74,7 @@ def _fit(fitting: Fitting) -> Soup | None:
     networks, harvest = _alike(fitting.harvest.networks), fitting.harvest
     if networks is None:
         return None
-    axes = axes_of(harvest.vertices, [column.name for column in harvest.schema.hyperparameters])
-    return Soup(networks, harvest.grid() or Simplices(axes, harvest.vertices, Scaled(axes)))
+    return Soup(networks, linear_mesh_of(harvest))
 
 
 METHOD = Method(
