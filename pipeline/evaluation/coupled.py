@@ -51,20 +51,32 @@ class Coupled:
         samples: by anchor. weights: by anchor, numbers, or arrays with one a row of the root's sample. period: (D,), of
         circular outputs, which go the short way round; 0 for others.
         """
-        root = self.tree[0][0]
-        points = {root: samples[root].outputs[self.rows[root]].astype(np.float64)}
+        points = self.points(samples, period)
+        count, own = len(samples[self.root].outputs), self.rows[self.root]
+        shares = {k: np.broadcast_to(weights[k], count)[own, None] for k in points}
+        return self.sample(samples, np.sum([shares[k] * points[k] for k in points], axis=0))
+
+    @property
+    def root(self) -> int:
+        """The anchor at whose rows' conditions tuples stand."""
+        return self.tree[0][0]
+
+    def points(
+        self, samples: Mapping[int, Sample] | Sequence[Sample], period: NDArray[np.float64] | None = None
+    ) -> dict[int, NDArray[np.float64]]:
+        """The outputs (T, D) of every tuple by anchor, circular ones on the turn nearest to those of the parent."""
+        points = {self.root: samples[self.root].outputs[self.rows[self.root]].astype(np.float64)}
         for parent, child in self.tree:
             outputs = samples[child].outputs[self.rows[child]].astype(np.float64)
             turns = period if period is not None and period.any() else None
             points[child] = outputs if turns is None else nearest_turn(outputs, points[parent], turns)
-        count, own = len(samples[root].outputs), self.rows[root]
-        shares = {k: np.broadcast_to(weights[k], count)[own, None] for k in points}
+        return points
+
+    def sample(self, samples: Mapping[int, Sample] | Sequence[Sample], outputs: NDArray[np.float64]) -> Sample:
+        """Outputs (T, D), one a tuple, as a sample at the conditions of the root's rows, with the tuples' weights."""
         equal = np.ptp(self.weight) <= 1e-12 * self.weight.max()
-        return Sample(
-            np.sum([shares[k] * points[k] for k in points], axis=0),
-            samples[root].conditions[own],
-            None if equal else self.weight / self.weight.sum(),
-        )
+        weight = None if equal else self.weight / self.weight.sum()
+        return Sample(outputs, samples[self.root].conditions[self.rows[self.root]], weight)
 
 
 def _glued(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Grid, Mesh, Simplices, Tree, Value, axes_of
+from pipeline.data.mesh import Grid, Mesh, Simplices, Tree, Value, axes_of, pruned
 from pipeline.data.values import named, numbers, value_of
 from pipeline.shapes import FloatArray
 
@@ -66,6 +66,21 @@ class Place:
     def tree(self) -> Tree:
         """Edges from the first corner to all others."""
         return self.mesh.cell_tree(self.cell)
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch(Place):
+    """A cell, and anchors beside it that are coupled with its own: all of them along the mesh's tree.
+
+    beside: the numbers of the anchors that are to be reached, the cell's own included.
+    """
+
+    beside: tuple[int, ...]
+
+    @property
+    def tree(self) -> Tree:
+        """Edges from the cell's first corner to all anchors that are to be reached."""
+        return pruned(self.mesh.tree(self.corners[0]), self.beside)
 
 
 def linear_mesh(mesh: Mesh) -> Mesh:

@@ -5,6 +5,7 @@ module. DeterministicFamily and ReparameterisedFamily define `outputs` for one o
 are a function of normal noise. A class with the methods of `pipeline.families.protocol` needs none of these bases.
 """
 
+import copy
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -173,6 +174,12 @@ class ModuleNetwork:
         with _seeded(seed):
             values = self._family.outputs(self.module, np.asarray(conditions, np.float32), draws, seed)
         return np.asarray(values, np.float32)
+
+    def with_weights(self, weights: "dict[str, Tensor]") -> "ModuleNetwork":
+        """This network with other weights and buffers, in a module of its own; RuntimeError where shapes differ."""
+        module = copy.deepcopy(self.module)
+        module.load_state_dict(weights)
+        return self._family.network(module, self.hyperparameter)
 
     def save(self, folder: Path) -> None:
         """Write the module's state_dict as safetensors; the family's settings and λ as JSON.

@@ -23,6 +23,7 @@ from pipeline.surrogate.parts import Edge, Parts
 from pipeline.surrogate.trajectory import latent
 from pipeline.transport.column_kinds import squared_arcs
 from pipeline.transport.networks import Condition
+from pipeline.transport.standardise import Standardiser
 
 MATCHED = 128
 """Draws of a condition are matched in blocks of this size."""
@@ -112,14 +113,14 @@ class HarvestEnds:
         self._outputs = [y.double().numpy() for y, _ in samples]
         self._conditions = [x.numpy() for _, x in samples]
         self._deterministic, self._parts, self._mesh = deterministic, parts, mesh
-        self._groups = [_Groups(x) for x in self._conditions]
+        self._groups = [Groups(x) for x in self._conditions]
 
     def outputs(
         self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
     ) -> Outputs:
         """As `Ends.outputs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
-        nearest = [groups.nearest(asked, self._parts) for groups in self._groups]
+        nearest = [groups.nearest(asked, self._parts.scaling) for groups in self._groups]
         keys = condition_keys(conditions, seed)
         shape = (len(conditions), draws, self._outputs[0].shape[1])
         result: Outputs = [np.empty(shape) for _ in anchors]
@@ -127,7 +128,7 @@ class HarvestEnds:
             members = np.flatnonzero(rows.number == u)
             known = self._ordered(anchors, asked[u], [int(n[u]) for n in nearest])
             numbers = rows.occurrence[members, None] * draws + np.arange(draws)
-            picked = _permuted(numbers, len(known[0]), keys[members[0]])
+            picked = permuted(numbers, len(known[0]), keys[members[0]])
             for outputs, samples in zip(result, known, strict=True):
                 outputs[members] = samples[picked]
         return result
@@ -145,7 +146,7 @@ class HarvestEnds:
         return [outputs[0] for outputs in matched(draw, anchors, self._mesh, x[None], self._parts)]
 
 
-class _Groups:
+class Groups:
     """The rows of an anchor's sample by their conditions."""
 
     def __init__(self, conditions: NDArray[np.float64]) -> None:
@@ -155,12 +156,13 @@ class _Groups:
         self._known = conditions[self._order[self._starts[:-1]]]
 
     def rows(self, number: int) -> NDArray[np.intp]:
+        """The rows of the condition of that number."""
         return self._order[self._starts[number] : self._starts[number + 1]]
 
-    def nearest(self, asked: NDArray[np.float64], parts: Parts) -> NDArray[np.intp]:
+    def nearest(self, asked: NDArray[np.float64], scaling: Standardiser) -> NDArray[np.intp]:
         """The number of the known condition nearest to each of `asked` (U, C)."""
-        device = parts.scaling.output_mean.device
-        known, wanted = (parts.scaling.condition(torch.from_numpy(x).to(device)) for x in (self._known, asked))
+        device = scaling.output_mean.device
+        known, wanted = (scaling.condition(torch.from_numpy(x).to(device)) for x in (self._known, asked))
         found = [wanted[i : i + CHUNK].distances(known).argmin(1) for i in range(0, len(wanted), CHUNK)]
         return torch.cat(found).cpu().numpy() if found else np.zeros(0, np.intp)
 
@@ -224,7 +226,7 @@ def _mapped(
     return moved.double().cpu().numpy().reshape(outputs.shape)
 
 
-def _permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
+def permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
     """The sample index of draws with these numbers: every block of `count` draws is a permutation."""
     blocks, of_block = np.unique(numbers // count, return_inverse=True)
     keys = numbered_keys(np.full(len(blocks), key), blocks)

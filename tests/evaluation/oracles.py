@@ -23,7 +23,7 @@ class ConstantVelocity:
     velocity: np.ndarray = field(default_factory=lambda: VELOCITY)
     deterministic: bool = False
     anchors: tuple[float, ...] = ANCHORS
-    schema: Schema | None = None
+    schema: Schema = field(default_factory=lambda: make_schema())
     clock: str = "linear"
     config: SurrogateConfig = field(default_factory=lambda: SurrogateConfig(variant="K_theta-U", speed="uniform"))
     digest: str = "5" * 64
@@ -41,7 +41,7 @@ class ConstantVelocity:
 
     @property
     def clocks(self):
-        return {"dropout" if self.schema is None else self.schema.hyperparameter.name: self.clock}
+        return {self.schema.hyperparameter.name: self.clock}
 
     def sample(self, conditions, hyperparameter, draws=1, seed=0):
         """Draws as of `stochastic_harvest`, or the outputs of `forecast_harvest`: exact where the velocity is."""
