@@ -21,6 +21,7 @@ SHARED_WORDS = [
     {"variant", "solver", "clock"},  # keys of a section in a preset, and of the record of it
     {"ran", "restored", "unchanged"},  # what became of a stage, and its colour in a terminal
     {"c", "lw", "marker"},  # keywords of a plot
+    {"ls", "mew", "ms"},
 ]
 """Words that two modules may both spell out, since they are not one list but two that are about the same thing."""
 

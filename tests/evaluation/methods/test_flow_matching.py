@@ -11,8 +11,6 @@ from pipeline.evaluation.methods.learning import Schedule
 from tests.evaluation.methods.situations import fitting, shuffled
 from tests.evaluation.oracles import forecast_harvest, stochastic_harvest
 
-pytest.importorskip("flow_matching")
-
 
 @pytest.fixture
 def short(monkeypatch):

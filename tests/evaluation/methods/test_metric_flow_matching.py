@@ -12,7 +12,6 @@ from pipeline.transport.anchor_samples import anchor_samples
 from tests.evaluation.methods.situations import fitting
 from tests.evaluation.oracles import stochastic_harvest
 
-pytest.importorskip("flow_matching")
 CPU = torch.device("cpu")
 
 
