@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
 from pipeline.data.schema import Schema
-from pipeline.evaluation.distances import Distance, Kind, Second, Weights, distances_of, spread
+from pipeline.evaluation.distances import Distance, Kind, Weights, distances_of, spread
 from pipeline.evaluation.support import Support
 from pipeline.shapes import FloatArray
 from pipeline.transport.column_kinds import on_circles

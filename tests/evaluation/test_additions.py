@@ -89,7 +89,11 @@ def test_a_distance_has_a_column_everywhere(tmp_path, monkeypatch):
     score = forecast_harvest()
     surrogate, judgement = judge(score, deterministic=True)
     assert judgement.evaluation.at("left_anchor", 0.25).distances["gap_of_means"] == pytest.approx(3.5 * 0.25)
-    assert errors_csv(judgement.evaluation).splitlines()[0].endswith("truth_spread,energy_distance,outside_support,gap_of_means")
+    assert (
+        errors_csv(judgement.evaluation)
+        .splitlines()[0]
+        .endswith("truth_spread,energy_distance,outside_support,gap_of_means")
+    )
     assert "gap_of_means" in written(judgement, tmp_path)["scores"][0]
     page = write_report(tmp_path / "report", surrogate, score, judgement)
     assert page.read_text().count("<th>gap of the means</th>") == 2

@@ -150,7 +150,9 @@ def test_bounds_are_checked_where_a_column_has_some():
     comparison = Comparison.of(harvest, deterministic=False)
     truth = Sample(outputs, x)
     assert _check("outside_bounds", comparison, truth, truth) == 0
-    assert _check("outside_bounds", comparison, Sample(outputs + [[0.1, 99.0]], x), truth) == pytest.approx(1 / 8)
+    assert _check("outside_bounds", comparison, Sample(outputs + np.array([0.1, 99.0]), x), truth) == pytest.approx(
+        1 / 8
+    )
     free = Harvest.from_arrays([0.0, 1.0], [outputs, outputs], [x, x], "categorical")
     assert "outside_bounds" not in [d.name for d in Comparison.of(free, deterministic=False).distances]
 
