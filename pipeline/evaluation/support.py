@@ -12,8 +12,8 @@ from scipy.spatial import KDTree
 
 from pipeline.shapes import FloatArray
 
-LARGEST = 1000
-"""Observed rows beyond which evenly spaced ones stand for all: in many dimensions a search compares them all."""
+LARGEST = 500
+"""Observed rows beyond which some of them, drawn at random, stand for all: in many dimensions a search compares all."""
 
 QUANTILE = 0.995
 """Of the distances of observed rows to their nearest neighbours: about 0.5 % of fresh rows of the truth lie outside."""
