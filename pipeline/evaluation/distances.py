@@ -113,7 +113,7 @@ def squared_mean_discrepancy(
 
 def _kernel(distances: NDArray[np.float64], bandwidth: float) -> NDArray[np.float32]:
     """Gaussian kernels of distances; float32 in place is a third of the time, and means of them are in float64."""
-    kernel = (distances / (np.sqrt(2) * bandwidth)).astype(np.float32)
+    kernel: NDArray[np.float32] = (distances / (np.sqrt(2) * bandwidth)).astype(np.float32)
     np.multiply(kernel, kernel, out=kernel)
     np.negative(kernel, out=kernel)
     np.exp(kernel, out=kernel)
