@@ -16,7 +16,7 @@ from benchmarks.truth import FLOOR_SEEDS, Sweep
 from pipeline.clocks.config import ClockPrior
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
-from pipeline.evaluation.comparison import Comparison, Sample, thin
+from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.methods.catalog import all_methods, baselines
 from pipeline.evaluation.methods.straight_line import between
@@ -101,7 +101,7 @@ def plain_errors(case: Case, seed: int) -> Rows:
     """Rows that need no surrogate: straight lines by other clocks and at the best speed, and retrained networks."""
     score = case.sweep.harvest("score", case.values, 1000 + seed)
     comparison = Comparison.of(score, deterministic=bool(score.schema.deterministic))
-    samples = {v: sample_at(score, k, comparison) for k, v in enumerate(score.hyperparameter.tolist())}
+    samples = {v: sample_at(score, k) for k, v in enumerate(score.hyperparameter.tolist())}
     couplings = [comparison.coupling(samples[a], samples[b]) for a, b in pairwise(case.anchors)]
     rows: Rows = {}
     for value in case.judged:
@@ -119,9 +119,9 @@ def plain_errors(case: Case, seed: int) -> Rows:
     return rows
 
 
-def sample_at(score: Harvest, k: int, comparison: Comparison) -> Sample:
-    """The sample of a harvest's k-th λ, thinned to what exact transport can afford."""
-    return thin(Sample(score.outputs[k], score.conditions[k]), comparison)
+def sample_at(score: Harvest, k: int) -> Sample:
+    """The sample of a harvest's k-th λ."""
+    return Sample(score.outputs[k], score.conditions[k])
 
 
 def line_error(

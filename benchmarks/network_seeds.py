@@ -84,7 +84,7 @@ def measure_one(name: str, settings: dict[str, str], seed: int) -> Rows:
 
 def line_errors(score: Harvest, anchors: tuple[float, ...], comparison: Comparison) -> dict[str, float]:
     """The mean error over the held-out λ of straight lines between true ends, by clock."""
-    samples = {v: sample_at(score, k, comparison) for k, v in enumerate(score.hyperparameter.tolist())}
+    samples = {v: sample_at(score, k) for k, v in enumerate(score.hyperparameter.tolist())}
     couplings = [comparison.coupling(samples[a], samples[b]) for a, b in pairwise(anchors)]
     held_out = [v for v in samples if v not in anchors]
     found = {}
@@ -110,7 +110,7 @@ def retrained(sweep: Sweep, anchors: tuple[float, ...], score: Harvest, comparis
     errors = []
     for k, value in enumerate(score.hyperparameter.tolist()):
         if value not in anchors:
-            truth = sample_at(score, k, comparison)
+            truth = sample_at(score, k)
             outputs = sweep.trained(value, (seed + 1) % SEEDS).outputs(truth.conditions, 1, 2000 + seed)[:, 0]
             errors.append(comparison.error(Sample(outputs, truth.conditions), truth))
     return float(np.mean(errors))

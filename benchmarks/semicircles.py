@@ -15,7 +15,7 @@ from benchmarks.record import SHARED, Record, Rows, Task
 from benchmarks.table import Criterion, cell, criteria, measured, median_of
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.distances import wasserstein2_squared
-from pipeline.families.semicircles.family import CENTRES, SemicircleNetwork, log_density
+from pipeline.families.semicircles.family import DISTANCE, NLL, SemicircleNetwork, likelihood_and_distance
 from pipeline.shapes import FloatArray
 from pipeline.surrogate.config import SurrogateConfig
 
@@ -88,9 +88,8 @@ def score(surrogate: "Surrogate", redraws: int = REDRAWS) -> Score:
 
 def _judge(moved: FloatArray, category: int, s: float, truth: FloatArray) -> tuple[float, float, float]:
     """NLL, distance to the circle and W₂² of samples (N, 2) of one category."""
-    radius = np.linalg.norm(moved - CENTRES[category], axis=1)
-    nll = -float(np.mean(log_density(moved, category, s)))
-    return nll, float(np.mean(np.abs(radius - 1))), wasserstein2_squared(moved, truth)
+    figures = likelihood_and_distance(moved, category, s)
+    return figures[NLL], figures[DISTANCE], wasserstein2_squared(moved, truth)
 
 
 def _distance(other: FloatArray, truth: FloatArray, category: int) -> float:

@@ -14,7 +14,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Mesh, Value
 from pipeline.data.values import numbers, value_of
 from pipeline.errors import DataError
-from pipeline.evaluation.comparison import Comparison, Sample, thin
+from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.places import Place, linear_mesh, nearest, place_between, place_of
 from pipeline.evaluation.scores import Score
 
@@ -58,7 +58,7 @@ class Draws:
         """The sample that methods are compared with at the λ of that index, or start from."""
         if self.number:
             return self._drawn(index, 0)
-        return thin(Sample(self.score.outputs[index], self.score.conditions[index]), self.comparison)
+        return Sample(self.score.outputs[index], self.score.conditions[index])
 
     def second(self, index: int) -> Callable[[], Sample] | None:
         """A function that draws another sample of the same network; None without networks, or without draws."""
@@ -72,7 +72,7 @@ class Draws:
         assert self.score.networks is not None
         x = self.score.conditions[index]
         entropy = int(np.random.SeedSequence([self.seed, self.number, index, which]).generate_state(1)[0])
-        return thin(Sample(self.score.networks[index].outputs(x, 1, entropy)[:, 0], x), self.comparison)
+        return Sample(self.score.networks[index].outputs(x, 1, entropy)[:, 0], x)
 
 
 def draws_of(score: Harvest, comparison: Comparison, redraws: int, seed: int) -> list[Draws]:

@@ -33,6 +33,11 @@ class Score:
     by_condition: tuple[float, ...] = field(default=(), repr=False)
     by_redraw: tuple[float, ...] = field(default=(), repr=False)
 
+    @property
+    def spread_ratio(self) -> float | None:
+        """The method's spread over the truth's: below 1 where it is too narrow; None where the truth has none."""
+        return self.spread / self.truth_spread if self.truth_spread else None
+
     @classmethod
     def mean(cls, scores: Sequence["Score"]) -> "Score":
         """The mean over redraws of one method at one λ."""

@@ -154,6 +154,18 @@ class OutcomeFamily(NetworkFamily, Protocol):
 
 
 @runtime_checkable
+class LevelFamily(NetworkFamily, Protocol):
+    """A family whose λ, or its first coordinate, is a probability level, with outcomes kept for the end.
+
+    Neither networks nor the clock saw them: validation counts how many of them lie between two levels.
+    """
+
+    def test_outcomes(self, data: Data) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Conditions (n, C), and what came true at each (n, D)."""
+        ...
+
+
+@runtime_checkable
 class FeaturedFamily(NetworkFamily, Protocol):
     """A family whose outputs are also compared by features, as images are: comparing pixels says little."""
 

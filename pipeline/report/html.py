@@ -12,7 +12,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.compared import Row
-from pipeline.evaluation.distances import distances_of
+from pipeline.evaluation.distances import Distance, distances_of
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
@@ -93,11 +93,17 @@ def render(
         named=list(named) or names,
         comparison=COMPARISONS[evaluation.comparison],
         served=_served(evaluation),
-        distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
+        distances=[d for d in _reported(evaluation) if not d.check],
+        checks=[d for d in _reported(evaluation) if d.check],
         best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
         best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
         pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
     )
+
+
+def _reported(evaluation: Evaluation) -> list[Distance]:
+    """The figures beside the error."""
+    return [d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances]
 
 
 def _served(evaluation: Evaluation) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.retrained import Retrained
+from pipeline.evaluation.bands import band_tables
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
 from pipeline.evaluation.findings import Findings
@@ -23,7 +24,7 @@ from pipeline.evaluation.task import task_tables
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.evaluation.trust import Trust
 from pipeline.families.catalog import make_family
-from pipeline.families.protocol import Data, FeaturedFamily, ScoredFamily
+from pipeline.families.protocol import Data, FeaturedFamily, LevelFamily, ScoredFamily
 from pipeline.report.html import write_report
 from pipeline.stages.compare import COMPARISON_FILE
 from pipeline.stages.leave_out import LEFT_OUT_FILE
@@ -90,10 +91,11 @@ def training_of_anchors(config: "Config", folder: Path) -> str:
 
 
 def score_task(config: "Config", surrogate: Surrogate, score: Harvest, folder: Path) -> tuple[TaskTable, ...]:
-    """Tables of a family's `score` and `features`; none where it has neither, or nothing was trained."""
+    """Tables of a family's `score`, central bands and `features`; none where it has none, or nothing was trained."""
     family = None if config.network is None else make_family(config.network, config.train.family_settings)
-    if not isinstance(family, ScoredFamily | FeaturedFamily):
+    if not isinstance(family, ScoredFamily | LevelFamily | FeaturedFamily):
         return ()
     data, seed = Data.load(folder / "data"), config.validate_.seed
     tables = task_tables(family, data, surrogate, score, seed) if isinstance(family, ScoredFamily) else ()
+    tables += band_tables(family, data, surrogate, score, seed) if isinstance(family, LevelFamily) else ()
     return tables + (feature_tables(family, data, surrogate, score, seed) if isinstance(family, FeaturedFamily) else ())

@@ -89,10 +89,26 @@ def test_a_distance_has_a_column_everywhere(tmp_path, monkeypatch):
     score = forecast_harvest()
     surrogate, judgement = judge(score, deterministic=True)
     assert judgement.evaluation.at("left_anchor", 0.25).distances["gap_of_means"] == pytest.approx(3.5 * 0.25)
-    assert errors_csv(judgement.evaluation).splitlines()[0].endswith("truth_spread,energy_distance,gap_of_means")
+    assert (
+        errors_csv(judgement.evaluation)
+        .splitlines()[0]
+        .endswith("truth_spread,energy_distance,outside_support,gap_of_means")
+    )
     assert "gap_of_means" in written(judgement, tmp_path)["scores"][0]
     page = write_report(tmp_path / "report", surrogate, score, judgement)
     assert page.read_text().count("<th>gap of the means</th>") == 2
+
+
+def test_checks_have_a_table_of_their_own(tmp_path):
+    score = stochastic_harvest(networks=True)
+    surrogate, judgement = judge(score)
+    text = write_report(tmp_path / "report", surrogate, score, judgement).read_text()
+    assert "<summary>Calibration and support, method by method</summary>" in text
+    assert text.count("<th>unevenness of ranks</th>") == text.count("<th>outside the observed support</th>") == 1
+    score_record = written(judgement, tmp_path)["scores"][0]
+    assert {"mmd_squared", "calibration", "outside_support"} <= set(score_record)
+    still = judgement.evaluation.at("nearest_anchor", 0.25)
+    assert still.spread_ratio == pytest.approx(still.spread / still.truth_spread)
 
 
 def test_what_is_no_method_or_has_a_name_twice_is_refused(add):

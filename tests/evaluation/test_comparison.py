@@ -3,7 +3,7 @@ import pytest
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation import comparison as module
-from pipeline.evaluation.comparison import Comparison, Sample, match_rows, thin
+from pipeline.evaluation.comparison import Comparison, Sample, match_rows
 from pipeline.evaluation.distances import DISTANCES
 from tests.evaluation.oracles import forecast_harvest, stochastic_harvest
 
@@ -92,12 +92,72 @@ def test_the_joint_way_keeps_categories_apart_and_couples_within_them():
     np.testing.assert_array_equal(x[coupling.left], other[coupling.right])
 
 
-def test_large_groups_are_thinned_evenly(monkeypatch):
+def test_w2_of_large_groups_is_sliced_and_couplings_take_evenly_spaced_rows(monkeypatch):
     monkeypatch.setattr(module, "LARGEST_GROUP", 4)
     harvest = stochastic_harvest(draws=10)
     comparison = Comparison.of(harvest, deterministic=False)
-    kept = thin(Sample(harvest.outputs[0], harvest.conditions[0]), comparison)
-    assert np.unique(kept.conditions, return_counts=True)[1].tolist() == [4, 4, 4]
-    matched = forecast_harvest()
-    sample = Sample(matched.outputs[0], matched.conditions[0])
-    assert thin(sample, Comparison.of(matched, deterministic=True)) is sample
+    assert comparison.measure == "D × sliced W₂²"
+    assert [d.name for d in comparison.distances][:2] == ["sliced_wasserstein2_squared", "energy_distance"]
+    left, right = (Sample(harvest.outputs[k], harvest.conditions[k]) for k in (0, 4))
+    assert comparison.error(left, right) == pytest.approx(25)  # moved by (3, 4)
+    coupling = comparison.coupling(left, right)
+    np.testing.assert_array_equal(coupling.left, coupling.right)  # a translation couples rows with themselves
+    assert np.unique(left.conditions[coupling.left], return_counts=True)[1].tolist() == [4, 4, 4]
+    assert Comparison.of(forecast_harvest(), deterministic=True).measure == "MSE"
+
+
+def test_w2_is_exact_up_to_the_stated_size(monkeypatch):
+    harvest = stochastic_harvest(draws=10)
+    assert Comparison.of(harvest, deterministic=False).measure == "W₂²"
+    monkeypatch.setattr(module, "LARGEST_GROUP", 10)
+    assert Comparison.of(harvest, deterministic=False).measure == "W₂²"
+
+
+def _check(name, comparison, sample, truth):
+    (distance,) = (d for d in comparison.distances if d.name == name)
+    return comparison.distance(distance, sample, truth)
+
+
+def test_histograms_of_ranks_are_pooled_over_conditions():
+    # Too low at one condition by as much as too high at the other: each is uneven, both together less so.
+    x = np.repeat([[0.0], [1.0]], 200, axis=0)
+    rng = np.random.default_rng(0)
+    y = rng.standard_normal((400, 1))
+    comparison = Comparison.of(Harvest.from_arrays([0.0, 1.0], [y, y], [x, x], "categorical"), deterministic=False)
+    truth = Sample(y, x)
+    fresh = _check("calibration", comparison, Sample(rng.standard_normal((400, 1)), x), truth)
+    apart = _check("calibration", comparison, Sample(rng.standard_normal((400, 1)) + np.where(x, 9, -9), x), truth)
+    assert fresh < 0.25
+    assert apart == pytest.approx(1.6, abs=0.1)  # all ranks in the outer bins, half in each
+
+
+def test_a_fresh_truth_is_inside_what_was_observed_at_any_value_and_the_middle_of_a_ring_is_not():
+    angle = np.random.default_rng(0).uniform(0, 2 * np.pi, 1000)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    x = np.zeros((500, 1))
+    harvest = Harvest.from_arrays([0.0, 1.0], [ring[:500], ring[500:]], [x, x], "categorical")
+    comparison = Comparison.of(harvest, deterministic=False)
+    truth, inner = Sample(ring[:500], x), Sample(0.5 * ring[:500], x)
+    assert _check("outside_support", comparison, Sample(ring[500:], x), truth) == 0
+    assert _check("outside_support", comparison, inner, truth) == 1
+    assert comparison.error(truth, Sample(ring[500:], x)) < 0.1
+
+
+def test_bounds_are_checked_where_a_column_has_some():
+    x = np.zeros((4, 1))
+    outputs = np.array([[0.0, 5.0], [1.0, -5.0], [0.5, 0.0], [0.5, 9.0]])
+    harvest = Harvest.from_arrays([0.0, 1.0], [outputs, outputs], [x, x], "categorical", bounds={"y0": (0.0, 1.0)})
+    comparison = Comparison.of(harvest, deterministic=False)
+    truth = Sample(outputs, x)
+    assert _check("outside_bounds", comparison, truth, truth) == 0
+    assert _check("outside_bounds", comparison, Sample(outputs + np.array([0.1, 99.0]), x), truth) == pytest.approx(
+        1 / 8
+    )
+    free = Harvest.from_arrays([0.0, 1.0], [outputs, outputs], [x, x], "categorical")
+    assert "outside_bounds" not in [d.name for d in Comparison.of(free, deterministic=False).distances]
+
+
+def test_a_circular_columns_ends_are_no_bounds():
+    x, angle = np.zeros((4, 1)), np.array([[-3.0], [0.0], [1.0], [3.0]])
+    harvest = Harvest.from_arrays([0.0, 1.0], [angle] * 2, [x, x], "categorical", output_kind="circular")
+    assert not np.isfinite(Comparison.of(harvest, deterministic=False).bounds).any()

@@ -147,7 +147,7 @@ def test_metrics_without_held_out_values_have_no_means(tmp_path):
 def test_the_table_of_errors_has_a_line_a_score(validated):
     evaluation = validated[0].evaluation
     lines = list(csv.DictReader(io.StringIO(errors_csv(evaluation))))
-    assert tuple(lines[0]) == (*COLUMNS, "energy_distance")
+    assert tuple(lines[0]) == (*COLUMNS, *evaluation.distances)
     assert [line["role"] for line in lines].count("held_out") == len(evaluation.held_out)
     first = evaluation.held_out[0]
     assert (float(lines[0]["hyperparameter"]), float(lines[0]["error"])) == (first.hyperparameter, first.error)

@@ -178,7 +178,7 @@ def test_what_was_recorded_is_read_by_name(planar, tmp_path):
 def test_the_table_of_errors_has_a_column_a_hyperparameter(planar):
     evaluation = planar[1].evaluation
     lines = list(csv.DictReader(io.StringIO(errors_csv(evaluation))))
-    assert tuple(lines[0]) == (*COLUMNS, "energy_distance", "turn", "radius")
+    assert tuple(lines[0]) == (*COLUMNS, "energy_distance", "outside_support", "turn", "radius")
     assert (lines[0]["hyperparameter"], float(lines[0]["turn"])) == ("turn=0.2,radius=0.7", 0.2)
     assert len(lines) == len(evaluation.held_out) + len(evaluation.anchors)
 

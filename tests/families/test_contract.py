@@ -25,6 +25,7 @@ from pipeline.families.protocol import (
     FeaturedFamily,
     Hyperparameter,
     IngestSection,
+    LevelFamily,
     NetworkFamily,
     ScoredFamily,
 )
@@ -191,7 +192,17 @@ def test_families_and_networks_fulfil_their_protocols(one):
 def test_families_with_a_score_or_features_of_their_own(trained):
     families = {name: trained(name).family for name in CASES}
     scored = {name for name, family in families.items() if isinstance(family, ScoredFamily)}
-    assert scored == {"cancer_therapy", "reacher", "robust_classifier", "robust_quantile_forecaster"}
+    assert scored == {
+        "cancer_therapy",
+        "quantile_forecaster",
+        "reacher",
+        "robust_classifier",
+        "robust_quantile_forecaster",
+        "semicircles",
+        "turning_cloud",
+    }
+    level = {name for name, family in families.items() if isinstance(family, LevelFamily)}
+    assert level == {"quantile_forecaster", "robust_quantile_forecaster"}
     featured = {name for name, family in families.items() if isinstance(family, FeaturedFamily)}
     assert featured == {"digits_vae", "robust_classifier"}
 

@@ -66,6 +66,11 @@ class SeriesFamily(DeterministicFamily):
         pool = _distinct(fit) if split == "fit" else _distinct(score, known=fit)
         return drawn_conditions(pool, count, seed)
 
+    def test_outcomes(self, data: Data) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """All contexts (n, history) of the test split, and the values that followed (n, horizon)."""
+        windows, history = self.windows(data, "test"), self.settings.history
+        return np.asarray(windows[:, :history], np.float32), np.asarray(windows[:, history:], np.float32)
+
     def windows(self, data: Data, part: Part) -> NDArray[np.float32]:
         """Windows (N, history + horizon) of a split of the series, in the order of time."""
         return self._windows(_splits(data.arrays["values"])[part])

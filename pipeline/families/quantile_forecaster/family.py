@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.data.network import Network
+from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import HyperparameterError
+from pipeline.families.forecasters.scores import level_error, pinball_loss
 from pipeline.families.forecasters.series import SeriesFamily
 from pipeline.families.protocol import Data
 
 if TYPE_CHECKING:
     from pipeline.families.forecasters.pinball import ForecastModule
+
+PINBALL, LEVEL = "pinball loss", "|share below − quantile|"
 
 
 class QuantileForecaster(SeriesFamily):
@@ -65,3 +68,15 @@ class QuantileForecaster(SeriesFamily):
         keep = np.random.default_rng(seed).choice(len(windows), size=min(count, len(windows)), replace=False)
         known = np.asarray(windows[np.sort(keep)], np.float32)
         return known[:, : self.settings.history], known[:, self.settings.history :]
+
+    def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
+        """The pinball loss over the test split, in the data's units, and how far the share of values below is from q.
+
+        The lower, the better.
+        """
+        contexts, truth = self.test_outcomes(data)
+        forecast = policy(contexts, 1, seed)[:, 0]
+        return {
+            PINBALL: pinball_loss(forecast, truth, hyperparameter),
+            LEVEL: level_error(forecast, truth, hyperparameter),
+        }

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import HyperparameterError
+from pipeline.families.forecasters.scores import level_error, pinball_loss
 from pipeline.families.forecasters.series import SeriesFamily
 from pipeline.families.protocol import Data
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.families.forecasters.pinball import ForecastModule
 
 CLEAN, NOISED = "pinball loss, clean histories", "pinball loss, noised histories"
+LEVEL = "|share below − quantile|, clean histories"
 
 
 class RobustQuantileForecaster(SeriesFamily):
@@ -69,19 +70,17 @@ class RobustQuantileForecaster(SeriesFamily):
     def score(self, policy: Policy, data: Data, hyperparameter: Mapping[str, float], seed: int) -> dict[str, float]:
         """Pinball losses at λ's quantile over the test split, of histories as they are, and under λ's noise.
 
-        In the data's units; the lower, the better.
+        In the data's units; and how far the share of values below the forecast is from the quantile. The lower, the
+        better.
         """
         windows, history = self.windows(data, "test"), self.settings.history
         contexts, truth = windows[:, :history], windows[:, history:]
         scale = self.windows(data, "train")[:, :history].std()
         disturbance = np.random.default_rng(seed).standard_normal(contexts.shape) * scale * hyperparameter["noise"]
-        given = {CLEAN: contexts, NOISED: contexts + disturbance}
+        quantile = hyperparameter["quantile"]
+        clean, noised = (policy(np.asarray(x, np.float32), 1, seed)[:, 0] for x in (contexts, contexts + disturbance))
         return {
-            name: _pinball_loss(policy(np.asarray(x, np.float32), 1, seed)[:, 0], truth, hyperparameter["quantile"])
-            for name, x in given.items()
+            CLEAN: pinball_loss(clean, truth, quantile),
+            NOISED: pinball_loss(noised, truth, quantile),
+            LEVEL: level_error(clean, truth, quantile),
         }
-
-
-def _pinball_loss(forecast: NDArray[np.floating], truth: NDArray[np.floating], quantile: float) -> float:
-    error = np.asarray(truth, np.float64) - forecast
-    return float(np.maximum(quantile * error, (quantile - 1) * error).mean())

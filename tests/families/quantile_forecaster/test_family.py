@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.protocol import Data, IngestSection
-from pipeline.families.quantile_forecaster.family import QuantileForecaster
+from pipeline.families.quantile_forecaster.family import LEVEL, PINBALL, QuantileForecaster
 from pipeline.stages.raw import bundled_file
 
 SMALL = ForecasterSettings(history=4, horizon=2, hidden=(8,), max_epochs=3)
@@ -45,6 +45,19 @@ def test_outcomes_are_what_followed_contexts_of_the_validation_split():
     fewer, _ = family().outcomes(counting(200), 7, 0)
     assert len(fewer) == 7
     np.testing.assert_array_equal(fewer, family().outcomes(counting(200), 7, 0)[0])
+
+
+def test_scores_are_of_what_followed_contexts_of_the_test_split():
+    data = counting(400)
+    contexts, truth = family().test_outcomes(data)
+    np.testing.assert_array_equal(truth, contexts[:, -1:] + [1, 2])  # the series counts
+    assert contexts.min() >= 0.85 * 400
+
+    def below(x, draws, seed):
+        return np.repeat((x[:, None, -1:] + [1, 2]) - 3.0, draws, axis=1)
+
+    found = family().score(below, data, 0.9, 0)
+    assert found == {PINBALL: pytest.approx(0.9 * 3), LEVEL: 0.9}
 
 
 def test_contexts_stay_inside_their_splits():

@@ -5,7 +5,7 @@ from pipeline.errors import HyperparameterError
 from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.protocol import Data
 from pipeline.families.quantile_forecaster.family import QuantileForecaster
-from pipeline.families.robust_quantile_forecaster.family import CLEAN, NOISED, RobustQuantileForecaster
+from pipeline.families.robust_quantile_forecaster.family import CLEAN, LEVEL, NOISED, RobustQuantileForecaster
 
 SMALL = ForecasterSettings(history=4, horizon=2, hidden=(8,), max_epochs=3)
 FAMILY = RobustQuantileForecaster(SMALL)
@@ -50,7 +50,7 @@ def test_scores_of_the_true_values_are_zero_and_of_an_offset_its_share():
 
     found = FAMILY.score(above, data, {"quantile": 0.3, "noise": 0.5}, 0)
     assert found[CLEAN] == pytest.approx(0.7 * 2, rel=1e-5)  # (q − 1) · (−2)
-    assert found == {CLEAN: found[CLEAN], NOISED: found[CLEAN]}
+    assert found == {CLEAN: found[CLEAN], NOISED: found[CLEAN], LEVEL: 0.7}  # all values lie below
 
 
 def test_the_noised_score_disturbs_histories_by_the_noise():

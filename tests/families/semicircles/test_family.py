@@ -5,7 +5,16 @@ import pytest
 
 from pipeline.errors import BundleError, DataError, HyperparameterError
 from pipeline.families.protocol import Data
-from pipeline.families.semicircles.family import CENTRES, SemicircleNetwork, Semicircles, log_density, mean_angle
+from pipeline.families.semicircles.family import (
+    CENTRES,
+    DISTANCE,
+    NLL,
+    SemicircleNetwork,
+    Semicircles,
+    likelihood_and_distance,
+    log_density,
+    mean_angle,
+)
 
 FAMILY = Semicircles(Semicircles.Settings())
 CATEGORIES = np.arange(4, dtype=np.float32)[:, None]
@@ -52,10 +61,25 @@ def test_density_is_that_of_the_samples():
 
 def test_the_truths_own_score_is_the_published_floor():
     y = SemicircleNetwork(0.25).outputs(CATEGORIES, 50_000, 0).reshape(-1, 2)
-    codes = np.repeat(np.arange(4), 50_000)
-    assert -log_density(y, codes, 0.25).mean() == pytest.approx(-0.902, abs=0.005)
-    distance = np.abs(np.linalg.norm(y - CENTRES[codes], axis=1) - 1)
-    assert distance.mean() == pytest.approx(0.040, abs=0.001)
+    found = likelihood_and_distance(y, np.repeat(np.arange(4), 50_000), 0.25)
+    assert found == {NLL: pytest.approx(-0.902, abs=0.005), DISTANCE: pytest.approx(0.040, abs=0.001)}
+
+
+def test_scores_are_those_of_a_policys_draws_and_a_collapse_has_a_better_likelihood_alone():
+    found = FAMILY.score(SemicircleNetwork(0.25).outputs, Data(), 0.25, 0)
+    assert found == {NLL: pytest.approx(-0.902, abs=0.05), DISTANCE: pytest.approx(0.040, abs=0.002)}
+    angle = mean_angle(np.arange(4), 0.25)
+    mode = CENTRES + np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+    def collapsed(conditions, draws, seed):
+        return np.repeat(mode[conditions[:, 0].astype(int), None], draws, axis=1)
+
+    at_mode = FAMILY.score(collapsed, Data(), 0.25, 0)
+    assert at_mode[NLL] < -1.5
+    assert at_mode[DISTANCE] == pytest.approx(0, abs=1e-9)
+    elsewhere = FAMILY.score(SemicircleNetwork(0.75).outputs, Data(), 0.25, 0)
+    assert elsewhere[NLL] == pytest.approx(-0.902 + 5 * 0.8934, abs=0.2)  # κ I1(κ) / I0(κ) for a quarter turn
+    assert elsewhere[DISTANCE] == pytest.approx(0.040, abs=0.002)
 
 
 def test_density_takes_one_s_a_row():

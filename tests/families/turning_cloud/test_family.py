@@ -6,7 +6,15 @@ from scipy.special import i0, i1
 
 from pipeline.errors import BundleError, DataError, HyperparameterError
 from pipeline.families.protocol import Data
-from pipeline.families.turning_cloud.family import CONCENTRATION, SPREAD, TurningCloud, TurningCloudNetwork
+from pipeline.families.turning_cloud.family import (
+    CONCENTRATION,
+    DISTANCE,
+    NLL,
+    SPREAD,
+    TurningCloud,
+    TurningCloudNetwork,
+    log_density,
+)
 
 FAMILY = TurningCloud(TurningCloud.Settings())
 CATEGORIES = np.arange(2, dtype=np.float32)[:, None]
@@ -59,3 +67,24 @@ def test_unknown_category_is_refused():
 def test_values_outside_their_range_are_refused(name, value):
     with pytest.raises(HyperparameterError, match=f"{name} = {value}: the cloud is defined for {name} from 0 to 1"):
         FAMILY.train(Data(), {"turn": 0.5, "radius": 0.5} | {name: value}, 0)
+
+
+@pytest.mark.parametrize(("turn", "radius"), [(0.3, 0.0), (0.5, 1.0)])
+def test_density_integrates_to_one(turn, radius):
+    edge = np.linspace(-2.75, 2.75, 1001) + 1e-6  # beside r = 0, where the logarithm is not finite
+    grid = np.stack(np.meshgrid(edge, edge), axis=-1).reshape(-1, 2)
+    density = np.exp(log_density(grid, np.ones(len(grid), np.int64), turn, radius))
+    assert density.sum() * (edge[1] - edge[0]) ** 2 == pytest.approx(1, abs=1e-3)
+
+
+@pytest.mark.parametrize("radius", [0.0, 1.0])
+def test_the_truths_own_scores_are_the_semicircles_pushed_out(radius):
+    # The entropy of a cloud that is scaled by c grows by D log c.
+    value = {"turn": 0.25, "radius": radius}
+    found = FAMILY.score(TurningCloudNetwork(0.25, radius).outputs, Data(), value, 0)
+    assert found[NLL] == pytest.approx(-0.902 + 2 * math.log(1 + radius), abs=0.06)
+    assert found[DISTANCE] == pytest.approx(0.040 * (1 + radius), rel=0.05)
+    other = FAMILY.score(TurningCloudNetwork(0.75, radius).outputs, Data(), value, 0)
+    # A quarter turn away E cos is 0, and the NLL greater by κ I1(κ) / I0(κ).
+    gap = CONCENTRATION * i1(CONCENTRATION) / i0(CONCENTRATION)
+    assert other[NLL] - found[NLL] == pytest.approx(gap, abs=0.3)
