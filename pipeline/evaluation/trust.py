@@ -21,7 +21,7 @@ class Trust:
 
     coverage: the share of outputs (of draws: of conditions) within the bound at every held-out λ. predicted: the root
     of the mean u² there. rank_correlation: Spearman's, of u² with squared errors over all conditions and held-out λ;
-    None where there are fewer than three.
+    None where there are fewer than three, or all are equal.
     """
 
     uncertainty: Uncertainty
@@ -51,7 +51,9 @@ class Trust:
 
 
 def _rank_correlation(pairs: list[tuple[Array, Array]]) -> float | None:
-    if sum(len(errors) for _, errors in pairs) < 3:
+    predicted, errors = (
+        (np.concatenate([np.zeros(0), *side]) for side in zip(*pairs, strict=True)) if pairs else ((), ())
+    )
+    if len(errors) < 3 or np.ptp(errors) == 0 or np.ptp(predicted) == 0:
         return None
-    found = float(spearmanr(*(np.concatenate(side) for side in zip(*pairs, strict=True))).statistic)
-    return found if np.isfinite(found) else None
+    return float(spearmanr(predicted, errors).statistic)
