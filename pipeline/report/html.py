@@ -1,15 +1,19 @@
 """The report: one self-contained HTML file, with its pictures as PNGs in a folder beside it."""
 
 import base64
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
+from pipeline.data.schema import Schema
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.compared import Row
 from pipeline.evaluation.distances import distances_of
@@ -19,8 +23,11 @@ from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
 from pipeline.evaluation.scores import Evaluation
+from pipeline.report.embedded import embedded
+from pipeline.report.explorer import Band, Explorer, explore
 from pipeline.report.pictures import draw_pictures
 from pipeline.report.style import Picture, figure_text, label, number
+from pipeline.report.versions import versions
 from pipeline.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 PICTURES = "pictures"
 TEMPLATE = "report.html.jinja"
+SCRIPT = "explorer.js"
 
 COMPARISONS = {
     "matched": "The networks are deterministic, and the values share their conditions: the mean squared error, row by "
@@ -49,24 +57,62 @@ SERVED = {
 }
 
 
-def write_report(folder: Path, surrogate: "Surrogate", score: Harvest, judgement: Judgement) -> Path:
-    """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path."""
+def write_report(
+    folder: Path, surrogate: "Surrogate", score: Harvest, judgement: Judgement, band: Band | None = None
+) -> Path:
+    """Draw all pictures and write the folder (atomically, replacing what was there); returns the HTML's path.
+
+    band: half widths around what the surrogate answers, for the interactive part.
+    """
     with atomic_folder(folder) as temporary:
         (temporary / PICTURES).mkdir()
         pictures = draw_pictures(surrogate, score, judgement.evaluation, temporary / PICTURES)
-        columns = score.schema.hyperparameters
-        html = render(judgement, pictures, temporary / PICTURES, score.schema.outputs[0].units, map(label, columns))
+        explorer = explore(surrogate, score, judgement.evaluation, band)
+        html = render(judgement, pictures, temporary / PICTURES, score.schema, explorer)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
 
 def render(
-    judgement: Judgement, pictures: Sequence[Picture], folder: Path, units: str = "", named: Iterable[str] = ()
+    judgement: Judgement, pictures: Sequence[Picture], folder: Path, schema: Schema, explorer: Explorer | str
 ) -> str:
     """The HTML text; the pictures' PNGs are read from `folder`.
 
-    units are the outputs'; named: the hyperparameters with theirs, else their names alone.
+    explorer: the interactive part, or the sentence that stands in its place.
     """
+    evaluation = judgement.evaluation
+    script = resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
+    return (
+        _environment(judgement.facts.names)
+        .get_template(TEMPLATE)
+        .render(
+            evaluation=evaluation,
+            decision=judgement.decision,
+            facts=judgement.facts,
+            task=judgement.task,
+            several=len(judgement.facts.names) > 1,
+            grid=_grid(judgement.facts),
+            feature_names=(FEATURE_W2, FEATURE_MMD),
+            floor=FLOOR.name,
+            best_anchor=BEST_ANCHOR,
+            units=schema.outputs[0].units,
+            named=[label(column) for column in schema.hyperparameters],
+            comparison=COMPARISONS[evaluation.comparison],
+            served=_served(evaluation),
+            distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
+            best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
+            best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
+            pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
+            explorer=explorer,
+            explorer_data="" if isinstance(explorer, str) else embedded(explorer.document),
+            script=Markup(script),
+            script_hash=_hash(script),
+            versions=versions(),
+        )
+    )
+
+
+def _environment(names: Sequence[str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=True,
@@ -74,30 +120,16 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    evaluation, names = judgement.evaluation, judgement.facts.names
     environment.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
     environment.filters |= {"by_heading": _by_heading}
     environment.filters |= {"label": lambda method: by_name()[method].label_for(len(names))}
     environment.filters |= {"words": lambda value: in_words(value, names) if len(names) > 1 else number(value)}
-    return environment.get_template(TEMPLATE).render(
-        evaluation=evaluation,
-        decision=judgement.decision,
-        facts=judgement.facts,
-        task=judgement.task,
-        several=len(judgement.facts.names) > 1,
-        grid=_grid(judgement.facts),
-        feature_names=(FEATURE_W2, FEATURE_MMD),
-        floor=FLOOR.name,
-        best_anchor=BEST_ANCHOR,
-        units=units,
-        named=list(named) or names,
-        comparison=COMPARISONS[evaluation.comparison],
-        served=_served(evaluation),
-        distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],
-        best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
-        best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
-        pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
-    )
+    return environment
+
+
+def _hash(script: str) -> str:
+    """By what a browser recognises the one script that it may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _served(evaluation: Evaluation) -> str:
