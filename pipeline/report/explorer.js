@@ -136,10 +136,11 @@
     shape("text", svg, { x: 4, y: 13 }, y.label);
   }
 
-  function box(svg, height) {
-    const width = Math.max(svg.parentElement.clientWidth, 240);
+  function box(svg, height, widest = Infinity) {
+    const width = Math.min(Math.max(svg.parentElement.clientWidth, 240), widest);
     svg.replaceChildren();
     svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.setAttribute("width", width);
     svg.setAttribute("height", height);
     return { left: 52, right: width - 14, top: 24, bottom: height - 44 };
   }
@@ -211,11 +212,11 @@
   }
 
   function drawFan(svg) { // all outputs beside each other: forecasts over their horizon
-    const past = data.history[state.condition] || [], count = data.size;
+    const count = data.size, past = (data.history[state.condition] || []).slice(-Math.max(4, 2 * count));
     const all = data.outputs.map((_, i) => limits(i));
     const low = Math.min(...past, ...all.map((l) => l[0])), high = Math.max(...past, ...all.map((l) => l[1]));
     const b = box(svg, 380), y = linear(low, high, b.bottom, b.top, data.units ? `output [${data.units}]` : "output");
-    const x = linear(-past.length + 0.5, count - 0.5, b.left + 4, b.right - 4, past.length ? "past, then outputs" : "output");
+    const x = linear(-past.length - 0.5, count - 0.5, b.left + 4, b.right - 4, past.length ? "past | forecast" : "");
     const every = Math.ceil(count / Math.max(1, (x.at(count) - x.at(0)) / 64));
     x.ticks = data.names.map((name, i) => [i, name]).filter(([i]) => i % every === 0);
     frame(svg, b, x, y);
@@ -252,7 +253,7 @@
   }
 
   function drawPlane(svg) { // two outputs against each other
-    const [u, v] = state.outputs, b = box(svg, Math.min(460, Math.max(320, svg.parentElement.clientWidth * 0.75)));
+    const [u, v] = state.outputs, b = box(svg, Math.min(460, Math.max(320, svg.parentElement.clientWidth * 0.75)), 660);
     let [left, right] = limits(u), [low, high] = limits(v);
     const wide = (right - left) / (b.right - b.left), tall = (high - low) / (b.bottom - b.top);
     const ratio = (high - low) / (right - left);
@@ -418,16 +419,16 @@
   }
 
   function build() {
-    const controls = root.querySelector(".controls");
-    select(controls, "explorer-condition", "condition", data.conditions, 0, (i) => { state.condition = i; });
+    const [choices, values, goals] = ["choices", "values", "places"].map((name) => root.querySelector(`.${name}`));
+    select(choices, "explorer-condition", "condition", data.conditions, 0, (i) => { state.condition = i; });
     if (data.view === "plane" && data.size > 2) {
       ["across", "up"].forEach((way, k) => {
-        select(controls, `explorer-${way}`, `output ${way}`, data.outputs, state.outputs[k], (i) => { state.outputs[k] = i; });
+        select(choices, `explorer-${way}`, `output ${way}`, data.outputs, state.outputs[k], (i) => { state.outputs[k] = i; });
       });
     }
-    data.axes.forEach((axis, p) => slider(controls, axis, p));
-    jumps(controls, "go to a held-out value", data.heldOut);
-    if (data.axes.length === 1) jumps(controls, "go to an anchor", data.anchors);
+    data.axes.forEach((axis, p) => slider(values, axis, p));
+    jumps(goals, "go to a held-out value", data.heldOut);
+    if (data.axes.length === 1) jumps(goals, "go to an anchor", data.anchors);
     root.hidden = false;
     move();
     let width = root.clientWidth;

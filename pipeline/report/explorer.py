@@ -54,8 +54,8 @@ LEGENDS = {
         True,
     ): "Dots are the surrogate's draws at the slider's value; shaded are, over all values, the middle half "
     "of its draws and 90 % of them.",
-    ("fan", False): "Blue are all outputs of the surrogate at the slider's value, side by side.",
-    ("fan", True): "Every blue line is a draw of the surrogate at the slider's value, its outputs side by side.",
+    ("fan", False): "The blue line joins the surrogate's outputs at the slider's value.",
+    ("fan", True): "Every blue line joins the outputs of one draw of the surrogate at the slider's value.",
     ("plane", False): "The dot is the surrogate's output at the slider's value, the curve all that it passes.",
     ("plane", True): "Every dot is a draw of the surrogate at the slider's value.",
     ("image", False): "The surrogate's image at the slider's value stands below those of the anchors around it.",
