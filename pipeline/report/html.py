@@ -13,7 +13,6 @@ from markupsafe import Markup
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
-from pipeline.data.schema import Schema
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.compared import Row
 from pipeline.evaluation.distances import distances_of
@@ -68,17 +67,25 @@ def write_report(
         (temporary / PICTURES).mkdir()
         pictures = draw_pictures(surrogate, score, judgement.evaluation, temporary / PICTURES)
         explorer = explore(surrogate, score, judgement.evaluation, band)
-        html = render(judgement, pictures, temporary / PICTURES, score.schema, explorer)
+        columns = score.schema.hyperparameters
+        units = score.schema.outputs[0].units
+        html = render(judgement, pictures, temporary / PICTURES, units, [label(c) for c in columns], explorer)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
 
 def render(
-    judgement: Judgement, pictures: Sequence[Picture], folder: Path, schema: Schema, explorer: Explorer | str
+    judgement: Judgement,
+    pictures: Sequence[Picture],
+    folder: Path,
+    units: str = "",
+    named: Sequence[str] = (),
+    explorer: Explorer | str = "",
 ) -> str:
     """The HTML text; the pictures' PNGs are read from `folder`.
 
-    explorer: the interactive part, or the sentence that stands in its place.
+    units are the outputs'; named: the hyperparameters with theirs, else their names alone. explorer: the interactive
+    part, or the sentence that stands in its place, if any.
     """
     evaluation = judgement.evaluation
     script = resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
@@ -95,8 +102,8 @@ def render(
             feature_names=(FEATURE_W2, FEATURE_MMD),
             floor=FLOOR.name,
             best_anchor=BEST_ANCHOR,
-            units=schema.outputs[0].units,
-            named=[label(column) for column in schema.hyperparameters],
+            units=units,
+            named=list(named) or judgement.facts.names,
             comparison=COMPARISONS[evaluation.comparison],
             served=_served(evaluation),
             distances=[d for d in distances_of(evaluation.comparison) if d.name in evaluation.distances],

@@ -3,7 +3,7 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-DISTRIBUTIONS = ("sweep-to-surrogate", "torch", "POT", "numpy", "scipy")
+DISTRIBUTIONS = ("sweep-to-surrogate", "torch", "POT")
 
 
 def versions() -> dict[str, str]:

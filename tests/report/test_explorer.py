@@ -39,17 +39,18 @@ def forecasts(columns=3, **settings):
 )
 def test_text_in_a_page_is_data_and_nothing_else(text):
     class Found(HTMLParser):
-        tags, data = [], ""
+        tags: tuple[str, ...] = ()
+        data = ""
 
         def handle_starttag(self, tag, attributes):
-            self.tags = [*self.tags, tag]
+            self.tags = (*self.tags, tag)
 
         def handle_data(self, data):
             self.data += data
 
     found = Found()
     found.feed(f'<script type="application/json">{embedded({text: [text]})}</script>')
-    assert found.tags == ["script"]
+    assert found.tags == ("script",)
     assert json.loads(found.data) == {text: [text]}
 
 
