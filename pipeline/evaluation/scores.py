@@ -85,6 +85,11 @@ class Evaluation:
         """The same without the held-out λ inside broken intervals."""
         return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter not in self.broken), broken=())
 
+    @property
+    def at_left_out(self) -> "Evaluation":
+        """The same with the left-out anchors in the place of the held-out λ."""
+        return replace(self, held_out=self.left_out, left_out=())
+
     def joined(self, scores: Sequence[Score], order: Sequence[str]) -> "Evaluation":
         """The same with scores of further methods at held-out λ, methods in the order of their names in `order`."""
         every = (*self.held_out, *scores)

@@ -1,5 +1,6 @@
 """Whether the surrogate's uncertainty keeps its word: its coverage at the held-out λ, and how it ranks errors."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -8,8 +9,11 @@ from scipy.stats import spearmanr
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
+from pipeline.data.values import numbers
+from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.left_out import prediction_errors
-from pipeline.evaluation.uncertainty import Array, Uncertainty
+from pipeline.evaluation.uncertainty import Array, Movement, Uncertainty
+from pipeline.shapes import FloatArray
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -43,6 +47,19 @@ class Trust:
             predicted.append((value, float(np.sqrt(squared.mean()))))
             pairs.append((squared.mean(1), errors.mean(1)))
         return cls(uncertainty, tuple(coverage), tuple(predicted), _rank_correlation(pairs))
+
+    def band(self, surrogate: "Surrogate") -> Callable[[Sample, Value], FloatArray] | None:
+        """The half width (n, D) around a served sample at λ: 0 at anchors; None of draws, whose bound is a distance."""
+        if not self.uncertainty.deterministic:
+            return None
+
+        def width(sample: Sample, value: Value) -> FloatArray:
+            (at,) = numbers(value)
+            if at in surrogate.anchors:
+                return np.zeros_like(sample.outputs)
+            return self.uncertainty.bound(Movement.of(surrogate, sample.conditions, at))
+
+        return width
 
     @property
     def mean_coverage(self) -> float | None:

@@ -1,12 +1,15 @@
 """The report: one self-contained HTML file, with its pictures as PNGs in a folder beside it."""
 
 import base64
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Sequence
+from importlib import resources
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
@@ -18,9 +21,13 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
+from pipeline.evaluation.resampling import Interval
 from pipeline.evaluation.scores import Evaluation
+from pipeline.report.embedded import embedded
+from pipeline.report.explorer import Explorer, explore
 from pipeline.report.pictures import draw_pictures
 from pipeline.report.style import Picture, figure_text, label, number
+from pipeline.report.versions import versions
 from pipeline.storage.atomic import atomic_folder
 
 if TYPE_CHECKING:
@@ -29,6 +36,7 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 PICTURES = "pictures"
 TEMPLATE = "report.html.jinja"
+SCRIPT = "explorer.js"
 
 COMPARISONS = {
     "matched": "The networks are deterministic, and the values share their conditions: the mean squared error, row by "
@@ -54,19 +62,64 @@ def write_report(folder: Path, surrogate: "Surrogate", score: Harvest, judgement
     with atomic_folder(folder) as temporary:
         (temporary / PICTURES).mkdir()
         pictures = draw_pictures(surrogate, score, judgement.evaluation, temporary / PICTURES)
+        band = None if judgement.trust is None else judgement.trust.band(surrogate)
+        explorer = explore(surrogate, score, judgement.evaluation, band)
         columns = score.schema.hyperparameters
-        html = render(judgement, pictures, temporary / PICTURES, score.schema.outputs[0].units, map(label, columns))
+        units = score.schema.outputs[0].units
+        html = render(judgement, pictures, temporary / PICTURES, units, [label(c) for c in columns], explorer)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
     return folder / REPORT_FILE
 
 
 def render(
-    judgement: Judgement, pictures: Sequence[Picture], folder: Path, units: str = "", named: Iterable[str] = ()
+    judgement: Judgement,
+    pictures: Sequence[Picture],
+    folder: Path,
+    units: str = "",
+    named: Sequence[str] = (),
+    explorer: Explorer | str = "",
 ) -> str:
     """The HTML text; the pictures' PNGs are read from `folder`.
 
-    units are the outputs'; named: the hyperparameters with theirs, else their names alone.
+    units are the outputs'; named: the hyperparameters with theirs, else their names alone. explorer: the interactive
+    part, or the sentence that stands in its place, if any.
     """
+    evaluation = judgement.evaluation
+    script = resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
+    return (
+        _environment(judgement.facts.names)
+        .get_template(TEMPLATE)
+        .render(
+            evaluation=evaluation,
+            decision=judgement.decision,
+            facts=judgement.facts,
+            task=judgement.task,
+            standings=judgement.standings,
+            trust=judgement.trust,
+            several=len(judgement.facts.names) > 1,
+            grid=_grid(judgement.facts),
+            feature_names=(FEATURE_W2, FEATURE_MMD),
+            floor=FLOOR.name,
+            best_anchor=BEST_ANCHOR,
+            units=units,
+            named=list(named) or judgement.facts.names,
+            comparison=COMPARISONS[evaluation.comparison],
+            served=_served(evaluation),
+            distances=[d for d in _reported(evaluation) if not d.check],
+            checks=[d for d in _reported(evaluation) if d.check],
+            best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
+            best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
+            pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
+            explorer=explorer,
+            explorer_data="" if isinstance(explorer, str) else embedded(explorer.document),
+            script=Markup(script),
+            script_hash=_hash(script),
+            versions=versions(),
+        )
+    )
+
+
+def _environment(names: Sequence[str]) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=True,
@@ -74,31 +127,17 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    evaluation, names = judgement.evaluation, judgement.facts.names
     environment.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
+    environment.filters |= {"range": _range}
     environment.filters |= {"by_heading": _by_heading}
     environment.filters |= {"label": lambda method: by_name()[method].label_for(len(names))}
     environment.filters |= {"words": lambda value: in_words(value, names) if len(names) > 1 else number(value)}
-    return environment.get_template(TEMPLATE).render(
-        evaluation=evaluation,
-        decision=judgement.decision,
-        facts=judgement.facts,
-        task=judgement.task,
-        several=len(judgement.facts.names) > 1,
-        grid=_grid(judgement.facts),
-        feature_names=(FEATURE_W2, FEATURE_MMD),
-        floor=FLOOR.name,
-        best_anchor=BEST_ANCHOR,
-        units=units,
-        named=list(named) or names,
-        comparison=COMPARISONS[evaluation.comparison],
-        served=_served(evaluation),
-        distances=[d for d in _reported(evaluation) if not d.check],
-        checks=[d for d in _reported(evaluation) if d.check],
-        best={value: _best(evaluation, value) for value in evaluation.hyperparameters},
-        best_mean=min(_competitors(evaluation), key=evaluation.mean_error, default=""),
-        pictures=[(p, base64.b64encode((folder / p.file).read_bytes()).decode()) for p in pictures],
-    )
+    return environment
+
+
+def _hash(script: str) -> str:
+    """By what a browser recognises the one script that it may run."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 
 
 def _reported(evaluation: Evaluation) -> list[Distance]:
@@ -138,6 +177,11 @@ def _grid(facts: Facts) -> tuple[list[float], ...] | None:
 def _interval(error: float | None) -> str:
     """± two standard errors; nothing where there are none."""
     return "" if error is None else f" ± {figure_text(2 * error)}"
+
+
+def _range(interval: Interval | None) -> str:
+    """An interval in square brackets; nothing where there is none."""
+    return "" if interval is None else f"[{figure_text(interval[0])}, {figure_text(interval[1])}]"
 
 
 def _percent(share: float) -> str:

@@ -1,0 +1,444 @@
+// The interactive part of the report. It draws what stands in the page as data and computes nothing but pictures.
+// Names come from harvests: they are set as text only, never as markup.
+(() => {
+  "use strict";
+  const data = JSON.parse(document.getElementById("explorer-data").textContent);
+  const root = document.getElementById("explorer");
+  const SVG = document.getElementById("explorer-plot").namespaceURI;
+  const BLUE = "#0072B2", INK = "#222", PALE = "#8a8a8a", GRID = "#e8e8e8";
+  const NEAR = 0.35; // opacity of a truth whose λ is one step away
+  const state = { condition: 0, at: data.axes.map(start), axis: 0, outputs: [0, data.size - 1] };
+  const cache = new Map();
+
+  // --- λ: points are numbered with the last coordinate changing fastest.
+
+  function start(axis) {
+    return axis.heldOut.length ? axis.heldOut[Math.floor((axis.heldOut.length - 1) / 2)] : Math.floor(axis.values.length / 2);
+  }
+
+  function flat(at) {
+    return at.reduce((sum, i, p) => sum * data.axes[p].values.length + i, 0);
+  }
+
+  function places(point) {
+    const at = [];
+    for (const axis of [...data.axes].reverse()) {
+      at.unshift(point % axis.values.length);
+      point = Math.floor(point / axis.values.length);
+    }
+    return at;
+  }
+
+  function along(axis) { // the points of a line through λ along one coordinate
+    return data.axes[axis].values.map((_, i) => flat(state.at.map((j, p) => (p === axis ? i : j))));
+  }
+
+  function around() { // the anchors around λ: one at an anchor, two in an interval, four in a cell
+    let corners = [[]];
+    data.axes.forEach((axis, p) => {
+      const below = Math.max(...axis.anchors.filter((i) => i <= state.at[p]));
+      const above = Math.min(...axis.anchors.filter((i) => i >= state.at[p]));
+      corners = corners.flatMap((corner) => [...new Set([below, above])].map((i) => [...corner, i]));
+    });
+    return corners.map(flat).filter((point) => data.anchors.includes(point));
+  }
+
+  function heldOut() { // the held-out λ that is shown: here, or one step away
+    const here = flat(state.at);
+    const near = (point) => Math.max(...places(point).map((i, p) => Math.abs(i - state.at[p])));
+    const found = data.heldOut.filter((point) => near(point) <= 1).sort((a, b) => near(a) - near(b));
+    return found.length ? { point: found[0], index: data.heldOut.indexOf(found[0]), here: found[0] === here } : null;
+  }
+
+  function words(point) {
+    const values = places(point).map((i, p) => number(data.axes[p].values[i]));
+    return values.length > 1 ? `(${values.join(", ")})` : values[0];
+  }
+
+  // --- samples: flat lists, row by row.
+
+  function rows(values) {
+    const found = [];
+    for (let i = 0; i < values.length; i += data.size) found.push(values.slice(i, i + data.size));
+    return found;
+  }
+
+  const served = (point) => rows(data.served[state.condition][point]);
+  const band = (point) => (data.band ? rows(data.band[state.condition][point]) : null);
+  const own = (point) => rows(data.own[state.condition][data.anchors.indexOf(point)]);
+  const truth = (index) => rows(data.truth[state.condition][index]);
+
+  function limits(output) { // of everything that this condition ever shows, so that the frame stands still
+    const key = `${state.condition}/${output}`;
+    if (!cache.has(key)) {
+      let low = Infinity, high = -Infinity;
+      const see = (value) => { low = Math.min(low, value); high = Math.max(high, value); };
+      const c = state.condition;
+      for (const list of [data.served, data.own, data.truth]) {
+        for (const sample of list[c] || []) for (let i = output; i < sample.length; i += data.size) see(sample[i]);
+      }
+      if (data.band) data.band[c].forEach((widths, point) => widths.forEach((width, i) => {
+        if (i % data.size === output) [-width, width].forEach((w) => see(data.served[c][point][i] + w));
+      }));
+      const margin = 0.05 * (high - low) || 0.5 * Math.abs(high) || 1;
+      cache.set(key, [low - margin, high + margin]);
+    }
+    return cache.get(key);
+  }
+
+  function number(value, digits = 4) {
+    return String(Number(value.toPrecision(digits)));
+  }
+
+  // --- elements.
+
+  function make(name, parent, attributes = {}, text = "") {
+    const element = document.createElement(name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.textContent = text;
+    parent.append(element);
+    return element;
+  }
+
+  function shape(name, parent, attributes, text = "") {
+    const element = document.createElementNS(SVG, name);
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    element.textContent = text;
+    parent.append(element);
+    return element;
+  }
+
+  const path = (points) => points.map(([x, y], i) => `${i ? "L" : "M"}${x.toFixed(1)},${y.toFixed(1)}`).join("");
+  const cross = (x, y, r) => path([[x - r, y - r], [x + r, y + r]]) + path([[x - r, y + r], [x + r, y - r]]);
+
+  // --- axes of a drawing.
+
+  function ticks(low, high, count) {
+    const rough = (high - low) / Math.max(count, 1), power = 10 ** Math.floor(Math.log10(rough));
+    const step = power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
+    const found = [];
+    for (let k = Math.ceil(low / step); k * step <= high; k += 1) found.push(Number((k * step).toPrecision(12)));
+    return found;
+  }
+
+  function frame(svg, box, x, y) { // x, y: {at, ticks: [[value, text]], label}
+    for (const [value, text] of y.ticks) {
+      shape("line", svg, { x1: box.left, x2: box.right, y1: y.at(value), y2: y.at(value), stroke: GRID });
+      shape("text", svg, { x: box.left - 6, y: y.at(value) + 4, "text-anchor": "end" }, text);
+    }
+    for (const [value, text] of x.ticks) {
+      shape("line", svg, { x1: x.at(value), x2: x.at(value), y1: box.top, y2: box.bottom, stroke: GRID });
+      shape("text", svg, { x: x.at(value), y: box.bottom + 17, "text-anchor": "middle" }, text);
+    }
+    shape("line", svg, { x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom, stroke: PALE });
+    shape("line", svg, { x1: box.left, x2: box.left, y1: box.top, y2: box.bottom, stroke: PALE });
+    shape("text", svg, { x: (box.left + box.right) / 2, y: box.bottom + 36, "text-anchor": "middle" }, x.label);
+    shape("text", svg, { x: 4, y: 13 }, y.label);
+  }
+
+  function box(svg, height, widest = Infinity) {
+    const width = Math.min(Math.max(svg.parentElement.clientWidth, 240), widest);
+    svg.replaceChildren();
+    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    svg.setAttribute("width", width);
+    svg.setAttribute("height", height);
+    return { left: 52, right: width - 14, top: 24, bottom: height - 44 };
+  }
+
+  function linear(low, high, from, to, label) {
+    const count = Math.abs(to - from) / 70;
+    return {
+      at: (value) => from + ((value - low) / (high - low)) * (to - from),
+      ticks: ticks(low, high, count).map((value) => [value, number(value)]),
+      label,
+    };
+  }
+
+  function hyperparameter(axis, from, to) { // logarithmic where the steps between two anchors are
+    const { values, anchors, label } = data.axes[axis];
+    const ends = anchors.map((i) => values[i]);
+    const log = ends.some((value, k) => k && ends[k - 1] > 0 && value >= 10 * ends[k - 1]);
+    const way = log && ends[0] > 0 ? Math.log : (value) => value;
+    const at = (value) => from + ((way(value) - way(ends[0])) / (way(ends.at(-1)) - way(ends[0]))) * (to - from);
+    let last = -Infinity;
+    const shown = ends.filter((value) => at(value) - last >= 34 && ((last = at(value)), true));
+    return { at, ticks: shown.map((value) => [value, number(value)]), label };
+  }
+
+  // --- the drawings.
+
+  function quantile(sorted, share) {
+    const place = share * (sorted.length - 1), i = Math.floor(place);
+    return sorted[i] + (place - i) * ((sorted[i + 1] ?? sorted[i]) - sorted[i]);
+  }
+
+  function area(svg, points, opacity) { // points: [x, low, high]
+    const back = [...points].reverse().map(([x, , high]) => [x, high]);
+    shape("path", svg, { d: `${path([...points.map(([x, low]) => [x, low]), ...back])}Z`, fill: BLUE, opacity });
+  }
+
+  function drawLine(svg) { // one output over λ
+    const b = box(svg, 360), [low, high] = limits(0), a = state.axis, values = data.axes[a].values;
+    const x = hyperparameter(a, b.left + 8, b.right - 8), y = linear(low, high, b.bottom, b.top, data.outputs[0]);
+    frame(svg, b, x, y);
+    const points = along(a), here = x.at(values[state.at[a]]);
+    shape("line", svg, { x1: here, x2: here, y1: b.top, y2: b.bottom, stroke: BLUE, "stroke-dasharray": "3 3" });
+    if (data.draws) {
+      const sorted = points.map((point) => [...data.served[state.condition][point]].sort((p, q) => p - q));
+      const part = (from, to) => sorted.map((s, i) => [x.at(values[i]), y.at(quantile(s, from)), y.at(quantile(s, to))]);
+      area(svg, part(0.05, 0.95), 0.13);
+      area(svg, part(0.25, 0.75), 0.2);
+      shape("path", svg, { d: path(part(0.5, 0.5)), stroke: BLUE, fill: "none", "stroke-width": 2 });
+    } else {
+      const curve = points.map((point, i) => [x.at(values[i]), served(point)[0][0], band(point)?.[0][0]]);
+      if (data.band) area(svg, curve.map(([across, value, w]) => [across, y.at(value - w), y.at(value + w)]), 0.16);
+      shape("path", svg, { d: path(curve.map(([across, v]) => [across, y.at(v)])), stroke: BLUE, fill: "none", "stroke-width": 2 });
+    }
+    points.filter((point) => data.anchors.includes(point)).forEach((point) => own(point).forEach(([value]) => {
+      const across = x.at(values[places(point)[a]]);
+      shape("rect", svg, { x: across - 3, y: y.at(value) - 3, width: 6, height: 6, fill: PALE, opacity: data.draws ? 0.25 : 0.9 });
+    }));
+    served(flat(state.at)).forEach(([value], i) => {
+      const aside = data.draws ? -4 - 14 * ((i * 0.618) % 1) : 0;
+      shape("circle", svg, { cx: here + aside, cy: y.at(value), r: data.draws ? 2.5 : 5, fill: BLUE, opacity: 0.8 });
+    });
+    const held = heldOut();
+    if (!held) return;
+    truth(held.index).forEach(([value], i) => {
+      const across = x.at(values[places(held.point)[a]]) + (data.draws ? 4 + 14 * ((i * 0.618) % 1) : 0);
+      const d = cross(across, y.at(value), data.draws ? 2.5 : 5);
+      shape("path", svg, { d, stroke: INK, "stroke-width": data.draws ? 1 : 2, opacity: held.here ? 0.9 : NEAR });
+    });
+  }
+
+  function drawFan(svg) { // all outputs beside each other: forecasts over their horizon
+    const count = data.size, past = (data.history[state.condition] || []).slice(-Math.max(4, 2 * count));
+    const all = data.outputs.map((_, i) => limits(i));
+    const low = Math.min(...past, ...all.map((l) => l[0])), high = Math.max(...past, ...all.map((l) => l[1]));
+    const b = box(svg, 380), y = linear(low, high, b.bottom, b.top, data.units ? `output [${data.units}]` : "output");
+    const x = linear(-past.length - 0.5, count - 0.5, b.left + 4, b.right - 4, past.length ? "past | forecast" : "");
+    const every = Math.ceil(count / Math.max(1, (x.at(count) - x.at(0)) / 64));
+    x.ticks = data.names.map((name, i) => [i, name]).filter(([i]) => i % every === 0);
+    frame(svg, b, x, y);
+    const line = (values, attributes) => shape("path", svg, {
+      d: path(values.map((value, i) => [x.at(i), y.at(value)])), fill: "none", "stroke-width": 1.5, ...attributes,
+    });
+    if (past.length) {
+      const points = past.map((value, i) => [x.at(i - past.length), y.at(value)]);
+      shape("path", svg, { d: path(points), fill: "none", stroke: INK, "stroke-width": 1.5 });
+      const edge = x.at(-0.5);
+      shape("line", svg, { x1: edge, x2: edge, y1: b.top, y2: b.bottom, stroke: PALE, "stroke-dasharray": "2 3" });
+    }
+    around().forEach((point) => own(point).forEach((values) => line(values, { stroke: PALE, opacity: data.draws ? 0.15 : 0.7 })));
+    const here = flat(state.at), widths = band(here);
+    served(here).forEach((values, k) => {
+      if (widths) {
+        area(svg, values.map((value, i) => [x.at(i), y.at(value - widths[k][i]), y.at(value + widths[k][i])]), data.draws ? 0.03 : 0.16);
+        if (!data.draws) values.forEach((value, i) => {
+          const ends = [value - widths[k][i], value + widths[k][i]].map(y.at);
+          shape("line", svg, { x1: x.at(i), x2: x.at(i), y1: ends[0], y2: ends[1], stroke: BLUE, opacity: 0.6 });
+        });
+      }
+      line(values, { stroke: BLUE, "stroke-width": data.draws ? 1 : 2.5, opacity: data.draws ? 0.35 : 1 });
+      if (!data.draws) values.forEach((value, i) => shape("circle", svg, { cx: x.at(i), cy: y.at(value), r: 3, fill: BLUE }));
+    });
+    const held = heldOut();
+    if (held) truth(held.index).forEach((values) => {
+      const opacity = (held.here ? 1 : NEAR) * (data.draws ? 0.35 : 1);
+      line(values, { stroke: INK, "stroke-dasharray": "4 3", opacity });
+      if (!data.draws) values.forEach((value, i) => {
+        shape("path", svg, { d: cross(x.at(i), y.at(value), 4), stroke: INK, "stroke-width": 1.5, opacity });
+      });
+    });
+  }
+
+  function drawPlane(svg) { // two outputs against each other
+    const [u, v] = state.outputs, b = box(svg, Math.min(460, Math.max(320, svg.parentElement.clientWidth * 0.75)), 660);
+    let [left, right] = limits(u), [low, high] = limits(v);
+    const wide = (right - left) / (b.right - b.left), tall = (high - low) / (b.bottom - b.top);
+    const ratio = (high - low) / (right - left);
+    if (data.square && ratio > 0.6 && ratio < 1.7) { // equal lengths for equal steps: circles look round
+      const grow = Math.max(wide, tall), x = (left + right) / 2, y = (low + high) / 2;
+      [left, right] = [-1, 1].map((s) => x + (s * grow * (b.right - b.left)) / 2);
+      [low, high] = [-1, 1].map((s) => y + (s * grow * (b.bottom - b.top)) / 2);
+    }
+    const x = linear(left, right, b.left, b.right, data.outputs[u]), y = linear(low, high, b.bottom, b.top, data.outputs[v]);
+    frame(svg, b, x, y);
+    const at = (row) => [x.at(row[u]), y.at(row[v])];
+    if (!data.draws) {
+      const d = path(along(state.axis).map((point) => at(served(point)[0])));
+      shape("path", svg, { d, fill: "none", stroke: BLUE, "stroke-width": 1.5, opacity: 0.45 });
+    }
+    around().forEach((point) => own(point).map(at).forEach(([cx, cy]) => {
+      shape("rect", svg, { x: cx - 2.5, y: cy - 2.5, width: 5, height: 5, fill: PALE, opacity: data.draws ? 0.35 : 0.9 });
+    }));
+    const here = flat(state.at), widths = band(here);
+    served(here).forEach((row, k) => {
+      const [cx, cy] = at(row);
+      if (widths) shape("ellipse", svg, {
+        cx, cy, rx: Math.abs(x.at(row[u] + widths[k][u]) - cx), ry: Math.abs(y.at(row[v] + widths[k][v]) - cy), fill: BLUE,
+        opacity: data.draws ? 0.05 : 0.16,
+      });
+      shape("circle", svg, { cx, cy, r: data.draws ? 3.2 : 5, fill: BLUE, opacity: 0.7 });
+    });
+    const held = heldOut();
+    if (held) truth(held.index).map(at).forEach(([cx, cy]) => {
+      shape("path", svg, { d: cross(cx, cy, data.draws ? 3 : 5), stroke: INK, "stroke-width": 1.2, opacity: held.here ? 0.9 : NEAR });
+    });
+  }
+
+  function tiles(values, shown) { // a row of images on a canvas, a white pixel between two
+    const canvas = document.createElement("canvas"), side = data.side, span = side + 1;
+    canvas.width = shown * span - 1;
+    canvas.height = side;
+    const pen = canvas.getContext("2d"), pixels = pen.createImageData(canvas.width, canvas.height);
+    pixels.data.fill(255);
+    rows(values).slice(0, shown).forEach((image, k) => image.forEach((value, i) => {
+      const grey = 255 * (1 - Math.min(1, Math.max(0, (value - data.white) / (data.black - data.white))));
+      const place = 4 * (Math.floor(i / side) * canvas.width + k * span + (i % side));
+      pixels.data.fill(grey, place, place + 3);
+    }));
+    pen.putImageData(pixels, 0, 0);
+    return canvas;
+  }
+
+  function drawImages(figure) {
+    const c = state.condition, here = flat(state.at), held = heldOut(), list = figure.querySelector(".images");
+    const count = data.served[c][here].length / data.size;
+    const shown = Math.max(1, Math.min(count, Math.floor(list.clientWidth / 38)));
+    const lines = around().map((point) => [`anchor ${words(point)}`, data.own[c][data.anchors.indexOf(point)], 0.5]);
+    lines.push([`surrogate ${words(here)}`, data.served[c][here], 1]);
+    if (held) lines.push([`truth ${words(held.point)}`, data.truth[c][held.index], held.here ? 1 : NEAR]);
+    list.replaceChildren();
+    for (const [text, values, opacity] of lines) {
+      const item = make("div", list), canvas = tiles(values, shown);
+      make("span", item, text.startsWith("surrogate") ? { class: "own" } : {}, text);
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `${text}: ${shown} images`);
+      canvas.style.opacity = opacity;
+      canvas.style.maxWidth = `${shown * 80}px`;
+      item.append(canvas);
+    }
+  }
+
+  const DRAWINGS = { line: drawLine, fan: drawFan, plane: drawPlane };
+
+  function draw() {
+    const svg = document.getElementById("explorer-plot");
+    if (data.view === "image") drawImages(svg.parentElement);
+    else DRAWINGS[data.view](svg);
+    say(svg);
+  }
+
+  // --- what is said beside the drawing.
+
+  function say(svg) {
+    const here = flat(state.at), held = heldOut(), c = state.condition, said = [];
+    const where = data.anchors.includes(here) ? "an anchor" : `between the anchors ${around().map(words).join(" and ")}`;
+    said.push(`${data.axes.map((axis) => axis.name).join(", ")} = ${words(here)}: ${where}.`);
+    if (held?.here) {
+      said.push(`Held out: ${data.measure} to the truth ${number(data.errors[c][held.index], 3)}${data.units ? ` ${data.units}²` : ""}.`);
+    } else if (held) {
+      said.push(`The truth shown is that of the held-out ${words(held.point)}.`);
+    } else if (!data.anchors.includes(here)) {
+      said.push("No network was trained here: there is no truth to show.");
+    }
+    if (data.draws) {
+      const other = held?.here ? `, of the truth's ${number(data.truthSpread[c][held.index], 3)}` : "";
+      said.push(`Spread of the surrogate's draws ${number(data.spread[c][here], 3)}${other}.`);
+    }
+    root.querySelector(".said").textContent = said.join(" ");
+    svg.setAttribute("aria-label", said.join(" "));
+  }
+
+  // --- controls.
+
+  function control(parent, id, text) {
+    const line = make("div", parent, { class: "control" });
+    make("label", line, { for: id }, text);
+    return line;
+  }
+
+  function select(parent, id, text, options, chosen, change) {
+    const list = make("select", control(parent, id, text), { id });
+    options.forEach((option, i) => make("option", list, { value: i }, option));
+    list.value = chosen;
+    list.addEventListener("change", () => { change(Number(list.value)); draw(); });
+    return list;
+  }
+
+  const sliders = [];
+
+  function slider(parent, axis, p) {
+    const id = `explorer-slider-${p}`, line = control(parent, id, axis.label), last = axis.values.length - 1;
+    const shown = make("output", line, { for: id });
+    const track = make("div", line, { class: "track" });
+    const input = make("input", track, { id, type: "range", min: 0, max: last, step: 1, autocomplete: "off" });
+    const marks = make("div", track, { class: "marks", "aria-hidden": "true" });
+    const mark = (i, kind, text) => {
+      make("span", marks, { class: kind }, text).style.left = `calc(8px + (100% - 16px) * ${i / last})`;
+    };
+    axis.heldOut.forEach((i) => mark(i, "held", "×"));
+    let before = -Infinity;
+    axis.anchors.forEach((i) => {
+      const apart = i / last - before > 0.12;
+      if (apart) before = i / last;
+      mark(i, "anchor", apart ? number(axis.values[i]) : "");
+    });
+    sliders.push(() => {
+      const value = number(axis.values[state.at[p]]);
+      input.value = state.at[p];
+      input.setAttribute("aria-valuetext", value);
+      shown.textContent = value;
+    });
+    input.addEventListener("input", () => {
+      state.at[p] = Number(input.value);
+      state.axis = p;
+      move();
+    });
+  }
+
+  function move() {
+    sliders.forEach((show) => show());
+    draw();
+  }
+
+  const MOST_BUTTONS = 12;
+
+  function jumps(parent, text, points) {
+    if (!points.length) return;
+    const go = (point) => { state.at = places(point); move(); };
+    if (points.length > MOST_BUTTONS) {
+      const options = [`choose one of ${points.length}`, ...points.map(words)];
+      select(parent, `explorer-${text.replace(/\W/g, "-")}`, text, options, 0, (i) => { if (i) go(points[i - 1]); });
+      return;
+    }
+    const line = make("div", parent, { class: "jumps", role: "group", "aria-label": text });
+    make("span", line, {}, text);
+    points.forEach((point) => make("button", line, { type: "button" }, words(point)).addEventListener("click", () => go(point)));
+  }
+
+  function build() {
+    const [choices, values, goals] = ["choices", "values", "places"].map((name) => root.querySelector(`.${name}`));
+    select(choices, "explorer-condition", "condition", data.conditions, 0, (i) => { state.condition = i; });
+    if (data.view === "plane" && data.size > 2) {
+      ["across", "up"].forEach((way, k) => {
+        select(choices, `explorer-${way}`, `output ${way}`, data.outputs, state.outputs[k], (i) => { state.outputs[k] = i; });
+      });
+    }
+    data.axes.forEach((axis, p) => slider(values, axis, p));
+    jumps(goals, "go to a held-out value", data.heldOut);
+    if (data.axes.length === 1) jumps(goals, "go to an anchor", data.anchors);
+    root.hidden = false;
+    move();
+    let width = root.clientWidth;
+    new ResizeObserver(() => {
+      if (root.clientWidth !== width) {
+        width = root.clientWidth;
+        draw();
+      }
+    }).observe(root);
+  }
+
+  build();
+})();
