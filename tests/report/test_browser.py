@@ -144,8 +144,7 @@ def test_the_drawing_follows_the_window(chromium, report):
     page.evaluate(f"window.before = {json.dumps(before)}")
     page.resize(*NARROW)
     # Canvases scale by their style; where all draws still fit, nothing else changes.
-    page.until(
-        "document.querySelector('#explorer .plot').innerHTML !== window.before || document.querySelector('canvas')"
-    )
+    redrawn = "document.querySelector('#explorer .plot').innerHTML !== window.before"
+    page.until(f"{redrawn} || document.querySelector('canvas') !== null")
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW[0]
     assert page.complaints == []
