@@ -7,6 +7,7 @@ import pytest
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Grid
+from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError
 from pipeline.evaluation.features import FEATURE_MMD, FEATURE_W2, feature_tables
 from pipeline.families.protocol import Data, FeaturedFamily
@@ -92,6 +93,7 @@ class Line:
     value: float = 0.0
     mesh: Grid = field(default_factory=lambda: Grid.line(Anchors(ANCHORS)))
     deterministic: bool = True
+    schema: Schema = field(default_factory=lambda: forecast_harvest(1).schema)
 
     def outputs(self, conditions, draws, seed):
         return np.repeat((conditions.mean(axis=1, keepdims=True) + VELOCITY * self.value)[:, None], draws, axis=1)

@@ -1,11 +1,15 @@
 """Reports of surrogates, as the stage writes them."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
+from pipeline.evaluation.trust import Trust
+from pipeline.evaluation.uncertainty import Uncertainty
 from pipeline.report.html import write_report
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
@@ -24,7 +28,11 @@ def fitted(score, anchors):
     return Surrogate.fit(known, SurrogateConfig(variant="K_I"), seed=0)
 
 
-def page_of(folder, score, anchors, band=None):
-    """The report's file."""
+def page_of(folder, score, anchors, *, uncertain=False):
+    """The report's file; uncertain: with a band of deterministic outputs."""
     surrogate = fitted(score, anchors)
-    return write_report(folder / "report", surrogate, score, judged(surrogate, score), band)
+    judgement = judged(surrogate, score)
+    if uncertain:
+        known = Uncertainty((0.1,) * len(score.schema.outputs), 0.2, deterministic=True, left_out=1, retrained=True)
+        judgement = replace(judgement, trust=Trust.of(known, surrogate, score))
+    return write_report(folder / "report", surrogate, score, judgement)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from pipeline.data.harvest import Harvest
@@ -35,20 +34,16 @@ def hostile():
     return replace(plain, schema=plain.schema.model_copy(update=renamed | {"hyperparameter": hyperparameter}))
 
 
-def half(sample, value):
-    return np.full_like(sample.outputs, 0.5)
-
-
 SWEEPS = {
-    "forecasts": (lambda: forecast_harvest(columns=3), ANCHORS, half),
-    "one forecast": (lambda: forecast_harvest(columns=1), ANCHORS, half),
-    "draws": (stochastic_harvest, ANCHORS, half),
-    "draws of one output": (lambda: stochastic_harvest(columns=1), ANCHORS, None),
-    "draws of three outputs": (lambda: stochastic_harvest(columns=3, velocity=[3.0, 4.0, 5.0]), ANCHORS, None),
-    "images": (images, ANCHORS, None),
-    "two hyperparameters": (lambda: score_of(Drift()), GRID, None),
-    "forecasts of two": (lambda: score_of(Drift(schema=schema_of(deterministic=True, outputs=3))), GRID, half),
-    "hostile names": (hostile, ANCHORS, None),
+    "forecasts": (lambda: forecast_harvest(columns=3), ANCHORS, True),
+    "one forecast": (lambda: forecast_harvest(columns=1), ANCHORS, True),
+    "draws": (stochastic_harvest, ANCHORS, False),
+    "draws of one output": (lambda: stochastic_harvest(columns=1), ANCHORS, False),
+    "draws of three outputs": (lambda: stochastic_harvest(columns=3, velocity=[3.0, 4.0, 5.0]), ANCHORS, False),
+    "images": (images, ANCHORS, False),
+    "two hyperparameters": (lambda: score_of(Drift()), GRID, False),
+    "forecasts of two": (lambda: score_of(Drift(schema=schema_of(deterministic=True, outputs=3))), GRID, False),
+    "hostile names": (hostile, ANCHORS, False),
 }
 
 
@@ -60,8 +55,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=SWEEPS)
 def report(request, tmp_path_factory):
-    score, anchors, band = SWEEPS[request.param]
-    return page_of(tmp_path_factory.mktemp("page"), score(), anchors, band)
+    score, anchors, uncertain = SWEEPS[request.param]
+    return page_of(tmp_path_factory.mktemp("page"), score(), anchors, uncertain=uncertain)
 
 
 DRAWING = """(() => { const plot = document.querySelector('.plot');
