@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help install run sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run compare sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
 PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -28,6 +28,10 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it
 	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
+
+METHODS ?= all
+compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
+	@$(BIN)/dvc exp run -S 'validate.methods=[$(METHODS)]' validate
 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
 	@$(BIN)/python -m pipeline sweep $(if $(SWEEP),'$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
