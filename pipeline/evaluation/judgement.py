@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.values import value_of
+from pipeline.evaluation.certificate import certify
 from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.findings import Cost
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.regions import Region
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
@@ -92,6 +94,11 @@ class Judgement:
     task: tuple[TaskTable, ...] = ()
     costs: tuple[Cost, ...] = ()
     trust: Trust | None = None
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        """Where along λ the surrogate can be trusted; () with several hyperparameters."""
+        return certify(self)
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:

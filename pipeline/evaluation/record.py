@@ -18,6 +18,7 @@ from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, named, numbers
 from pipeline.errors import BundleError
 from pipeline.evaluation.decision import Decision, Verdict
+from pipeline.evaluation.regions import Status
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
 
@@ -136,6 +137,15 @@ class StandingRecord(_Frozen):
     verdict: str = ""
     fit_seconds: float | None = None
     ask_seconds: float | None = None
+
+
+class RegionRecord(_Frozen):
+    """A stretch of λ, and whether the surrogate can be trusted there; see `pipeline.evaluation.certificate`."""
+
+    low: float
+    high: float
+    status: Status
+    reasons: tuple[str, ...]
 
 
 class CoverageRecord(_Frozen):
@@ -262,6 +272,7 @@ class Record(_Frozen):
     best_anchors: tuple[BestAnchorRecord, ...] | None = None
     barriers: tuple[BarrierRecord, ...] | None = None
     trust: TrustRecord | None = None
+    certificate: tuple[RegionRecord, ...] | None = None
     hyperparameters: tuple[str, ...] | None = None
     order: tuple[str, ...] | None = None
     order_effect: float | None = None
@@ -303,6 +314,7 @@ class Record(_Frozen):
                 "best_anchors": _best_anchors(tables),
                 "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
                 "trust": None if judgement.trust is None else TrustRecord.of(judgement.trust),
+                "certificate": [vars(region) for region in judgement.regions] or None,
                 "hyperparameters": facts.names if len(facts.names) > 1 else None,
                 "order": facts.order or None,
                 "order_effect": facts.order_effect,

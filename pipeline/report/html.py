@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, numbers
@@ -21,6 +22,7 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
+from pipeline.evaluation.regions import Region
 from pipeline.evaluation.resampling import Interval
 from pipeline.evaluation.scores import Evaluation
 from pipeline.report.embedded import embedded
@@ -95,6 +97,9 @@ def render(
             facts=judgement.facts,
             task=judgement.task,
             standings=judgement.standings,
+            regions=[
+                {**vars(region), "share": _share(region, judgement.facts.anchors)} for region in judgement.regions
+            ],
             trust=judgement.trust,
             several=len(judgement.facts.names) > 1,
             grid=_grid(judgement.facts),
@@ -182,6 +187,18 @@ def _interval(error: float | None) -> str:
 def _range(interval: Interval | None) -> str:
     """An interval in square brackets; nothing where there is none."""
     return "" if interval is None else f"[{figure_text(interval[0])}, {figure_text(interval[1])}]"
+
+
+def _share(region: Region, anchors: Sequence[Value]) -> float:
+    """A region's length where every interval between two anchors has length 1, as on the slider."""
+    axis = Anchors(tuple(a for (a,) in map(numbers, anchors)))
+
+    def place(value: float) -> float:
+        k = axis.interval(value)
+        left, right = axis.values[k : k + 2]
+        return k + (value - left) / (right - left)
+
+    return place(region.high) - place(region.low)
 
 
 def _percent(share: float) -> str:

@@ -19,7 +19,7 @@ from tests.evaluation.oracles import ConstantVelocity, forecast_harvest, stochas
 METHOD = """
 from pipeline.evaluation.methods.method import Method
 
-METHOD = Method("right_anchor", "right anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.corners[1],
+METHOD = Method("far_anchor", "far anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.corners[1],
                 policy=lambda at: at.corners[1].outputs)
 """
 GATE = """
@@ -54,16 +54,16 @@ def written(judgement, folder):
 
 def test_a_method_is_in_the_table_the_report_the_metrics_and_the_gate(add, tmp_path):
     score = stochastic_harvest(networks=True)
-    add(methods, "right_anchor", METHOD)
+    add(methods, "far_anchor", METHOD)
     surrogate, judgement = judge(score)
     page = write_report(tmp_path / "report", surrogate, score, judgement)
-    assert page.read_text().count("<th>right anchor, unmoved</th>") == 1
+    assert page.read_text().count("<th>far anchor, unmoved</th>") == 1
     document = written(judgement, tmp_path)
-    assert document["mean"]["right_anchor"] == pytest.approx(document["mean"]["left_anchor"])
-    assert {"name": "right_anchor", "label": "right anchor, unmoved", "role": "baseline"} in document["methods"]
-    assert "0.25,right_anchor," in errors_csv(judgement.evaluation)
-    assert "right anchor, unmoved" in judgement.decision.reason
-    assert "right_anchor" in policies(surrogate, score)[0.25]
+    assert document["mean"]["far_anchor"] == pytest.approx(document["mean"]["left_anchor"])
+    assert {"name": "far_anchor", "label": "far anchor, unmoved", "role": "baseline"} in document["methods"]
+    assert "0.25,far_anchor," in errors_csv(judgement.evaluation)
+    assert "far anchor, unmoved" in judgement.decision.reason
+    assert "far_anchor" in policies(surrogate, score)[0.25]
 
 
 def test_a_gate_decides_with_the_others(add, tmp_path):
@@ -118,6 +118,6 @@ def test_what_is_no_method_or_has_a_name_twice_is_refused(add):
 
 
 def test_a_name_that_is_taken_is_refused(add):
-    add(methods, "another_left", METHOD.replace("right_anchor", "left_anchor"))
+    add(methods, "another_left", METHOD.replace("far_anchor", "left_anchor"))
     with pytest.raises(ConfigurationError, match=r"\['left_anchor'\] are registered twice"):
         all_methods()

@@ -67,6 +67,7 @@ def test_every_method_answers_for_its_own_network():
         "nearest_anchor": 1.0,
         "straight_line": 0.75 * 1 + 0.25 * 5,
         "straight_line_own_clock": 0.5 * 1 + 0.5 * 5,
+        "right_anchor": 5.0,
         "trained": 50.0,
     }
     assert table.rows[1][1]["nearest_anchor"] == 5.0

@@ -1,0 +1,114 @@
+"""Where along λ the surrogate can be trusted, and why: regions between anchors and held-out values.
+
+A held-out λ is a test of its surroundings, as far as its neighbours among anchors and held-out λ. It fails where the
+surrogate's error is more than WORSE times that of the best quick method and above the floor; where outputs leave their
+columns' bounds; where the uncertainty covers less than FEWEST_COVERED of the truth; or where the family's score, of
+single episodes, falls below those of both neighbouring anchors by more than two standard errors of the difference. In
+a broken interval, where an anchor's own network is served on purpose, only the scores count.
+
+A stretch without a held-out λ is trusted where one of its anchors passed the same test of errors when it was left out,
+from farther away than anything in use; else it is untested. No test says anything of λ outside the anchors.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.data.mesh import Value
+from pipeline.evaluation.methods.catalog import baselines, by_name
+from pipeline.evaluation.methods.floor import METHOD as FLOOR
+from pipeline.evaluation.methods.left_anchor import METHOD as LEFT
+from pipeline.evaluation.methods.retrained import RETRAINED
+from pipeline.evaluation.methods.right_anchor import METHOD as RIGHT
+from pipeline.evaluation.regions import Region
+from pipeline.evaluation.scores import SURROGATE, Evaluation
+from pipeline.evaluation.task_table import TaskTable
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.judgement import Judgement
+
+WORSE = 1.5
+FEWEST_COVERED = 0.75
+BOUNDS = "outside_bounds"
+
+
+def certify(judgement: "Judgement") -> tuple[Region, ...]:
+    """The regions from the first anchor to the last; () with several hyperparameters, where there are none."""
+    evaluation, anchors = judgement.evaluation, judgement.facts.anchors
+    if len(evaluation.names) > 1:
+        return ()
+    faults = {value: _faults(judgement, value) for value in evaluation.hyperparameters}
+    left_out = {value: _error_fault(evaluation.at_left_out, value) for value in evaluation.at_left_out.hyperparameters}
+    points = sorted({float(v) for v in (*anchors, *faults) if not isinstance(v, tuple)})
+    return _merged([_piece(low, high, faults, left_out) for low, high in pairwise(points)])
+
+
+def _piece(low: float, high: float, faults: dict[Value, list[str]], left_out: dict[Value, str | None]) -> Region:
+    tested = [value for value in (low, high) if value in faults]
+    if found := [sentence for value in tested for sentence in faults[value]]:
+        return Region(low, high, "not trusted", tuple(found))
+    if tested:
+        return Region(low, high, "trusted", tuple(f"tested at {value:g}" for value in tested))
+    passed = [value for value in (low, high) if value in left_out and left_out[value] is None]
+    if passed:
+        return Region(low, high, "trusted", tuple(f"anchor {v:g} was predicted without itself" for v in passed))
+    failed = [fault for value in (low, high) if (fault := left_out.get(value)) is not None]
+    return Region(low, high, "untested", ("nothing is held out here", *(f"without itself, {f}" for f in failed)))
+
+
+def _merged(pieces: Sequence[Region]) -> tuple[Region, ...]:
+    """Neighbouring pieces of one status as one region."""
+    merged: list[Region] = []
+    for piece in pieces:
+        if merged and merged[-1].status == piece.status:
+            last = merged.pop()
+            reasons = tuple(dict.fromkeys((*last.reasons, *piece.reasons)))
+            piece = Region(last.low, piece.high, piece.status, reasons)
+        merged.append(piece)
+    return tuple(merged)
+
+
+def _faults(judgement: "Judgement", value: Value) -> list[str]:
+    """What speaks against the surrogate at one held-out λ."""
+    evaluation = judgement.evaluation
+    found = [_score_fault(table, value) for table in judgement.task]
+    if value not in evaluation.broken:
+        found += [_error_fault(evaluation, value), _bounds_fault(evaluation, value), _coverage_fault(judgement, value)]
+    return [fault for fault in found if fault is not None]
+
+
+def _error_fault(evaluation: Evaluation, value: Value) -> str | None:
+    errors = {score.method: score.error for score in evaluation.held_out if score.hyperparameter == value}
+    own, known = errors[SURROGATE], by_name()
+    rivals = {m.name: errors[m.name] for m in baselines() if m.cost == "quick" and m.name in errors}
+    floor = max((errors[name] for name in (FLOOR.name, RETRAINED) if name in errors), default=0.0)
+    best = min(rivals, key=lambda name: rivals[name], default=None)
+    if best is None or own <= max(WORSE * rivals[best], floor):
+        return None
+    return f"at {value:g} the error {own:.3g} is more than {WORSE:g} times {rivals[best]:.3g} ({known[best].label})"
+
+
+def _bounds_fault(evaluation: Evaluation, value: Value) -> str | None:
+    share = evaluation.at(SURROGATE, value).distances.get(BOUNDS, 0.0)
+    return f"at {value:g} {100 * share:.2g} % of the outputs leave their bounds" if share > 0 else None
+
+
+def _coverage_fault(judgement: "Judgement", value: Value) -> str | None:
+    covered = {} if judgement.trust is None else dict(judgement.trust.coverage)
+    if covered.get(value, 1.0) >= FEWEST_COVERED:
+        return None
+    return f"at {value:g} the uncertainty covers {100 * covered[value]:.0f} % of the truth, not 90 %"
+
+
+def _score_fault(table: TaskTable, value: Value) -> str | None:
+    """Whether the surrogate's episodes are worse than those of both neighbouring anchors."""
+    episodes = table.episodes.get(value, {})
+    if not {SURROGATE, LEFT.name, RIGHT.name} <= set(episodes):
+        return None
+    for anchor in (LEFT.name, RIGHT.name):
+        behind = episodes[anchor] - episodes[SURROGATE]
+        if len(behind) < 2 or behind.mean() <= 2 * behind.std(ddof=1) / np.sqrt(len(behind)):
+            return None
+    return f"at {value:g} the {table.name} {episodes[SURROGATE].mean():.3g} falls below those of both anchors"
