@@ -31,9 +31,11 @@ def test_a_surrogate_that_no_baseline_beats_is_promoted():
     decision = decide(_evaluation(surrogate=(3.5, 1.5), **BEATEN))  # worse at 0.25, better in the mean
     assert decision.promote
     listed = "; ".join(f"{method.label}: 4" for method in baselines())
+    named = "; ".join(f"{method.label}: 4" for method in QUICK)
+    assert "straight line, linear clock: 4" in named
     assert decision.reason == (
         "Promoted: the surrogate's mean W₂² over 2 held-out values is 2.5, and no baseline is better beyond the "
-        f"noise ({listed})."
+        f"noise ({named})."
     )
     assert [(verdict.gate, verdict.passed) for verdict in decision.verdicts] == [("baselines", True)]
 
