@@ -22,9 +22,9 @@ from pipeline.evaluation.methods.floor import METHOD as FLOOR
 from pipeline.evaluation.methods.left_anchor import METHOD as LEFT
 from pipeline.evaluation.methods.retrained import RETRAINED
 from pipeline.evaluation.methods.right_anchor import METHOD as RIGHT
-from pipeline.evaluation.regions import Region
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.evaluation.task_table import TaskTable
+from pipeline.surrogate.regions import Region
 
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement

@@ -14,12 +14,12 @@ from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.findings import Cost
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
-from pipeline.evaluation.regions import Region
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.evaluation.trust import Trust
 from pipeline.surrogate.order import shown_conditions
+from pipeline.surrogate.regions import Region
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

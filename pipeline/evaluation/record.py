@@ -18,9 +18,9 @@ from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, named, numbers
 from pipeline.errors import BundleError
 from pipeline.evaluation.decision import Decision, Verdict
-from pipeline.evaluation.regions import Status
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
+from pipeline.surrogate.regions import Region, Status
 
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
@@ -339,6 +339,11 @@ class Record(_Frozen):
         """Whether the surrogate may become champion, and why."""
         verdicts = tuple(Verdict(v.gate, v.passed, v.sentence) for v in self.recorded.gates)
         return Decision(self.recorded.promote, *self.recorded.reason, verdicts)
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The certificate, as a surrogate carries it."""
+        return tuple(Region(r.low, r.high, r.status, r.reasons) for r in self.certificate or ())
 
     def value(self, given: Named) -> Value:
         """A λ of the record, as a number or a tuple of P numbers."""

@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 import sysconfig
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,7 +101,7 @@ def signature(surrogate: "Surrogate") -> "ModelSignature":
 
 
 def describe(surrogate: "Surrogate") -> dict[str, Any]:
-    """Metadata of the model: units, kinds and bounds of every column, what λ is, its anchors, its broken intervals."""
+    """Metadata of the model: units, kinds and bounds of every column; λ, its anchors, broken intervals, certificate."""
 
     def rows(columns: Iterable[Column]) -> list[dict[str, Any]]:
         return [column.model_dump() for column in columns]
@@ -119,6 +119,7 @@ def describe(surrogate: "Surrogate") -> dict[str, Any]:
             for b in surrogate.barriers or ()
             if b.broken
         ],
+        "certificate": [asdict(region) for region in surrogate.certificate],
     }
 
 

@@ -22,7 +22,6 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.best_anchor import BEST_ANCHOR
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.evaluation.methods.floor import METHOD as FLOOR
-from pipeline.evaluation.regions import Region
 from pipeline.evaluation.resampling import Interval
 from pipeline.evaluation.scores import Evaluation
 from pipeline.report.embedded import embedded
@@ -31,6 +30,7 @@ from pipeline.report.pictures import draw_pictures
 from pipeline.report.style import Picture, figure_text, label, number
 from pipeline.report.versions import versions
 from pipeline.storage.atomic import atomic_folder
+from pipeline.surrogate.regions import Region
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

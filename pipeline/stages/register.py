@@ -3,6 +3,7 @@
 import logging
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
@@ -34,19 +35,26 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     bundle, validation = base / "surrogate", base / "validation"
     surrogate, validated = Surrogate.load(bundle), Record.read(validation / "metrics.json")
     check_same(surrogate, validated, validation)
-    registration = register(
-        open_store(root),
-        config.register_.model,
-        Candidate(bundle, surrogate, example=Harvest.load(base / "dataset" / "fit").conditions[0][:2]),
-        decision=validated.decision,
-        evidence=Evidence(
-            params=config.model_dump(mode="json", by_alias=True),
-            metrics=validated.figures(),
-            data={entry.of: entry.sha256 for entry in validated.digests},
-            artifacts=tuple(validation / name for name in ("metrics.json", "errors.csv", "report")),
-            recorded=tuple(root / path for path in record),
-        ),
-    )
+    certified = surrogate.certified(validated.regions)
+    with TemporaryDirectory() as scratch:
+        certified.save(Path(scratch) / "surrogate")
+        registration = register(
+            open_store(root),
+            config.register_.model,
+            Candidate(
+                Path(scratch) / "surrogate",
+                certified,
+                example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
+            ),
+            decision=validated.decision,
+            evidence=Evidence(
+                params=config.model_dump(mode="json", by_alias=True),
+                metrics=validated.figures(),
+                data={entry.of: entry.sha256 for entry in validated.digests},
+                artifacts=tuple(validation / name for name in ("metrics.json", "errors.csv", "report")),
+                recorded=tuple(root / path for path in record),
+            ),
+        )
     write_json(base / "registration.json", asdict(registration))
     logger.info(
         "%s: version %d of %s. %s", registration.uri, registration.version, registration.model, registration.reason

@@ -24,6 +24,7 @@ from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.decide import decide
 from pipeline.surrogate.own_share import OwnShare, choose_own_share
 from pipeline.surrogate.parts import Parts, make_density
+from pipeline.surrogate.regions import Region
 from pipeline.transport.anchor_samples import AnchorSamples, is_deterministic
 from pipeline.transport.angles import real_samples
 from pipeline.transport.atoms import Atoms
@@ -55,7 +56,8 @@ class Fit:
     of these rows follows their partners at the other anchors, see `pipeline.surrogate.own_rows`; 0: the maps alone.
     history: training curves.
     clock_errors: of the clocks that were compared, by name. candidates: the record of model selection.
-    barriers: of every interval; None where they were not looked for.
+    barriers: of every interval; None where they were not looked for. certificate: what validation found, by region of
+    λ; () before it. It changes no output, and so no digest.
     """
 
     parts: Parts
@@ -71,6 +73,7 @@ class Fit:
     candidates: tuple[Candidate, ...] = ()
     own_share: float = 0.0
     barriers: tuple[Barrier, ...] | None = None
+    certificate: tuple[Region, ...] = ()
 
     @property
     def clock(self) -> Clock:

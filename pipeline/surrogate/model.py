@@ -16,7 +16,7 @@ from torch import Tensor
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Given, Grid, Mesh, locate_rows
 from pipeline.data.schema import Column, Schema
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
 from pipeline.surrogate.barriers import Barrier, Broken
@@ -28,6 +28,7 @@ from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.order import choose_order, declared_order, order_effect, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
+from pipeline.surrogate.regions import Region, untrusted
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
@@ -156,6 +157,24 @@ class Surrogate:
                 f"{'no ' if self.networks is None else ''}networks; check its own harvest, with networks"
             )
         return type(self)(replace(self._fit, barriers=tuple(barriers)))
+
+    @property
+    def certificate(self) -> tuple[Region, ...]:
+        """Where along λ validation found that the surrogate can be trusted, and why; () before it."""
+        return self._fit.certificate
+
+    def certified(self, regions: Sequence[Region]) -> Self:
+        """This surrogate with a certificate of `pipeline.evaluation.certificate`: `save` writes it, `sample` heeds it.
+
+        Outputs and digest stay what they are. Raises ConfigurationError for regions that do not span the anchors.
+        """
+        found = [edge for region in regions for edge in (region.low, region.high)]
+        if found and (found != sorted(found) or [found[0], found[-1]] != [self.anchors[0], self.anchors[-1]]):
+            raise ConfigurationError(
+                f"the certificate's regions {found} do not run from {self.anchors[0]} to {self.anchors[-1]}; take that "
+                "of this surrogate's own validation"
+            )
+        return type(self)(replace(self._fit, certificate=tuple(regions)))
 
     @property
     def variance_share(self) -> float:
@@ -288,6 +307,8 @@ class Surrogate:
         hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
         draws: int = 1,
         seed: int = 0,
+        *,
+        strict: bool = False,
     ) -> ArrayT:
         """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
 
@@ -298,12 +319,16 @@ class Surrogate:
         output of the end that scores better at λ, with a UserWarning. Draws depend on the seed and their condition
         alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
         (no extrapolation), DataError for conditions that cannot be used.
+
+        Where the surrogate has a `certificate`, λ in a region that is not trusted, or untested, is answered with a
+        UserWarning; strict: refused with a HyperparameterError.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         curves = self._curves_for(conditions, len(conditions) * draws)
         x = self._conditions(conditions, curves)
         curves.parts.scaling.categories(x)  # refuses unknown categories before a network sees them
         cells, located = self._rows_at(hyperparameter, len(x))
+        self._heed_certificate(located[:, 0], strict=strict)
         if self.networks is None:
             self._warn_of_nearest()
         for verdict in self._broken.verdicts(cells, located[:, 0]):
@@ -411,6 +436,18 @@ class Surrogate:
         located = locate_rows(_on_host(hyperparameter), count, self._mesh.axes)
         self._mesh.check_inside(located)
         return self._mesh.cell_rows(located), located
+
+    def _heed_certificate(self, values: NDArray[np.float64], *, strict: bool) -> None:
+        """Warn, or refuse, where some of λ = values (n,) lie in regions without trust."""
+        if not self._fit.certificate:
+            return
+        verdicts = [region.verdict for region in untrusted(self._fit.certificate, values, self.anchors)]
+        if verdicts and strict:
+            raise HyperparameterError(
+                f"{self.schema.hyperparameter.name}: {'; '.join(verdicts)}; ask without strict to get an answer anyway"
+            )
+        for verdict in verdicts:
+            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=4)
 
     def _warn_of_nearest(self) -> None:
         warnings.warn(

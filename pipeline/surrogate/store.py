@@ -29,6 +29,7 @@ from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.fit import Fit, resolve_device
 from pipeline.surrogate.parts import Parts
+from pipeline.surrogate.regions import Region
 from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
 from pipeline.transport.components import Components
@@ -40,7 +41,9 @@ READABLE = (3, FORMAT)
 """A bundle of format 3 knows no share of its own rows: all rows go by the maps."""
 DOCUMENT = "surrogate.json"
 WEIGHTS = "weights.safetensors"
-BARRIERS = "barriers"
+BARRIERS, CERTIFICATE = "barriers", "certificate"
+UNDIGESTED = ("history", "digest", "sha256", CERTIFICATE)
+"""Keys of the document that change no output."""
 DENSITY, ALIAS = "density.", "lagrangian.potential.density."
 """The potential uses the same density, which is written once."""
 
@@ -54,6 +57,8 @@ def write_bundle(fit: Fit, path: Path) -> None:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
         whole = {**document, "history": fit.history, "digest": _digest(document, checksums), "sha256": checksums}
+        if fit.certificate:
+            whole[CERTIFICATE] = [asdict(region) for region in fit.certificate]
         write_json(folder / DOCUMENT, whole)
 
 
@@ -64,7 +69,7 @@ def read_bundle(path: Path, device: str) -> Fit:
         raise BundleError(f"{path / DOCUMENT} is not a surrogate of format {FORMAT}; save it again with this version")
     try:
         check_files(path, document["sha256"], "surrogate")
-        content = {key: value for key, value in document.items() if key not in ("history", "digest", "sha256")}
+        content = {key: value for key, value in document.items() if key not in UNDIGESTED}
         if _digest(content, document["sha256"]) != document["digest"]:
             raise BundleError(f"{path / DOCUMENT} is corrupted (its digest differs); write the surrogate again")
         return _restore(document, path, device)
@@ -104,6 +109,7 @@ def _restore(document: dict[str, Any], path: Path, device: str) -> Fit:
         candidates=tuple(Candidate(**line) for line in document["candidates"]),
         own_share=float(document["own_share"]) if document["format"] == FORMAT else 0.0,
         barriers=tuple(map(Barrier.of, document[BARRIERS])) if BARRIERS in document else None,
+        certificate=tuple(map(Region.of, document.get(CERTIFICATE, ()))),
     )
 
 
