@@ -60,9 +60,7 @@ def test_other_values_are_answered_with_a_warning_and_the_reason(certified):
 
 
 def test_strict_refuses_them(certified):
-    with pytest.raises(
-        HyperparameterError, match=r"nothing is held out here; ask without strict"
-    ):
+    with pytest.raises(HyperparameterError, match=r"nothing is held out here; ask without strict"):
         certified.sample(X[:3], 1.5, strict=True)
     with pytest.raises(HyperparameterError, match=r"not trusted from 0.4 to 1"):
         certified.sample(X[:2], np.array([0.2, 0.7]), strict=True)
