@@ -143,7 +143,7 @@ def test_stage_reads_its_own_section_and_says_its_pool(stage):
     assert definition["meta"]["pool"] in {"cpu", "gpu"}
     if stage != "raw":  # its file's name is all that it reads, and part of its command
         others = {"warm": "train", "chain": "warm", "retrain": "train", "reharvest": "harvest"}
-        own = (others | {"compare": "validate.methods", "leave_out": "validate.redraws"}).get(stage, stage)
+        own = (others | {"compare": "validate", "leave_out": "validate"}).get(stage, stage)
         assert {"name", own} <= set(definition["params"])
 
 

@@ -1,6 +1,6 @@
 """Methods that are fitted: on the samples that the surrogate is fitted on, judged on the samples that judge it.
 
-Everything here is independent of the surrogate, so that another configuration of it leaves these results in the cache.
+Nothing here depends on the fitted surrogate, so that both are fitted at the same time.
 """
 
 import time
