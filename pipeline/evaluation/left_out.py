@@ -127,7 +127,7 @@ def prediction_errors(surrogate: Surrogate, score: Harvest, value: float) -> tup
     answers = at_condition(surrogate, conditions, value)
     if len({a.shape[1] for a in (answers, truth)}) > 1:
         answers = answers[:, : truth.shape[1]]
-    return Movement.of(surrogate, conditions, value), squared_distances(answers, truth)
+    return Movement.of(surrogate, conditions, value), squared_distances(answers, truth, score.schema.periods)
 
 
 def truth_at(score: Harvest, value: float, *, deterministic: bool) -> tuple[NDArray[np.floating], Array] | None:
@@ -170,7 +170,9 @@ def _between(score: Harvest, again: Retrained, *, deterministic: bool) -> Array:
     found = truth_at(score, float(numbers(again.value)[0]), deterministic=deterministic)
     assert found is not None  # whoever trains has networks
     conditions, truth = found
-    return noise_of(truth, np.asarray(again.network.outputs(conditions, truth.shape[1], 3), np.float64))
+    return noise_of(
+        truth, np.asarray(again.network.outputs(conditions, truth.shape[1], 3), np.float64), score.schema.periods
+    )
 
 
 def _noise_of_draws(score: Harvest) -> Array | None:
@@ -182,6 +184,6 @@ def _noise_of_draws(score: Harvest) -> Array | None:
     conditions, draws = found
     if score.networks is None:
         half = draws.shape[1] // 2
-        return noise_of(draws[:, :half], draws[:, half : 2 * half])
+        return noise_of(draws[:, :half], draws[:, half : 2 * half], score.schema.periods)
     network = score.networks[score.values.index(middle)]
-    return noise_of(draws, np.asarray(network.outputs(conditions, DRAWS, 2), np.float64))
+    return noise_of(draws, np.asarray(network.outputs(conditions, DRAWS, 2), np.float64), score.schema.periods)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.anchors import Anchors
 from pipeline.evaluation.distances import wasserstein2_squared
+from pipeline.transport.column_kinds import nearest_turn, on_circles
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -50,9 +51,9 @@ class Movement:
     def of(cls, surrogate: "Surrogate", conditions: NDArray[np.floating], value: float) -> Self:
         """At conditions (N, C) and one λ of one hyperparameter."""
         k = Anchors(surrogate.anchors).interval(value)
-        ends = [at_condition(surrogate, conditions, surrogate.anchors[j]) for j in (k, k + 1)]
+        left, right = (at_condition(surrogate, conditions, surrogate.anchors[j]) for j in (k, k + 1))
         position = np.asarray(surrogate.positions(conditions, value), np.float64)[:, None]
-        return cls(position, squared_distances(*ends))
+        return cls(position, squared_distances(left, right, surrogate.schema.periods))
 
     @property
     def reach(self) -> Array:
@@ -67,11 +68,17 @@ def at_condition(surrogate: "Surrogate", conditions: NDArray[np.floating], value
     return np.asarray(surrogate.sample(conditions, value, draws=draws, seed=0), np.float64)
 
 
-def squared_distances(one: Array, other: Array) -> Array:
-    """Squared differences (N, D) of single outputs (N, 1, D); of draws (N, n, D) exact W₂² within conditions (N, 1)."""
+def squared_distances(one: Array, other: Array, periods: Sequence[float] = ()) -> Array:
+    """Squared differences (N, D) of single outputs (N, 1, D); of draws (N, n, D) exact W₂² within conditions (N, 1).
+
+    periods: (D,), of circular outputs, which differ the short way round, of draws by its chord; 0 of others.
+    """
+    period = np.array(periods or [0.0] * one.shape[-1])
     if one.shape[1] == 1:
-        return np.asarray((one[:, 0] - other[:, 0]) ** 2)
-    return np.array([[wasserstein2_squared(a, b)] for a, b in zip(one, other, strict=True)])
+        end = nearest_turn(other[:, 0], one[:, 0], period) if period.any() else other[:, 0]
+        return np.asarray((one[:, 0] - end) ** 2)
+    pairs = ((on_circles(a, period), on_circles(b, period)) for a, b in zip(one, other, strict=True))
+    return np.array([[wasserstein2_squared(a, b)] for a, b in pairs])
 
 
 @dataclass(frozen=True)
@@ -135,7 +142,7 @@ def _ratios(movement: Movement, errors: Array, noise: Array, *, deterministic: b
     return np.divide(spare, movement.reach, out=np.zeros_like(spare), where=movement.reach > 0)
 
 
-def noise_of(trained: Array, again: Array) -> Array:
+def noise_of(trained: Array, again: Array, periods: Sequence[float] = ()) -> Array:
     """σ² of two trainings' outputs (N, 1, D): (D,); of their draws (N, n, D) the mean distance (1,)."""
-    squared = squared_distances(trained, again)
+    squared = squared_distances(trained, again, periods)
     return np.asarray(squared.mean(0) / (2 if trained.shape[1] == 1 else 1))

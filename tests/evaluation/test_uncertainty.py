@@ -106,6 +106,14 @@ def test_distances_of_draws_are_of_each_condition():
     assert squared_distances(cloud, cloud + shift[:, None]) == pytest.approx(np.array([[25.0], [0.0], [1.0]]))
 
 
+def test_angles_differ_the_short_way_round():
+    one, other = np.array([[[3.0, 3.0]]]), np.array([[[-3.0, -3.0]]])
+    short = 2 * np.pi - 6
+    assert squared_distances(one, other, (2 * np.pi, 0.0)) == pytest.approx(np.array([[short**2, 36.0]]))
+    draws = squared_distances(np.repeat(one, 3, axis=1), np.repeat(other, 3, axis=1), (2 * np.pi, 0.0))
+    assert draws == pytest.approx(np.array([[(2 * np.sin(short / 2)) ** 2 + 36.0]]))
+
+
 def test_a_law_that_is_linear_in_lambda_is_predicted_without_its_middle():
     score = forecast_harvest(rows=40)
     found = leave_out(score.select(ANCHORS), score, (), PLAN, deterministic=True)
