@@ -13,6 +13,9 @@ app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
 )
 
+REFUSED = 3
+"""The exit status of a run that ended well and whose surrogate did not: 1 is an error, 2 a wrong option."""
+
 
 @app.callback()
 def _in_checkout() -> None:
@@ -32,7 +35,10 @@ def run(
     max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
 ) -> None:
-    """Run what is out of date, from params.yaml to a registered surrogate; no server is needed."""
+    """Run what is out of date, from params.yaml to a registered surrogate; no server is needed.
+
+    Exit status 0: the surrogate passed its gates; 3: it was registered, and a gate refused it; 1: something failed.
+    """
     from flows.parameters import SweepRun
     from flows.selection import select
     from flows.server import use_running_server
@@ -52,11 +58,16 @@ def run(
     select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
+    from flows.report import Summary
     from flows.sweep_to_surrogate import sweep_to_surrogate
     from flows.terminal import show, show_progress_only
 
     show_progress_only()
-    show(sweep_to_surrogate(wanted))
+    summary = sweep_to_surrogate(wanted)
+    assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
+    show(summary)
+    if not summary.registration.passed:
+        raise typer.Exit(REFUSED)
 
 
 @app.command()

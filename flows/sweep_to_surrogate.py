@@ -6,7 +6,9 @@ from pathlib import Path
 
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
@@ -19,15 +21,19 @@ from flows.stage import LOCK_RETRIES, held_by_another, run_stage
 from pipeline.registry.registration import Registration
 
 REGISTER = "register"
+REFUSED = "NotPromoted"
+"""The name of the state of a run whose surrogate does not pass its gates."""
 AS_IT_IS = SweepRun()
 
 
 @flow(name="sweep-to-surrogate")
-def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
+def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary | State[Summary]:
     """Train, harvest, fit, validate, register: every stage that DVC calls out of date, in the order of its graph.
 
     Runs in the root of the checkout. Raises a SweepError before anything is trained where params.yaml, the preset or
     the source data are invalid, and StageError where a stage failed; the outputs of stages that finished are kept.
+
+    A surrogate that does not pass its gates is a result: the run is completed, and its state is called NotPromoted.
     """
     root = Path.cwd()
     folder = root / "data" / select(run, root).name
@@ -38,6 +44,8 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary:
         outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
     summary = summarise(folder, outcomes.values())
     publish(summary)
+    if not summary.registration.passed:
+        return Completed(name=REFUSED, message=summary.registration.reason, data=summary)
     return summary
 
 

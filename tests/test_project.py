@@ -101,13 +101,13 @@ def test_stages_are_modules_and_sections():
     modules -= {"__init__", "params", "sweep", "check", "presets", "planned", "warm_starts", "retraining"}
     assert sorted(STAGES) == sorted(modules)
     sections = {field.alias or name for name, field in Config.model_fields.items()}
-    assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep", "warm", "retrain"}
+    assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep", "warm", "retrain", "gates"}
 
 
 @pytest.mark.parametrize("path", [*PRESETS, CHECKOUT / "params.yaml"], ids=lambda path: path.stem)
 def test_params_hold_every_section(path):
     # DVC refuses to run a stage whose section is missing, even where all of its settings have defaults.
-    sections = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"warm", "retrain"}
+    sections = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"warm", "retrain", "gates"}
     assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep"}
 
 

@@ -1,10 +1,11 @@
 """Where along λ the surrogate can be trusted, and why: regions between anchors and held-out values.
 
 A held-out λ is a test of its surroundings, as far as its neighbours among anchors and held-out λ. It fails where the
-surrogate's error is more than WORSE times that of the best quick method and above the floor; where outputs leave their
-columns' bounds; where the uncertainty covers less than FEWEST_COVERED of the truth; or where the family's score, of
-single episodes, falls below those of both neighbouring anchors by more than two standard errors of the difference. In
-a broken interval, where an anchor's own network is served on purpose, only the scores count.
+surrogate's error is, beyond the noise, more than 1.5 times that of the best quick method, and above the floor; where
+outputs leave their columns' bounds; where the uncertainty covers less than FEWEST_COVERED of the truth; or where the
+family's score, of single episodes, falls below those of both neighbouring anchors by more than MOST_BEHIND standard
+errors of the difference. In a broken interval, where an anchor's own network is served on purpose, only the scores
+count.
 
 A stretch without a held-out λ is trusted where one of its anchors passed the same test of errors when it was left out,
 from farther away than anything in use; else it is untested. No test says anything of λ outside the anchors.
@@ -14,14 +15,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pipeline.data.mesh import Value
-from pipeline.evaluation.methods.catalog import baselines, by_name
-from pipeline.evaluation.methods.floor import METHOD as FLOOR
-from pipeline.evaluation.methods.left_anchor import METHOD as LEFT
+from pipeline.evaluation.gates.config import GateSection
+from pipeline.evaluation.gates.metrics.coverage import share_covered
+from pipeline.evaluation.gates.metrics.error_ratio import error_ratio
+from pipeline.evaluation.gates.metrics.outside_bounds import share_outside
+from pipeline.evaluation.gates.metrics.task_shortfall import shortfall
 from pipeline.evaluation.methods.retrained import RETRAINED
-from pipeline.evaluation.methods.right_anchor import METHOD as RIGHT
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.surrogate.regions import Region
@@ -29,9 +29,10 @@ from pipeline.surrogate.regions import Region
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
 
-WORSE = 1.5
+WORSE = GateSection(metric="error_ratio", comparison="<=", limit=1.5)
 FEWEST_COVERED = 0.75
-BOUNDS = "outside_bounds"
+MOST_BEHIND = 2.0
+"""Standard errors of a task's score."""
 
 
 def certify(judgement: "Judgement") -> tuple[Region, ...]:
@@ -75,40 +76,34 @@ def _faults(judgement: "Judgement", value: Value) -> list[str]:
     evaluation = judgement.evaluation
     found = [_score_fault(table, value) for table in judgement.task]
     if value not in evaluation.broken:
-        found += [_error_fault(evaluation, value), _bounds_fault(evaluation, value), _coverage_fault(judgement, value)]
+        found += [_error_fault(evaluation, value), _bounds_fault(judgement, value), _coverage_fault(judgement, value)]
     return [fault for fault in found if fault is not None]
 
 
 def _error_fault(evaluation: Evaluation, value: Value) -> str | None:
-    errors = {score.method: score.error for score in evaluation.held_out if score.hyperparameter == value}
-    own, known = errors[SURROGATE], by_name()
-    rivals = {m.name: errors[m.name] for m in baselines() if m.cost == "quick" and m.name in errors}
-    floor = max((errors[name] for name in (FLOOR.name, RETRAINED) if name in errors), default=0.0)
-    best = min(rivals, key=lambda name: rivals[name], default=None)
-    if best is None or own <= max(WORSE * rivals[best], floor):
+    here = evaluation.at_values((value,))
+    figure = error_ratio(here)
+    floor = here.mean_error(RETRAINED) if RETRAINED in here.methods else 0.0
+    if figure is None or WORSE.passes(figure.value, figure.interval) or here.mean_error(SURROGATE) <= floor:
         return None
-    return f"at {value:g} the error {own:.3g} is more than {WORSE:g} times {rivals[best]:.3g} ({known[best].label})"
+    return f"at {value:g} the error is {figure.value:.3g} times that of the best quick method ({figure.beside})"
 
 
-def _bounds_fault(evaluation: Evaluation, value: Value) -> str | None:
-    share = evaluation.at(SURROGATE, value).distances.get(BOUNDS, 0.0)
+def _bounds_fault(judgement: "Judgement", value: Value) -> str | None:
+    share = share_outside(judgement, (value,)) or 0.0
     return f"at {value:g} {100 * share:.2g} % of the outputs leave their bounds" if share > 0 else None
 
 
 def _coverage_fault(judgement: "Judgement", value: Value) -> str | None:
-    covered = {} if judgement.trust is None else dict(judgement.trust.coverage)
-    if covered.get(value, 1.0) >= FEWEST_COVERED:
+    covered = share_covered(judgement, (value,))
+    if covered is None or covered >= FEWEST_COVERED:
         return None
-    return f"at {value:g} the uncertainty covers {100 * covered[value]:.0f} % of the truth, not 90 %"
+    return f"at {value:g} the uncertainty covers {100 * covered:.0f} % of the truth, not 90 %"
 
 
 def _score_fault(table: TaskTable, value: Value) -> str | None:
     """Whether the surrogate's episodes are worse than those of both neighbouring anchors."""
-    episodes = table.episodes.get(value, {})
-    if not {SURROGATE, LEFT.name, RIGHT.name} <= set(episodes):
+    behind = shortfall(table, value)
+    if behind is None or behind <= MOST_BEHIND:
         return None
-    for anchor in (LEFT.name, RIGHT.name):
-        behind = episodes[anchor] - episodes[SURROGATE]
-        if len(behind) < 2 or behind.mean() <= 2 * behind.std(ddof=1) / np.sqrt(len(behind)):
-            return None
-    return f"at {value:g} the {table.name} {episodes[SURROGATE].mean():.3g} falls below those of both anchors"
+    return f"at {value:g} the {table.name} {dict(table.rows)[value][SURROGATE]:.3g} falls below those of both anchors"

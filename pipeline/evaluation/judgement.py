@@ -1,7 +1,7 @@
 """All that a validation found: what the report shows and what metrics.json keeps."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,12 @@ from pipeline.evaluation.certificate import certify
 from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.findings import Cost
+from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
+from pipeline.evaluation.gates.metric import tested
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.recommendation import Recommendation, recommend
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
@@ -85,7 +89,8 @@ class Facts:
 class Judgement:
     """The scores, what the gates decided, what was validated, and the family's own tables where it has any.
 
-    costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one.
+    costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one. bundle_bytes: the
+    size of the surrogate's folder on disk, where it has one.
     """
 
     evaluation: Evaluation
@@ -94,11 +99,21 @@ class Judgement:
     task: tuple[TaskTable, ...] = ()
     costs: tuple[Cost, ...] = ()
     trust: Trust | None = None
+    bundle_bytes: int | None = None
+
+    def decided(self, gates: Sequence[GateSection] = DEFAULT_GATES) -> "Judgement":
+        """The same with the decision of a list of gates."""
+        return replace(self, decision=decide(gates, self))
 
     @cached_property
     def regions(self) -> tuple[Region, ...]:
         """Where along λ the surrogate can be trusted; () with several hyperparameters."""
         return certify(self)
+
+    @cached_property
+    def recommendation(self) -> Recommendation | None:
+        """What the tested λ recommend; None where there are none."""
+        return recommend(tested(self))
 
     @cached_property
     def standings(self) -> tuple[Standing, ...]:

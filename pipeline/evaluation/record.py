@@ -85,6 +85,7 @@ class VerdictRecord(_Frozen):
     gate: str
     passed: bool
     sentence: str
+    figure: float | None = None
 
 
 class DecisionRecord(_Frozen):
@@ -93,6 +94,13 @@ class DecisionRecord(_Frozen):
     promote: bool
     reason: tuple[str]
     gates: tuple[VerdictRecord, ...] = ()
+
+
+class RecommendationRecord(_Frozen):
+    """What the figures recommend; see `pipeline.evaluation.recommendation`. The sentence is a list of one."""
+
+    method: str
+    sentence: tuple[str]
 
 
 class CrossingsRecord(_Frozen):
@@ -240,7 +248,7 @@ class Record(_Frozen):
     """The content of metrics.json.
 
     mean: errors by method in the mean over the held-out λ. surrogate: its error at each. standings: every method's mean
-    and worst error, with intervals. served: how the surrogate was
+    and worst error, with intervals. recommendation: the method that they recommend. served: how the surrogate was
     queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
     comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
     scores or features of their own; task_errors: standard errors over episodes, and best_anchors, where the family
@@ -263,6 +271,7 @@ class Record(_Frozen):
     served: str
     methods: tuple[MethodRecord, ...]
     standings: tuple[StandingRecord, ...] = ()
+    recommendation: RecommendationRecord | None = None
     candidates: tuple[CandidateRecord, ...] = ()
     caveats: tuple[str, ...] = ()
     crossings: CrossingsRecord | None = None
@@ -299,6 +308,7 @@ class Record(_Frozen):
                     {"name": m.name, "label": m.label_for(len(facts.names)), "role": m.role} for m in judgement.methods
                 ],
                 "standings": [_standing(standing, facts.names) for standing in judgement.standings],
+                "recommendation": _recommendation(judgement),
                 "candidates": [vars(row) for row in facts.compared.rows],
                 "caveats": facts.compared.caveats,
                 "crossings": None if evaluation.crossings is None else vars(evaluation.crossings),
@@ -337,7 +347,7 @@ class Record(_Frozen):
     @property
     def decision(self) -> Decision:
         """Whether the surrogate may become champion, and why."""
-        verdicts = tuple(Verdict(v.gate, v.passed, v.sentence) for v in self.recorded.gates)
+        verdicts = tuple(Verdict(v.gate, v.passed, v.sentence, v.figure) for v in self.recorded.gates)
         return Decision(self.recorded.promote, *self.recorded.reason, verdicts)
 
     @property
@@ -387,6 +397,11 @@ class Record(_Frozen):
             for name, figure in ({"error": score.error} | score.distances).items():
                 by_method.setdefault(name, {}).setdefault(score.method, {})[self.words(score.hyperparameter)] = figure
         return {"mean_error": self.mean, **by_method}
+
+
+def _recommendation(judgement: "Judgement") -> dict[str, object] | None:
+    found = judgement.recommendation
+    return None if found is None else {"method": found.method, "sentence": [found.sentence]}
 
 
 def _standing(standing: "Standing", names: Sequence[str]) -> dict[str, object]:

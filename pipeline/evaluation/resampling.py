@@ -29,11 +29,33 @@ def mean_interval(evaluation: Evaluation, method: str) -> Interval | None:
 
 def difference_interval(evaluation: Evaluation, one: str, other: str) -> Interval | None:
     """The interval of one method's mean error minus another's; None where there is too little data."""
-    samples = []
+    return _interval([left - right for left, right in _paired(evaluation, one, other)])
+
+
+def ratio_interval(evaluation: Evaluation, one: str, other: str) -> Interval | None:
+    """The interval of one method's mean error over another's, above 0; None where there is too little data.
+
+    By linearisation: the ratio r of the means plus the mean of (one − r · other) / mean(other), resampled.
+    """
+    pairs = _paired(evaluation, one, other)
+    if any(len(right) and right.mean() == 0 for _, right in pairs):
+        return None
+    ratio = evaluation.mean_error(one) / evaluation.mean_error(other)
+    return _interval([ratio + _linearised(left, right) if len(left) else left for left, right in pairs])
+
+
+def _linearised(left: NDArray[np.float64], right: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray((left - left.mean() / right.mean() * right) / right.mean())
+
+
+def _paired(evaluation: Evaluation, one: str, other: str) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Errors of two methods by condition, then by redraw; without rows where they are not paired."""
+    pairs = []
     for errors in (evaluation.by_condition, evaluation.by_redraw):
         left, right = errors(one), errors(other)
-        samples.append(np.array(left) - np.array(right) if len(left) == len(right) else np.zeros(0))
-    return _interval(samples)
+        fits = len(left) == len(right)
+        pairs.append((np.array(left if fits else (), float), np.array(right if fits else (), float)))
+    return pairs
 
 
 def _interval(samples: Sequence[NDArray[np.float64]]) -> Interval | None:

@@ -85,6 +85,10 @@ class Evaluation:
         """The same without the held-out λ inside broken intervals."""
         return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter not in self.broken), broken=())
 
+    def at_values(self, values: Sequence[Value]) -> "Evaluation":
+        """The same with some of the held-out λ alone."""
+        return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter in values))
+
     @property
     def at_left_out(self) -> "Evaluation":
         """The same with the left-out anchors in the place of the held-out λ."""

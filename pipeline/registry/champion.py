@@ -1,4 +1,4 @@
-"""The alias `champion` of a registered model, and its history.
+"""The aliases `champion` and `challenger` of a registered model, and the champion's history.
 
 The history is a tag of the registered model: the versions that were champion, oldest first, the present one last. The
 alias is authoritative: where it points at a version that is not the last of the history (somebody set it by hand, or a
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 ALIAS = "champion"
+CHALLENGER = "challenger"
+"""The latest version that passed the gates and lost to the champion."""
 HISTORY = "champions"
 ROLLED_BACK = "rolled_back"
 
@@ -44,6 +46,11 @@ def settled(write: Callable[[], object]) -> None:
 
 def champion_version(client: "MlflowClient", model: str) -> int | None:
     """The version that the alias points at; None where there is no such model or no champion."""
+    return alias_version(client, model, ALIAS)
+
+
+def alias_version(client: "MlflowClient", model: str, alias: str) -> int | None:
+    """The version that an alias points at; None where there is no such model or alias."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -52,7 +59,7 @@ def champion_version(client: "MlflowClient", model: str) -> int | None:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    return int(aliases[ALIAS]) if ALIAS in aliases else None
+    return int(aliases[alias]) if alias in aliases else None
 
 
 def promote(client: "MlflowClient", model: str, version: int) -> None:

@@ -2,12 +2,23 @@
 
 import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.evaluation.decision import Decision
-from pipeline.registry.champion import ALIAS, ROLLED_BACK, Rollback, champion_version, promote, settled
+from pipeline.evaluation.decision import Contest, Decision
+from pipeline.registry.champion import (
+    ALIAS,
+    CHALLENGER,
+    ROLLED_BACK,
+    Rollback,
+    alias_version,
+    champion_version,
+    promote,
+    settled,
+)
 from pipeline.registry.champion import rollback as _rollback
 from pipeline.registry.evidence import EVIDENCE, Evidence, evidence_run, unless_there
 from pipeline.registry.package import Candidate, save_model
@@ -19,6 +30,8 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 DIGEST = "surrogate_digest"
+BUNDLE = "model/artifacts/surrogate"
+"""Where `save_model` puts the bundle, under a run's artifacts."""
 PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
 
 logger = logging.getLogger(__name__)
@@ -34,6 +47,30 @@ def find_version(store: Store, model: str, digest: str) -> int | None:
     return None if version is None else int(version.version)
 
 
+@contextmanager
+def champion_bundle(store: Store, model: str, digest: str) -> Iterator[tuple[int, Path] | None]:
+    """The champion's version and the folder of its bundle, while the context lasts.
+
+    None where there is no champion, where it holds the surrogate of this digest, or where somebody made it by hand,
+    without a run of this project.
+    """
+    client = store.client()
+    number = champion_version(client, model)
+    run_id = None if number is None else _run_of_another(client, client.get_model_version(model, str(number)), digest)
+    if number is None or run_id is None:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as scratch:
+        yield number, Path(client.download_artifacts(run_id, BUNDLE, scratch))
+
+
+def _run_of_another(client: "MlflowClient", version: "ModelVersion", digest: str) -> str | None:
+    """The run that keeps a version's files; None where there are none, or they are of this digest."""
+    if version.tags.get(DIGEST) == digest or not _has_files(client, version):
+        return None
+    return version.run_id
+
+
 def stands(store: Store, registration: Registration) -> bool:
     """Whether the registry still agrees with a registration: it holds the version, and the alias is where it was.
 
@@ -45,7 +82,14 @@ def stands(store: Store, registration: Registration) -> bool:
     return (champion_version(store.client(), registration.model) == registration.version) == registration.champion
 
 
-def register(store: Store, model: str, candidate: Candidate, decision: Decision, evidence: Evidence) -> Registration:
+def register(
+    store: Store,
+    model: str,
+    candidate: Candidate,
+    decision: Decision,
+    evidence: Evidence,
+    contest: Contest | None = None,
+) -> Registration:
     """Register the candidate's surrogate and decide about the champion.
 
     Once: a surrogate whose digest is registered already keeps its version. New evidence about it (other figures or
@@ -53,10 +97,11 @@ def register(store: Store, model: str, candidate: Candidate, decision: Decision,
     processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and the later
     duplicate is deleted.
 
-    The alias moves to this version where `decision` promotes it. Registering never takes the alias away, because
+    The alias `champion` moves to this version where `decision` promotes it, unless it lost the `contest` against the
+    present champion: then it takes the alias `challenger`. Registering never takes the champion's alias away, because
     consumers load by it: where the gates no longer promote the present champion, that is logged, and `rollback` is the
     way back. A version that was rolled back is not promoted again, whatever the gates say, until its tag `rolled_back`
-    is deleted.
+    is deleted. What the gates and the contest said stands in the version's tags and description.
 
     Raises RegistryError where the store cannot be opened.
     """
@@ -72,9 +117,10 @@ def register(store: Store, model: str, candidate: Candidate, decision: Decision,
         with evidence_run(client, store, model, evidence) as run_id:
             pass
         _tag(client, version, {EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest})
-    _tag(client, version, {PROMOTE: str(decision.promote).lower(), REASON: decision.reason})
-    client.update_model_version(model, version.version, description=decision.reason)
-    return _decide(client, version, digest, decision)
+    registration = _decide(client, version, digest, decision, contest)
+    _tag(client, version, {PROMOTE: str(decision.promote).lower(), REASON: registration.reason})
+    client.update_model_version(model, version.version, description=registration.reason)
+    return registration
 
 
 def rollback(store: Store, model: str) -> Rollback:
@@ -82,20 +128,28 @@ def rollback(store: Store, model: str) -> Rollback:
     return _rollback(store.client(), model)
 
 
-def _decide(client: "MlflowClient", version: "ModelVersion", digest: str, decision: Decision) -> Registration:
+def _decide(
+    client: "MlflowClient", version: "ModelVersion", digest: str, decision: Decision, contest: Contest | None
+) -> Registration:
     model, number = version.name, int(version.version)
-    reason = decision.reason
+    reason = decision.reason if contest is None else f"{decision.reason} Version {number}: {contest.sentence}."
+    lost = contest is not None and not contest.won
     rolled_back = ROLLED_BACK in version.tags
-    if decision.promote and not rolled_back:
+    if decision.promote and not rolled_back and not lost:
         promote(client, model, number)
     champion = champion_version(client, model) == number
-    if decision.promote and not champion:
+    challenger = decision.promote and not champion and not rolled_back
+    if challenger:
+        settled(lambda: client.set_registered_model_alias(model, CHALLENGER, str(number)))
+    elif alias_version(client, model, CHALLENGER) == number:
+        client.delete_registered_model_alias(model, CHALLENGER)
+    if decision.promote and rolled_back and not champion:
         reason += f" Version {number} was rolled back and is not promoted while it has the tag {ROLLED_BACK!r}."
     elif champion and not decision.promote:
         reason += f" Version {number} is champion already and remains so until it is rolled back."
         logger.warning("model %r: %s", model, reason)
     uri = f"models:/{model}@{ALIAS}" if champion else f"models:/{model}/{number}"
-    return Registration(model, number, uri, digest, champion, reason)
+    return Registration(model, number, uri, digest, champion, reason, challenger, decision.promote)
 
 
 def _oldest(client: "MlflowClient", model: str, digest: str) -> "ModelVersion | None":

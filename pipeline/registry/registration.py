@@ -9,6 +9,7 @@ class Registration:
 
     version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
     else the version. digest: of the surrogate's bundle. reason: that of the gates, and what else decides the alias.
+    challenger: whether it lost to the champion alone. passed: whether it passed every gate.
     """
 
     model: str
@@ -17,3 +18,5 @@ class Registration:
     digest: str
     champion: bool
     reason: str
+    challenger: bool = False
+    passed: bool = True

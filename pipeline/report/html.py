@@ -94,6 +94,7 @@ def render(
         .render(
             evaluation=evaluation,
             decision=judgement.decision,
+            recommendation=judgement.recommendation,
             facts=judgement.facts,
             task=judgement.task,
             standings=judgement.standings,

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from pipeline.errors import ConfigurationError
+from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
@@ -143,6 +144,7 @@ class Config(Section):
     fit: FitSection
     validate_: ValidateSection = Field(alias="validate")
     register_: RegisterSection = Field(alias="register")
+    gates: tuple[GateSection, ...] = DEFAULT_GATES
 
     @property
     def folder(self) -> Path:

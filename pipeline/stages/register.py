@@ -7,17 +7,19 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
-from pipeline.errors import RegistryError
+from pipeline.errors import BundleError, RegistryError
+from pipeline.evaluation.contest import contest
+from pipeline.evaluation.decision import Contest
 from pipeline.evaluation.record import Record
 from pipeline.registry.champion import Rollback
 from pipeline.registry.evidence import Evidence
 from pipeline.registry.package import Candidate
-from pipeline.registry.register import register
+from pipeline.registry.register import champion_bundle, register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
-from pipeline.tracking.store import open_store
+from pipeline.tracking.store import Store, open_store
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
@@ -28,6 +30,8 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", record: list[Path], root: Path = Path()) -> Registration:
     """Register data/NAME/surrogate with the figures of data/NAME/validation; write data/NAME/registration.json.
 
+    Where it passes the gates and there is a champion, the two are compared on data/NAME/dataset/score.
+
     record: files, relative to `root`, that the run keeps beside the model (params.yaml, a lock file). Raises
     RegistryError where the figures belong to another surrogate or a file is missing, BundleError for broken files.
     """
@@ -36,11 +40,13 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     surrogate, validated = Surrogate.load(bundle), Record.read(validation / "metrics.json")
     check_same(surrogate, validated, validation)
     certified = surrogate.certified(validated.regions)
+    store, model = open_store(root), config.register_.model
+    found = against_champion(config, surrogate, store, base) if validated.decision.promote else None
     with TemporaryDirectory() as scratch:
         certified.save(Path(scratch) / "surrogate")
         registration = register(
-            open_store(root),
-            config.register_.model,
+            store,
+            model,
             Candidate(
                 Path(scratch) / "surrogate",
                 certified,
@@ -54,6 +60,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
                 artifacts=tuple(validation / name for name in ("metrics.json", "errors.csv", "report")),
                 recorded=tuple(root / path for path in record),
             ),
+            contest=found,
         )
     write_json(base / "registration.json", asdict(registration))
     logger.info(
@@ -65,6 +72,20 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
 def rollback(config: "Config", root: Path = Path()) -> Rollback:
     """Put the champion of the configured model back to the version before; see `registry.champion.rollback`."""
     return roll_champion_back(open_store(root), config.register_.model)
+
+
+def against_champion(config: "Config", surrogate: Surrogate, store: Store, base: Path) -> Contest | None:
+    """The contest of a surrogate with the present champion; None where there is none, or it is the champion."""
+    with champion_bundle(store, config.register_.model, surrogate.digest) as found:
+        if found is None:
+            return None
+        version, bundle = found
+        try:
+            champion = Surrogate.load(bundle)
+        except BundleError as error:
+            return Contest(version, won=True, sentence=f"champion {version} cannot be read ({error})")
+        settings, score = config.validate_, Harvest.load(base / "dataset" / "score")
+        return contest(surrogate, champion, version, score, settings.redraws, settings.seed)
 
 
 def check_same(surrogate: Surrogate, validated: Record, folder: Path) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from pipeline.data.harvest import Harvest
 from pipeline.data.retrained import Retrained
 from pipeline.evaluation.bands import band_tables
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
 from pipeline.evaluation.findings import Findings
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.left_out import LeftOut
 from pipeline.evaluation.methods.catalog import all_methods
@@ -56,17 +56,23 @@ def run(config: "Config", root: Path = Path()) -> None:
     trust = None if left_out.uncertainty is None else Trust.of(left_out.uncertainty, surrogate, score)
     judgement = Judgement(
         evaluation,
-        decide(evaluation),
+        UNDECIDED,
         Facts.of(config.name, surrogate, fit, score, training_of_anchors(config, data)),
         joined_tables(score_task(config, surrogate, score, data), found.tables, order),
         found.costs,
         trust,
-    )
+        size_of(data / "surrogate"),
+    ).decided(config.gates)
     page = write_report(data / "validation" / "report", surrogate, score, judgement)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
     Record.of(judgement).write(data / "validation" / "metrics.json")
     logger.info("validate: %s", judgement.decision.reason)
     logger.info("validate: %s", page)
+
+
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def retrained_scores(

@@ -3,12 +3,15 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import ConfigurationError
-from pipeline.evaluation import distances, gates, methods
+from pipeline.evaluation import distances, methods
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.distances import Distance
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.gates import metrics
+from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.record import Record, errors_csv
@@ -22,10 +25,10 @@ from pipeline.evaluation.methods.method import Method
 METHOD = Method("far_anchor", "far anchor, unmoved", "baseline", "#F0E442", "<", sample=lambda at: at.corners[1],
                 policy=lambda at: at.corners[1].outputs)
 """
-GATE = """
-from pipeline.evaluation.gates.gate import Gate
+METRIC = """
+from pipeline.evaluation.gates.metric import Figure, Metric
 
-GATE = Gate("always shut", lambda evaluation: (False, "this gate lets nobody through"))
+METRIC = Metric("mood", "the mood", lambda judgement, values: Figure(0.5, beside="sombre"), values=None)
 """
 
 
@@ -44,7 +47,7 @@ def add(tmp_path, monkeypatch):
 def judge(score, **options):
     surrogate = ConstantVelocity(schema=score.schema, **options)
     evaluation = evaluate(surrogate, score)
-    return surrogate, Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+    return surrogate, Judgement(evaluation, UNDECIDED, Facts.of("sweep", surrogate, score, score)).decided()
 
 
 def written(judgement, folder):
@@ -62,25 +65,27 @@ def test_a_method_is_in_the_table_the_report_the_metrics_and_the_gate(add, tmp_p
     assert document["mean"]["far_anchor"] == pytest.approx(document["mean"]["left_anchor"])
     assert {"name": "far_anchor", "label": "far anchor, unmoved", "role": "baseline"} in document["methods"]
     assert "0.25,far_anchor," in errors_csv(judgement.evaluation)
-    assert "far anchor, unmoved" in judgement.decision.reason
     assert "far_anchor" in policies(surrogate, score)[0.25]
 
 
-def test_a_gate_decides_with_the_others(add, tmp_path):
+def test_a_metric_of_gates_is_known_asked_recorded_and_reported(add, tmp_path):
     score = stochastic_harvest()
-    before = judge(score)[1].decision
-    add(gates, "always_shut", GATE)
+    with pytest.raises(ValidationError, match="there is no metric 'mood'"):
+        GateSection(metric="mood", comparison=">=", limit=1)
+    add(metrics, "mood", METRIC)
+    gate = GateSection(metric="mood", comparison=">=", limit=1)
     surrogate, judgement = judge(score)
-    assert before.promote
-    assert not judgement.decision.promote
-    assert judgement.decision.reason == "Not promoted: this gate lets nobody through."
-    assert written(judgement, tmp_path)["decision"]["gates"][0] == {
-        "gate": "always shut",
+    assert judgement.decision.promote
+    judgement = judgement.decided([*DEFAULT_GATES, gate])
+    assert judgement.decision.reason == "Not promoted: the mood is 0.5 (sombre), not >= 1."
+    assert written(judgement, tmp_path)["decision"]["gates"][-1] == {
+        "gate": "mood",
         "passed": False,
-        "sentence": "this gate lets nobody through",
+        "sentence": "the mood is 0.5 (sombre), not >= 1",
+        "figure": 0.5,
     }
     page = write_report(tmp_path / "report", surrogate, score, judgement)
-    assert "✗ always shut: this gate lets nobody through" in page.read_text()
+    assert "✗ the mood is 0.5 (sombre), not &gt;= 1" in page.read_text()
 
 
 def test_a_distance_has_a_column_everywhere(tmp_path, monkeypatch):

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pipeline.errors import BundleError
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import COLUMNS, Record, errors_csv
 from pipeline.evaluation.scores import SURROGATE
@@ -24,7 +24,7 @@ def validated():
     surrogate = ConstantVelocity(velocity=np.array([3.0, 3.0]), schema=score.schema)
     evaluation = evaluate(surrogate, score, redraws=2)
     fit = score.select([0.0, 0.5, 1.0])
-    return Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, fit, score)), fit, score
+    return Judgement(evaluation, UNDECIDED, Facts.of("sweep", surrogate, fit, score)).decided(), fit, score
 
 
 def written(judgement, folder):
@@ -75,7 +75,7 @@ def test_what_was_compared_is_recorded_and_read(tmp_path):
     )
     surrogate = ConstantVelocity(schema=score.schema, candidates=candidates)
     evaluation = evaluate(surrogate, score)
-    judgement = Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+    judgement = Judgement(evaluation, UNDECIDED, Facts.of("sweep", surrogate, score, score)).decided()
     document = written(judgement, tmp_path)
     assert document["candidates"] == [
         {"kind": "variant", "name": "K_I", "error": 0.5, "standard_error": 0.02, "chosen": False, "remark": ""},
@@ -99,7 +99,7 @@ def test_barriers_are_recorded_and_read(tmp_path):
     barriers = (Barrier((0.0, 0.5), "reward", 40, (ridge,), (-1.0, 1.0)), Barrier((0.5, 1.0), "reward", 40, ()))
     surrogate = ConstantVelocity(schema=score.schema, barriers=barriers)
     evaluation = evaluate(surrogate, score)
-    judgement = Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score))
+    judgement = Judgement(evaluation, UNDECIDED, Facts.of("sweep", surrogate, score, score)).decided()
     first, second = written(judgement, tmp_path)["barriers"]
     assert (first["broken"], first["switch"], first["train_at"], first["verdict"]) == (
         True,
@@ -140,7 +140,7 @@ def test_metrics_without_held_out_values_have_no_means(tmp_path):
     score = stochastic_harvest(values=(0.0, 0.5, 1.0))
     surrogate = ConstantVelocity(schema=score.schema)
     evaluation = evaluate(surrogate, score)
-    document = written(Judgement(evaluation, decide(evaluation), Facts.of("sweep", surrogate, score, score)), tmp_path)
+    document = written(Judgement(evaluation, UNDECIDED, Facts.of("sweep", surrogate, score, score)).decided(), tmp_path)
     assert document["mean"] == document["surrogate"] == {}
 
 

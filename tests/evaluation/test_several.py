@@ -13,9 +13,9 @@ from flows.report import read_validation
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import COLUMNS, Record, errors_csv
 from pipeline.evaluation.scores import SURROGATE
@@ -56,7 +56,7 @@ def forecaster(values, law=bilinear, names=("turn", "radius"), monotone=None) ->
 def judged(score, fit, config=STRAIGHT):
     surrogate = Surrogate.fit(fit, config)
     evaluation = evaluate(surrogate, score)
-    return surrogate, Judgement(evaluation, decide(evaluation), Facts.of("two", surrogate, fit, score))
+    return surrogate, Judgement(evaluation, UNDECIDED, Facts.of("two", surrogate, fit, score)).decided()
 
 
 @pytest.fixture(scope="module")
@@ -289,7 +289,7 @@ def test_the_best_single_anchor_is_named_in_words(policies, tmp_path):
     features = feature_tables(Reward(), Data(), surrogate, score, 0)
     evaluation = evaluate(surrogate, score)
     facts = Facts.of("two", surrogate, score.select(GRID), score)
-    Record.of(Judgement(evaluation, decide(evaluation), facts, (table, *features))).write(tmp_path / "metrics.json")
+    Record.of(Judgement(evaluation, UNDECIDED, facts, (table, *features)).decided()).write(tmp_path / "metrics.json")
     record = Record.read(tmp_path / "metrics.json")
     assert record.best_anchors[0].anchor == {"turn": 0.0, "radius": 1.0}
     assert record.task[0].hyperparameter == {"turn": 0.25, "radius": 0.5}

@@ -203,8 +203,8 @@ def test_stage_writes_scores_beside_the_errors(tmp_path):
 
 
 def test_report_of_a_family_without_a_score_has_no_such_table(tmp_path):
+    from pipeline.evaluation.decision import UNDECIDED
     from pipeline.evaluation.evaluate import evaluate
-    from pipeline.evaluation.gates.catalog import decide
     from pipeline.evaluation.judgement import Facts, Judgement
     from pipeline.report.html import render
 
@@ -212,7 +212,7 @@ def test_report_of_a_family_without_a_score_has_no_such_table(tmp_path):
     surrogate = ConstantVelocity(schema=score.schema)
     evaluation = evaluate(surrogate, score)
     facts = Facts.of("sweep", surrogate, score, score)
-    assert "Task score" not in render(Judgement(evaluation, decide(evaluation), facts), [], tmp_path)
+    assert "Task score" not in render(Judgement(evaluation, UNDECIDED, facts).decided(), [], tmp_path)
     table = TaskTable("mean reward", ((0.25, dict.fromkeys(("surrogate", "trained"), -3.25)),))
-    html = render(Judgement(evaluation, decide(evaluation), facts, (table,)), [], tmp_path)
+    html = render(Judgement(evaluation, UNDECIDED, facts, (table,)).decided(), [], tmp_path)
     assert html.count("-3.25") + html.count("−3.25") == 2 * 2

@@ -102,3 +102,18 @@ def test_outside_a_checkout(tmp_path, new_checkout):
     done = checkout.flow(check=False)
     assert done.returncode != 0
     assert "no dvc.yaml; run this in the root" in " ".join(done.stderr.replace("│", " ").split())  # in a box, wrapped
+
+
+def test_a_surrogate_that_a_gate_refuses_is_a_result_and_no_crash(finished):
+    finished.params(gates=[{"metric": "error_ratio", "comparison": "<", "limit": 1e-6}])
+    done = finished.flow(check=False)
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "Not promoted: the error over that of the best quick method in the mean is" in done.stdout
+    assert "Finished in state NotPromoted" not in done.stdout  # the terminal shows stages and results alone
+    document = json.loads((finished.root / "data" / "tiny" / "registration.json").read_text())
+    assert (document["passed"], document["challenger"]) == (False, False)
+    assert finished.is_clean()
+    again = finished.flow(check=False)
+    assert again.returncode == 3  # as long as it is refused
+    finished.params()
+    assert finished.flow().returncode == 0

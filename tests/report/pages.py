@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 
 from pipeline.data.harvest import Harvest
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.trust import Trust
 from pipeline.evaluation.uncertainty import Uncertainty
@@ -17,7 +17,7 @@ from pipeline.surrogate.config import SurrogateConfig
 
 def judged(surrogate, score, name="sweep"):
     evaluation = evaluate(surrogate, score)
-    return Judgement(evaluation, decide(evaluation), Facts.of(name, surrogate, score, score))
+    return Judgement(evaluation, UNDECIDED, Facts.of(name, surrogate, score, score)).decided()
 
 
 def fitted(score, anchors):

@@ -10,9 +10,8 @@ from matplotlib.patches import Rectangle
 
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
-from pipeline.evaluation.decision import Decision
+from pipeline.evaluation.decision import UNDECIDED, Decision
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.catalog import labels
 from pipeline.report.html import write_report
@@ -46,7 +45,8 @@ def _write(folder, score, *, deterministic=False, decision=None, name="sweep", c
     surrogate = ConstantVelocity(schema=score.schema, deterministic=deterministic, candidates=candidates)
     evaluation = evaluate(surrogate, score, redraws=2)
     facts = Facts.of(name, surrogate, score, score)
-    judgement = Judgement(evaluation, decision or decide(evaluation), facts)
+    judgement = Judgement(evaluation, decision or UNDECIDED, facts)
+    judgement = judgement if decision else judgement.decided()
     page = write_report(folder / "report", surrogate, score, judgement)
     return page.read_text(encoding="utf-8"), evaluation
 
@@ -117,7 +117,7 @@ def test_pictures_of_other_dimensions(tmp_path, columns):
     surrogate = ConstantVelocity(velocity=velocity, schema=score.schema)
     evaluation = evaluate(surrogate, score)
     facts = Facts.of("sweep", surrogate, score, score, training="up: no score fell")
-    write_report(tmp_path / "report", surrogate, score, Judgement(evaluation, decide(evaluation), facts))
+    write_report(tmp_path / "report", surrogate, score, Judgement(evaluation, UNDECIDED, facts).decided())
     assert _pictures(tmp_path) == {"errors.png", "movement.png", "paths.png", "fit.png"}
     page = (tmp_path / "report" / "report.html").read_text(encoding="utf-8")
     assert "<dt>training of the anchors</dt><dd>up: no score fell</dd>" in page
@@ -139,7 +139,7 @@ def test_pictures_where_conditions_are_not_shared(tmp_path):
 
 def test_a_report_without_held_out_values_says_so(tmp_path):
     html, _ = _write(tmp_path, stochastic_harvest(values=(0.0, 0.5, 1.0)))
-    assert "no held-out hyperparameter value" in html
+    assert "nothing is held out, and no anchor could be left out; hold out a value" in html
     assert _pictures(tmp_path) == {"paths.png", "fit.png"}
 
 
@@ -194,7 +194,7 @@ def test_names_are_escaped_and_the_verdict_is_shown(tmp_path):
     html, _ = _write(tmp_path, stochastic_harvest(), decision=Decision(True, "because 1 < 2 & 3"), name="<b>")
     assert "because 1 &lt; 2 &amp; 3" in html
     assert "<b>" not in html
-    assert "✓ Champion." in html
+    assert "✓ Fit for use." in html
 
 
 def test_forecast_panels_show_a_small_the_median_and_a_large_error():

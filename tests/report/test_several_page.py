@@ -9,8 +9,8 @@ import pytest
 from benchmarks.two_hyperparameters import ANCHORS, draw
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
-from pipeline.evaluation.gates.catalog import decide
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.methods.catalog import by_name
 from pipeline.report.html import write_report
@@ -51,7 +51,7 @@ def fitted():
 def page(fitted, tmp_path_factory):
     surrogate, known, score = fitted
     evaluation = evaluate(surrogate, score)
-    judgement = Judgement(evaluation, decide(evaluation), Facts.of("clouds", surrogate, known, score))
+    judgement = Judgement(evaluation, UNDECIDED, Facts.of("clouds", surrogate, known, score)).decided()
     path = write_report(tmp_path_factory.mktemp("page") / "report", surrogate, score, judgement)
     return path.read_text(encoding="utf-8"), evaluation, surrogate
 
@@ -117,7 +117,7 @@ def test_scattered_anchors_are_said_to_be(tmp_path):
     known, score = clouds(0, anchors), clouds(1, (*anchors, (0.3, 0.2)))
     surrogate = Surrogate.fit(known, SurrogateConfig(variant="K_I"), seed=0)
     evaluation = evaluate(surrogate, score)
-    judgement = Judgement(evaluation, decide(evaluation), Facts.of("clouds", surrogate, known, score))
+    judgement = Judgement(evaluation, UNDECIDED, Facts.of("clouds", surrogate, known, score)).decided()
     html = unescape(write_report(tmp_path / "report", surrogate, score, judgement).read_text(encoding="utf-8"))
     assert "mesh</dt><dd>5 scattered anchors, triangulated<" in html
     assert "<dt>order</dt>" not in html

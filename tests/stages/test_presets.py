@@ -7,6 +7,7 @@ import yaml
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.evaluation.gates.config import with_gates
 from pipeline.stages.check import check
 from pipeline.stages.params import load_config
 from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
@@ -26,7 +27,7 @@ def test_every_shipped_preset_can_be_selected(root):
     for name in preset_names(root):
         assert select_preset(name, root)
         preset = (root / "sweeps" / f"{name}.yaml").read_text(encoding="utf-8")
-        assert (root / "params.yaml").read_text(encoding="utf-8") == resolved(preset)
+        assert (root / "params.yaml").read_text(encoding="utf-8") == with_gates(resolved(preset))
         assert load_config(root / "params.yaml").name == name
 
 

@@ -1,17 +1,23 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from pipeline.__main__ import app
+from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, RegistryError
-from pipeline.evaluation.gates.catalog import decide
+from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.scores import Evaluation, Score
+from pipeline.families.semicircles.family import SemicircleNetwork
 from pipeline.stages.params import parse_config
 from pipeline.stages.register import rollback, run
+from pipeline.surrogate import Surrogate
+from pipeline.tracking.store import open_store
+from tests.conftest import QUICK
 
 CONFIG = """
 name: small
@@ -39,18 +45,18 @@ def config():
 def validate(tmp_path, fitted_surrogate, small_harvest):
     """Write a validation in which the methods have these errors."""
 
-    def write(**errors):
+    def write(surrogate=fitted_surrogate, **errors):
         scores = tuple(
             Score(0.25, method, error, 1.0, 1.0, {"energy_distance": error})
             for method, error in (ERRORS | errors).items()
         )
         evaluation = Evaluation("conditional", "W2", 1, scores, ())
-        facts = Facts.of("small", fitted_surrogate, small_harvest, small_harvest)
+        facts = Facts.of("small", surrogate, small_harvest, small_harvest)
         folder = tmp_path / "data" / "small" / "validation"
         (folder / "report").mkdir(parents=True, exist_ok=True)
         (folder / "report" / "report.html").write_text("<p>")
         (folder / "errors.csv").write_text(errors_csv(evaluation))
-        Record.of(Judgement(evaluation, decide(evaluation), facts)).write(folder / "metrics.json")
+        Record.of(Judgement(evaluation, UNDECIDED, facts).decided()).write(folder / "metrics.json")
         return folder / "metrics.json"
 
     return write
@@ -69,8 +75,6 @@ def sweep(tmp_path, monkeypatch, empty_store, fitted_surrogate, small_harvest, v
 
 
 def test_the_champion_is_registered_and_written_down(sweep, config, fitted_surrogate, small_harvest):
-    from pipeline.tracking.store import open_store
-
     registration = run(config, [sweep / "params.yaml"], sweep)
     written = json.loads((sweep / "data" / "small" / "registration.json").read_text())
     assert written == {
@@ -80,6 +84,8 @@ def test_the_champion_is_registered_and_written_down(sweep, config, fitted_surro
         "digest": fitted_surrogate.digest,
         "champion": True,
         "reason": registration.reason,
+        "challenger": False,
+        "passed": True,
     }
     client = open_store(sweep).client()
     version = client.get_model_version_by_alias("semicircles", "champion")
@@ -99,7 +105,7 @@ def test_where_a_baseline_is_better_the_reason_is_written_down(sweep, config, va
     run(config, [], sweep)
     written = json.loads((sweep / "data" / "small" / "registration.json").read_text())
     assert written["uri"] == "models:/semicircles/1"
-    assert written["champion"] is False
+    assert (written["champion"], written["challenger"], written["passed"]) == (False, False, False)
     assert written["reason"].startswith("Not promoted: ")
 
 
@@ -139,3 +145,53 @@ def test_metrics_that_are_missing_or_no_validation(sweep, config):
 def test_a_file_to_record_that_is_missing(sweep, config):
     with pytest.raises(RegistryError, match=r"dvc\.lock'\] do not exist"):
         run(config, [sweep / "dvc.lock"], sweep)
+
+
+@pytest.fixture
+def again(sweep, config, small_harvest, validate):
+    """Register another surrogate of the sweep, whose outputs lie `shift` metres east of those that judge it."""
+    true = [SemicircleNetwork(s) for s in (0.0, 0.25, 0.5, 1.0)]
+    categories = np.arange(4.0)[:, None]
+    rows = [network.outputs(categories, 10, 1).reshape(-1, 2) for network in true]
+    score = Harvest.from_arrays(
+        (0.0, 0.25, 0.5, 1.0), rows, [np.repeat(categories, 10, 0)] * 4, networks=true, schema=small_harvest.schema
+    )
+    score.save(sweep / "data" / "small" / "dataset" / "score")
+
+    def call(shift):
+        moved = [outputs + np.array([shift, 0.0]) for outputs in small_harvest.outputs]
+        harvest = Harvest.from_arrays(
+            small_harvest.values,
+            moved,
+            small_harvest.conditions,
+            schema=small_harvest.schema,
+        )
+        surrogate = Surrogate.fit(harvest, QUICK, seed=0)
+        surrogate.save(sweep / "data" / "small" / "surrogate")
+        validate(surrogate)
+        registration = run(config, [], sweep)
+        client = open_store(sweep).client()
+        aliases = {a: int(v) for a, v in client.get_registered_model("semicircles").aliases.items()}
+        return registration, aliases, client.get_model_version("semicircles", str(registration.version))
+
+    return call
+
+
+def test_a_candidate_that_loses_to_the_champion_is_challenger_until_one_wins(again):
+    first, aliases, _ = again(0.5)
+    assert (aliases, first.champion) == ({"champion": 1}, True)
+    worse, aliases, version = again(5.0)
+    assert (aliases, worse.champion, worse.challenger, worse.passed) == (
+        {"champion": 1, "challenger": 2},
+        False,
+        True,
+        True,
+    )
+    assert "Version 2: it is worse than champion 1 (W₂² " in worse.reason
+    assert version.description == version.tags["reason"] == worse.reason
+    better, aliases, _ = again(0.0)
+    assert (aliases, better.uri) == ({"champion": 3, "challenger": 2}, "models:/semicircles@champion")
+    assert "Version 3: it is better than champion 1 (W₂² " in better.reason
+    once_more, aliases, _ = again(0.0)
+    assert (once_more.version, aliases["champion"]) == (3, 3)
+    assert "Version 3:" not in once_more.reason  # it is no candidate against itself

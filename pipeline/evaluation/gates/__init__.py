@@ -1,1 +1,1 @@
-"""The gates that a surrogate has to pass to become champion: a file each, found by `catalog`."""
+"""The gates that a surrogate has to pass to become champion: a list in params.yaml, of metrics with a file each."""

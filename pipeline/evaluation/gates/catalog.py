@@ -1,21 +1,83 @@
-"""All gates, found in this folder, and the decision that they make together."""
+"""All metrics, found in their folder, and the decision that a list of gates makes together."""
 
-from pipeline.evaluation import gates
+from collections.abc import Sequence
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from pipeline.data.mesh import Value
+from pipeline.data.values import in_words, numbers
+from pipeline.errors import ConfigurationError
 from pipeline.evaluation.decision import Decision, Verdict
-from pipeline.evaluation.gates.gate import Gate
+from pipeline.evaluation.gates import metrics
+from pipeline.evaluation.gates.config import GateSection, metric_names
+from pipeline.evaluation.gates.metric import Figure, Metric
+from pipeline.evaluation.gates.metrics.error_ratio import METRIC as BESIDE
 from pipeline.evaluation.modules import registered
-from pipeline.evaluation.scores import Evaluation
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.judgement import Judgement
 
 
-def all_gates() -> tuple[Gate, ...]:
-    """Every gate, in the order of their modules' names."""
-    return tuple(registered(gates, "GATE", Gate))
+def all_metrics() -> dict[str, Metric]:
+    """Every metric by its name, which is that of its module."""
+    found = tuple(registered(metrics, "METRIC", Metric))
+    if (names := tuple(metric.name for metric in found)) != metric_names():
+        raise ConfigurationError(f"metrics {names} are not named as their modules {metric_names()}; rename them")
+    return {metric.name: metric for metric in found}
 
 
-def decide(evaluation: Evaluation) -> Decision:
-    """Promote where every gate passes; the reason gives all verdicts, or those of the gates that do not pass."""
-    found = [(gate.name, gate.check(evaluation)) for gate in all_gates()]
-    verdicts = tuple(Verdict(name, *checked) for name, checked in found if checked is not None)
+def decide(gates: Sequence[GateSection], judgement: "Judgement") -> Decision:
+    """Promote where every gate that applies passes; the reason says what those say that do not.
+
+    Of a promoted surrogate, it says how it stands beside the best quick method, where a gate asks for that.
+    """
+    known = all_metrics()
+    checked = [_verdict(gate, known[gate.metric], judgement) for gate in gates]
+    verdicts = tuple(verdict for verdict in checked if verdict is not None)
     failed = [verdict.sentence for verdict in verdicts if not verdict.passed]
-    sentences = "; ".join(failed or [verdict.sentence for verdict in verdicts])
-    return Decision(not failed, f"{'Not promoted' if failed else 'Promoted'}: {sentences}.", verdicts)
+    if failed:
+        return Decision(False, f"Not promoted: {'; '.join(failed)}.", verdicts)
+    if not verdicts:
+        return Decision(False, "Not promoted: no gate applies to this sweep; list some in params.yaml.", verdicts)
+    beside = [f"; {verdict.sentence}" for verdict in verdicts if verdict.gate == BESIDE.name]
+    return Decision(True, f"Promoted: all {len(verdicts)} gates are passed{''.join(beside[:1])}.", verdicts)
+
+
+def _verdict(gate: GateSection, metric: Metric, judgement: "Judgement") -> Verdict | None:
+    """What a gate says; None where its metric does not apply."""
+    found = _worst(gate, _figures(gate, metric, judgement))
+    if found is None:
+        return None
+    value, figure = found
+    passed = gate.passes(figure.value, figure.interval)
+    interval = "" if figure.interval is None else f" [{figure.interval[0]:.3g}, {figure.interval[1]:.3g}]"
+    at = "" if value is None else f" at {in_words(value, judgement.evaluation.names)}"
+    where = "" if metric.values is None else f" {gate.where}"
+    beside = f" ({figure.beside})" if figure.beside else ""
+    sentence = f"{metric.label}{where} is {figure.value:.3g}{interval}{at}{beside}"
+    sentence += f", {'as' if passed else 'not'} {gate.comparison} {gate.limit:g}"
+    return Verdict(metric.name, passed, sentence, figure.value if isfinite(figure.value) else None)
+
+
+def _figures(gate: GateSection, metric: Metric, judgement: "Judgement") -> list[tuple[Value | None, Figure | None]]:
+    if metric.values is None:
+        return [(None, metric.figure(judgement, ()))]
+    values = metric.values(judgement)
+    if gate.scope == "mean":
+        return [(None, metric.figure(judgement, values))]
+    low, high = (-float("inf"), float("inf")) if gate.scope == "worst" else gate.scope
+    inside = [v for v in values if all(low <= number <= high for number in numbers(v))]
+    return [(value, metric.figure(judgement, (value,))) for value in inside]
+
+
+def _worst(
+    gate: GateSection, found: Sequence[tuple[Value | None, Figure | None]]
+) -> tuple[Value | None, Figure] | None:
+    """The figure nearest to failing: one that fails, if any does, and the most extreme of those."""
+    figures = [(value, figure) for value, figure in found if figure is not None]
+
+    def badness(entry: tuple[Value | None, Figure]) -> tuple[bool, float]:
+        figure = entry[1]
+        return not gate.passes(figure.value, figure.interval), figure.value if gate.upper else -figure.value
+
+    return max(figures, key=badness, default=None)

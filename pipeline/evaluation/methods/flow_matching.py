@@ -7,7 +7,6 @@ generative models with minibatch optimal transport", TMLR 2024. The field is lea
 
 from pipeline.evaluation.methods.flows_across import TRAINING, Flow, Moves, applies, fit_field, flow_of, straight
 from pipeline.evaluation.methods.method import Fitting, Method
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 
 
 def _fit(fitting: Fitting) -> Flow | None:
@@ -25,5 +24,4 @@ METHOD = Method(
     marker="<",
     fit=_fit,
     cost="dear",
-    allowance=ALLOWANCE,
 )

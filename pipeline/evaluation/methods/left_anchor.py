@@ -22,6 +22,7 @@ METHOD = Method(
     label="left anchor, unmoved",
     several="neighbouring anchor, unmoved",
     role="baseline",
+    unmoved=True,
     colour="#CC79A7",
     marker="v",
     sample=_sample,

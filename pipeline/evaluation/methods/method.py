@@ -145,8 +145,8 @@ class Method:
     hyperparameters, if it is another. colour, marker: Matplotlib's; style: more of its line properties. sample: its
     sample at λ, None where it has none there. policy: its answers at any condition, for families that score policies
     themselves; None where it has none. fit: fits it to a harvest, in the place of `sample` and `policy`; it gives None
-    where the method does not apply. cost: whether it runs always. allowance: for a baseline, the share of its error by
-    which the surrogate may be worse and still be promoted; None: the surrogate has to be better.
+    where the method does not apply. cost: whether it runs always. unmoved: whether it answers with an anchor's sample,
+    as it is.
     """
 
     name: str
@@ -158,7 +158,7 @@ class Method:
     policy: Callable[[PolicySituation], Policy | None] | None = None
     fit: Callable[[Fitting], Fitted | None] | None = None
     cost: Cost = "quick"
-    allowance: float | None = None
+    unmoved: bool = False
     style: Mapping[str, Any] = field(default_factory=dict)
     several: str = ""
 

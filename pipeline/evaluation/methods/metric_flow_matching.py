@@ -26,7 +26,6 @@ from pipeline.evaluation.methods.flows_across import (
 from pipeline.evaluation.methods.land import LandMetric, kinetic
 from pipeline.evaluation.methods.learning import Perceptron, Schedule, descend
 from pipeline.evaluation.methods.method import Fitting, Method
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.families.threads import single_thread
 from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.networks import Condition
@@ -95,5 +94,4 @@ METHOD = Method(
     marker=">",
     fit=_fit,
     cost="dear",
-    allowance=ALLOWANCE,
 )

@@ -20,6 +20,7 @@ METHOD = Method(
     name="nearest_anchor",
     label="nearest anchor",
     role="baseline",
+    unmoved=True,
     colour="#009E73",
     marker="^",
     sample=_sample,

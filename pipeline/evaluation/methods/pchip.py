@@ -18,7 +18,6 @@ from pipeline.data.schema import Schema
 from pipeline.data.values import value_of
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.evaluation.places import Place, Stretch, linear_weights
 from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.pchip import interpolate, window
@@ -82,5 +81,4 @@ METHOD = Method(
     marker="h",
     sample=_sample,
     policy=_policy,
-    allowance=ALLOWANCE,
 )

@@ -17,7 +17,6 @@ from torch import Tensor
 from pipeline.data.mesh import Value
 from pipeline.evaluation.methods.learning import Encoding, Perceptron, Schedule, descend, held_back, in_order
 from pipeline.evaluation.methods.method import Fitting, Method
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.families.threads import single_thread
 from pipeline.surrogate.draws import Rows, condition_keys, normal, numbered_keys
 
@@ -122,5 +121,4 @@ METHOD = Method(
     colour="#7F7F7F",
     marker="X",
     fit=_fit,
-    allowance=ALLOWANCE,
 )

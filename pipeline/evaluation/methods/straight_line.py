@@ -15,9 +15,6 @@ from pipeline.evaluation.methods.method import Method, PolicySituation, Situatio
 from pipeline.evaluation.places import linear_weights
 from pipeline.transport.coupling import Coupling
 
-ALLOWANCE = 0.03
-"""A surrogate with straight paths may equal the line; rounding and the noise of draws must not bar it."""
-
 
 def between(
     left: Sample,
@@ -59,5 +56,4 @@ METHOD = Method(
     marker="s",
     sample=_sample,
     policy=_policy,
-    allowance=ALLOWANCE,
 )

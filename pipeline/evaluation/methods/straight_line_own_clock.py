@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipeline.data.network import Policy
 from pipeline.evaluation.comparison import Sample
 from pipeline.evaluation.methods.method import Method, PolicySituation, Situation
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.evaluation.places import own_weights
 
 
@@ -40,6 +39,5 @@ METHOD = Method(
     marker="P",
     sample=_sample,
     policy=_policy,
-    allowance=ALLOWANCE,
     style={"ms": 10, "mfc": "none"},  # where paths are straight it lies under the surrogate's own line
 )

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pipeline.data.mesh import Value
 from pipeline.data.values import named
 from pipeline.evaluation.methods.method import Fitting, Method
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.variant import VARIANTS, VariantName, terms_of
 
@@ -74,7 +73,6 @@ METHODS = tuple(
         marker=marker,
         fit=partial(_fit, name),
         cost="dear",
-        allowance=ALLOWANCE,
     )
     for name, colour, marker in zip(VARIANTS, COLOURS, MARKERS, strict=True)
 )

@@ -18,7 +18,6 @@ from torch import Tensor
 from pipeline.data.mesh import Mesh, Value, locate_rows
 from pipeline.data.network import Network
 from pipeline.evaluation.methods.method import Fitting, Method
-from pipeline.evaluation.methods.straight_line import ALLOWANCE
 from pipeline.evaluation.places import given, linear_mesh_of, linear_weights, place_of
 from pipeline.families.torch_family import ModuleNetwork
 
@@ -84,5 +83,4 @@ METHOD = Method(
     colour="#BCBD22",
     marker="p",
     fit=_fit,
-    allowance=ALLOWANCE,
 )
