@@ -122,7 +122,7 @@ class Schema(BaseModel):
             repeated := sorted({n for n in coordinates if coordinates.count(n) > 1} | (set(coordinates) & set(names)))
         ):
             raise ValueError(f"hyperparameter names {repeated} are repeated or name columns; each needs its own")
-        if len(coordinates) > 1 and (reserved := sorted({"draws", "seed"} & set(coordinates))):
+        if len(coordinates) > 1 and (reserved := sorted({"draws", "seed", "strict"} & set(coordinates))):
             raise ValueError(f"hyperparameter names {reserved} are parameters of a served model; choose others")
         return self
 

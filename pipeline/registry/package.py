@@ -70,7 +70,7 @@ def save_model(folder: Path, candidate: Candidate) -> None:
 
 
 def signature(surrogate: "Surrogate") -> "ModelSignature":
-    """Named conditions in; row, draw and named outputs out; λ, draws and seed as parameters.
+    """Named conditions in; row, draw and named outputs out; λ, draws, seed and strict as parameters.
 
     λ is the parameter `hyperparameter`; several hyperparameters are parameters of their own names.
 
@@ -93,7 +93,7 @@ def signature(surrogate: "Surrogate") -> "ModelSignature":
         outputs=Schema(outputs),
         params=ParamSchema(
             [
-                ParamSpec(name, DataType.double if isinstance(value, float) else DataType.long, value)
+                ParamSpec(name, {bool: DataType.boolean, float: DataType.double}.get(type(value), DataType.long), value)
                 for name, value in _defaults(surrogate).items()
             ]
         ),
@@ -133,7 +133,7 @@ def _told(surrogate: "Surrogate") -> dict[str, Any]:
     return {"hyperparameters": [column.model_dump() for column in columns], "anchors": anchors}
 
 
-def _defaults(surrogate: "Surrogate") -> dict[str, float | int]:
+def _defaults(surrogate: "Surrogate") -> dict[str, float | int | bool]:
     return default_params(parameter_names(surrogate.schema), surrogate.vertices)
 
 

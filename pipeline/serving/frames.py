@@ -1,6 +1,7 @@
 """The consumer's interface: named condition columns and parameters in; row, draw and named output columns out."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ def parameter_names(schema: Schema) -> tuple[str, ...]:
     return (LAMBDA,) if len(columns) == 1 else tuple(column.name for column in columns)
 
 
-def default_params(names: Sequence[str], vertices: Sequence[tuple[float, ...]]) -> dict[str, float | int]:
+def default_params(names: Sequence[str], vertices: Sequence[tuple[float, ...]]) -> dict[str, float | int | bool]:
     """The parameters of `predict`; λ defaults to the middle anchor (of an even number, the lower of the middle two).
 
     names: of the parameters that hold λ, (P,). vertices: the anchors, K of P numbers. Of several hyperparameters the
@@ -35,11 +36,21 @@ def default_params(names: Sequence[str], vertices: Sequence[tuple[float, ...]]) 
         return sum(((v - m) / s) ** 2 for v, m, s in zip(vertex, middle, scale, strict=True))
 
     nearest: tuple[float, ...] = min(vertices, key=distance)
-    return {**dict(zip(names, nearest, strict=True)), "draws": 1, "seed": 0}
+    return {**dict(zip(names, nearest, strict=True)), "draws": 1, "seed": 0, "strict": False}
 
 
-def read_params(params: Mapping[str, Any], defaults: Mapping[str, float | int]) -> tuple[tuple[float, ...], int, int]:
-    """λ (P,), draws and seed, defaults filled in; ConfigurationError where draws < 1 or seed < 0.
+@dataclass(frozen=True)
+class Asked:
+    """What the parameters ask: λ (P,), draws of every condition, their seed, and whether λ has to be trusted."""
+
+    values: tuple[float, ...]
+    draws: int
+    seed: int
+    strict: bool
+
+
+def read_params(params: Mapping[str, Any], defaults: Mapping[str, float | int | bool]) -> Asked:
+    """What is asked, defaults filled in; ConfigurationError where draws < 1 or seed < 0.
 
     defaults: as `default_params` gives them.
     """
@@ -49,7 +60,8 @@ def read_params(params: Mapping[str, Any], defaults: Mapping[str, float | int]) 
         raise ConfigurationError(f"draws = {draws}; must be at least 1")
     if seed < 0:
         raise ConfigurationError(f"seed = {seed}; must be 0 or greater")
-    return tuple(float(settings[name]) for name in defaults if name not in ("draws", "seed")), draws, seed
+    values = tuple(float(settings[name]) for name in defaults if name not in ("draws", "seed", "strict"))
+    return Asked(values, draws, seed, bool(settings["strict"]))
 
 
 def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:

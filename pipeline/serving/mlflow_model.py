@@ -28,17 +28,17 @@ class SurrogateModel(PythonModel):
     ) -> pd.DataFrame:
         """Draw outputs at N conditions: N × draws rows of row, draw and the outputs, in the order of the input rows.
 
-        params: hyperparameter (of several hyperparameters, one parameter each, by their names), draws, seed; defaults
-        as in `default_params`. Raises MlflowException with the project's message for input that cannot be used, λ
-        outside the anchors included.
+        params: hyperparameter (of several hyperparameters, one parameter each, by their names), draws, seed, strict;
+        defaults as in `default_params`. Raises MlflowException with the project's message for input that cannot be
+        used, λ outside the anchors included, and, where strict, λ that the certificate does not trust.
         """
         surrogate = self.surrogate
         try:
             conditions = read_conditions(model_input, surrogate.schema.conditions)
             names = parameter_names(surrogate.schema)
-            values, draws, seed = read_params(params or {}, default_params(names, surrogate.vertices))
-            given = values[0] if len(names) == 1 else dict(zip(names, values, strict=True))
-            samples = surrogate.sample(conditions, given, draws=draws, seed=seed)
+            asked = read_params(params or {}, default_params(names, surrogate.vertices))
+            given = asked.values[0] if len(names) == 1 else dict(zip(names, asked.values, strict=True))
+            samples = surrogate.sample(conditions, given, draws=asked.draws, seed=asked.seed, strict=asked.strict)
         except SweepError as error:
             # A consumer has no access to this project's classes; MLflow's server answers this one with its message.
             raise MlflowException.invalid_parameter_value(str(error)) from error

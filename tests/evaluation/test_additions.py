@@ -77,15 +77,15 @@ def test_a_metric_of_gates_is_known_asked_recorded_and_reported(add, tmp_path):
     surrogate, judgement = judge(score)
     assert judgement.decision.promote
     judgement = judgement.decided([*DEFAULT_GATES, gate])
-    assert judgement.decision.reason == "Not promoted: the mood is 0.5 (sombre), not >= 1."
+    assert judgement.decision.reason == "Not promoted: the mood is 0.5 (sombre), not at least 1."
     assert written(judgement, tmp_path)["decision"]["gates"][-1] == {
         "gate": "mood",
         "passed": False,
-        "sentence": "the mood is 0.5 (sombre), not >= 1",
+        "sentence": "the mood is 0.5 (sombre), not at least 1",
         "figure": 0.5,
     }
     page = write_report(tmp_path / "report", surrogate, score, judgement)
-    assert "✗ the mood is 0.5 (sombre), not &gt;= 1" in page.read_text()
+    assert "✗ the mood is 0.5 (sombre), not at least 1" in page.read_text()
 
 
 def test_a_distance_has_a_column_everywhere(tmp_path, monkeypatch):

@@ -40,6 +40,7 @@ def test_the_signature_names_every_column(fitted_surrogate):
         "hyperparameter": (DataType.double, 0.5),
         "draws": (DataType.long, 1),
         "seed": (DataType.long, 0),
+        "strict": (DataType.boolean, False),
     }
 
 
@@ -78,7 +79,7 @@ def test_requirements_are_pinned_without_local_parts(model_folder):
 def test_the_input_example_is_a_frame_with_parameters(fitted_surrogate):
     frame, params = input_example(fitted_surrogate, np.array([[2.0], [3.0]]))
     pd.testing.assert_frame_equal(frame, pd.DataFrame({"category": [2.0, 3.0]}))
-    assert params == {"hyperparameter": 0.5, "draws": 2, "seed": 0}
+    assert params == {"hyperparameter": 0.5, "draws": 2, "seed": 0, "strict": False}
 
 
 def test_a_surrogate_without_conditions_takes_rows_alone(fitted_surrogate, monkeypatch):

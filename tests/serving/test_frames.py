@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.data.schema import Column
 from pipeline.errors import ConfigurationError, DataError
-from pipeline.serving.frames import default_params, read_conditions, read_params, sample_frame
+from pipeline.serving.frames import Asked, default_params, read_conditions, read_params, sample_frame
 
 COLUMNS = (Column(name="temperature", units="°C", lower=-50, upper=50), Column(name="kind", kind="categorical"))
 
@@ -51,21 +51,21 @@ def defaults(*anchors: float) -> dict[str, float | int]:
 
 
 def test_the_default_is_the_middle_anchor():
-    assert defaults(0.01, 0.5, 0.99) == {"hyperparameter": 0.5, "draws": 1, "seed": 0}
+    assert defaults(0.01, 0.5, 0.99) == {"hyperparameter": 0.5, "draws": 1, "seed": 0, "strict": False}
     assert defaults(0.0, 1.0, 2.0, 3.0)["hyperparameter"] == 1.0
-    assert read_params({"draws": 3}, defaults(0.0, 1.0)) == ((0.0,), 3, 0)
+    assert read_params({"draws": 3}, defaults(0.0, 1.0)) == Asked((0.0,), 3, 0, strict=False)
 
 
 def test_several_hyperparameters_have_parameters_of_their_own():
     grid = [(q, s) for q in (0.1, 0.5, 0.9) for s in (0.0, 100.0)]
     found = default_params(("quantile", "noise"), grid)
-    assert found == {"quantile": 0.5, "noise": 0.0, "draws": 1, "seed": 0}
-    assert read_params({"noise": 40, "draws": 2}, found) == ((0.5, 40.0), 2, 0)
+    assert found == {"quantile": 0.5, "noise": 0.0, "draws": 1, "seed": 0, "strict": False}
+    assert read_params({"noise": 40, "draws": 2}, found) == Asked((0.5, 40.0), 2, 0, strict=False)
 
 
 def test_the_middle_of_scattered_anchors_is_one_of_them():
     corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
-    assert default_params(("a", "b"), corners) == {"a": 0.0, "b": 0.0, "draws": 1, "seed": 0}
+    assert default_params(("a", "b"), corners) == {"a": 0.0, "b": 0.0, "draws": 1, "seed": 0, "strict": False}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from pipeline.registry.package import REQUIREMENTS
+from pipeline.registry.package import REQUIREMENTS, Candidate, save_model
+from pipeline.surrogate.regions import Region
 from pipeline.tracking.store import open_store
 
 
@@ -146,3 +147,19 @@ def imported_distributions(files):
     found = importlib.metadata.packages_distributions()
     # several distributions may share a package (mlflow, mlflow-skinny): the one that is required counts
     return {next((d for d in found[m] if d in REQUIREMENTS), found[m][0]) for m in modules}
+
+
+def test_strict_refuses_what_the_certificate_does_not_trust(fitted_surrogate, small_harvest, tmp_path):
+    regions = (Region(0.0, 0.5, "trusted", ("tested",)), Region(0.5, 1.0, "untested", ("nothing is held out here",)))
+    certified = fitted_surrogate.certified(regions)
+    certified.save(tmp_path / "surrogate")
+    save_model(tmp_path / "model", Candidate(tmp_path / "surrogate", certified, small_harvest.conditions[0][:2]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+        frame = pd.DataFrame({"category": [0, 1]})
+        assert len(model.predict(frame, params={"hyperparameter": 0.3, "strict": True})) == 2
+        with pytest.warns(UserWarning, match=r"untested from 0\.5 to 1"):
+            model.predict(frame, params={"hyperparameter": 0.7})
+        with pytest.raises(MlflowException, match=r"untested from 0\.5 to 1"):
+            model.predict(frame, params={"hyperparameter": 0.7, "strict": True})

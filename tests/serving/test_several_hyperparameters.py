@@ -43,7 +43,7 @@ FRAME = pd.DataFrame({"x": [0.0, 1.0]})
 
 def test_every_hyperparameter_is_a_parameter_of_its_own_name(surrogate):
     defaults = {param.name: param.default for param in signature(surrogate).params.params}
-    assert defaults == {"a": 0.5, "b": 0.0, "draws": 1, "seed": 0}
+    assert defaults == {"a": 0.5, "b": 0.0, "draws": 1, "seed": 0, "strict": False}
 
 
 def test_predictions_are_the_surrogates_samples(served, surrogate):

@@ -55,7 +55,7 @@ def _verdict(gate: GateSection, metric: Metric, judgement: "Judgement") -> Verdi
     where = "" if metric.values is None else f" {gate.where}"
     beside = f" ({figure.beside})" if figure.beside else ""
     sentence = f"{metric.label}{where} is {figure.value:.3g}{interval}{at}{beside}"
-    sentence += f", {'as' if passed else 'not'} {gate.comparison} {gate.limit:g}"
+    sentence += f", {'' if passed else 'not '}{gate.limits}"
     return Verdict(metric.name, passed, sentence, figure.value if isfinite(figure.value) else None)
 
 

@@ -55,6 +55,12 @@ class GateSection(Section):
             return {"mean": "in the mean", "worst": "at worst"}[self.scope]
         return f"at worst from {self.scope[0]:g} to {self.scope[1]:g}"
 
+    @property
+    def limits(self) -> str:
+        """The comparison and the limit in words."""
+        words = {"<": "below", "<=": "at most", ">": "above", ">=": "at least"}
+        return f"{words[self.comparison]} {self.limit:g}"
+
     def passes(self, value: float, interval: tuple[float, float] | None = None) -> bool:
         """Whether a figure passes, with its 95 % interval where there is one."""
         low, high = interval or (value, value)

@@ -61,7 +61,8 @@ def test_a_surrogate_that_nothing_beats_is_promoted():
         ("outside_bounds", True, 0),
     ]
     assert decision.verdicts[1].sentence == (
-        "the error over that of the best unmoved anchor in the mean is 0.625 (W₂² 2.5; left anchor, unmoved: 4), as < 1"
+        "the error over that of the best unmoved anchor in the mean is 0.625 (W₂² 2.5; left anchor, unmoved: 4), "
+        "below 1"
     )
     assert decision.reason.startswith("Promoted: all 5 gates are passed; the error over that of the best quick method ")
 
@@ -71,7 +72,7 @@ def test_a_surrogate_that_nothing_beats_is_promoted():
 def test_an_anchor_left_as_it_is_that_is_as_good_bars_the_promotion(unbeaten, error):
     decision = decided(surrogate=(2.0, 2.0), **BEATEN | {unbeaten: (error, error)})
     assert not decision.promote
-    assert f"{ANCHORS[unbeaten]}: {error:g}), not < 1" in decision.reason
+    assert f"{ANCHORS[unbeaten]}: {error:g}), not below 1" in decision.reason
     assert "outside their bounds" not in decision.reason  # gates that it passes go unnamed
 
 
@@ -80,13 +81,13 @@ def test_an_anchor_left_as_it_is_that_is_as_good_bars_the_promotion(unbeaten, er
 def test_a_quick_method_may_be_better_by_three_per_cent(line, error, promoted):
     decision = decided(surrogate=(2.0, 2.0), **BEATEN | {line: (error, error)})
     assert decision.promote is promoted
-    assert promoted or f"{LINES[line]}: {error:g}), not <= 1.03" in decision.reason
+    assert promoted or f"{LINES[line]}: {error:g}), not at most 1.03" in decision.reason
 
 
 def test_one_value_much_worse_than_a_rival_bars_what_the_mean_would_let_through():
     decision = decided(surrogate=(1.6, 1.0), **BEATEN | {"straight_line": (1.0, 4.0)})
     assert failed(decision) == ["error_ratio"]
-    assert "at worst is 1.6 at 0.25 (W₂² 1.6; straight line, linear clock: 1), not <= 1.5" in decision.reason
+    assert "at worst is 1.6 at 0.25 (W₂² 1.6; straight line, linear clock: 1), not at most 1.5" in decision.reason
 
 
 @pytest.mark.parametrize(("noise", "promoted"), [(0.05, False), (2.0, True)])
@@ -153,7 +154,7 @@ def test_without_held_out_values_left_out_anchors_decide():
         left = replace(judgement, evaluation=replace(judgement.evaluation, left_out=left_out))
         decision = left.decided().decision
         assert decision.promote is promoted
-        assert "1 (left-out anchors, since nothing is held out), as >= 1" in decision.verdicts[0].sentence
+        assert "1 (left-out anchors, since nothing is held out), at least 1" in decision.verdicts[0].sentence
 
 
 def test_held_out_values_in_broken_intervals_are_not_compared():
@@ -181,7 +182,7 @@ def episodes(own, left=(5.0, 6.0, 7.0), right=(4.0, 5.5, 6.0)):
 def test_a_policy_that_falls_below_both_anchors_is_not_promoted_whatever_its_distances():
     ruinous = judged(scores(surrogate=(0.1, 0.1), **BEATEN), task=(episodes((1.0, 2.0, 2.5)),)).decided().decision
     assert failed(ruinous) == ["task_shortfall"]
-    assert "(in standard errors, of the reward), not <= 2" in ruinous.reason
+    assert "(in standard errors, of the reward), not at most 2" in ruinous.reason
     for harmless in ((4.5, 5.5, 6.0), (9.0, 9.0, 9.0)):  # as good as one of them, but for noise; better than both
         task = (episodes(harmless),)
         assert judged(scores(surrogate=(0.1, 0.1), **BEATEN), task=task).decided().decision.promote
@@ -206,7 +207,7 @@ def test_coverage_time_and_size_have_limits():
     decision = judgement.decided().decision
     assert failed(decision) == ["coverage", "answer_seconds", "bundle_mib"]
     assert [v.figure for v in decision.verdicts if not v.passed] == [0.7, 2.5, 600]
-    assert "the seconds for 1,000 answers is 2.5, not <= 2" in decision.reason
+    assert "the seconds for 1,000 answers is 2.5, not at most 2" in decision.reason
 
 
 def test_a_region_asks_the_values_inside_it():
