@@ -77,6 +77,28 @@ def check() -> None:
     typer.echo(f"params.yaml: sweep {config.name} is well")
 
 
+@app.command("check-fit")
+def check_fit(
+    harvest: Annotated[Path, typer.Argument(help="Folder of a harvest.")],
+    held_out: Annotated[str, typer.Option(help="Values to judge by; else anchors are left out in turn.")] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the division of conditions, and of the fits.")] = 0,
+) -> None:
+    """Say from the figures whether a surrogate is of use for a harvest; writes nothing."""
+    from pipeline.data.harvest import Harvest
+    from pipeline.evaluation.advice import advise
+    from pipeline.evaluation.methods.catalog import labels
+    from pipeline.stages.presets import held_out_of, held_out_values
+
+    loaded = Harvest.load(harvest)
+    found = advise(loaded, held_out_of(loaded, held_out_values(held_out)), seed)
+    names = labels()
+    for standing in found.standings:
+        interval = "" if standing.interval is None else f"[{standing.interval[0]:.3g}, {standing.interval[1]:.3g}]"
+        typer.echo(f"{names[standing.method]:<42} {standing.mean:>9.4g} {interval:<20} {standing.verdict}")
+    for sentence in found.sentences:
+        typer.echo(sentence)
+
+
 @app.command()
 def raw(file: Annotated[str, typer.Argument(help="A file of the package vega_datasets.")]) -> None:
     """Copy a bundled file to data/raw/."""

@@ -45,19 +45,32 @@ def select_harvest(path: Path, held_out: Sequence[float | str] = (), root: Path 
     what `Harvest.load` raises, and ConfigurationError where `held_out` does not fit.
     """
     harvest = Harvest.load(path)
+    wanted = held_out_of(harvest, held_out)
+    anchors = [value for value in harvest.values if value not in wanted]
     names = [column.name for column in harvest.schema.hyperparameters]
-    values = [_written(value, names) for value in harvest.values]
+    written = [_written(value, names) for value in anchors]
+    every = [_written(value, names) for value in harvest.values]
+    return _write_params(_document(path, written, every, root), f"the sweep of {path}", root)
+
+
+def held_out_of(harvest: Harvest, held_out: Sequence[float | str]) -> list[Value]:
+    """The values of a harvest that `held_out_values` read; ConfigurationError unless enough anchors remain around them.
+
+    Raises DataError where one lies outside the others.
+    """
+    names = [column.name for column in harvest.schema.hyperparameters]
+    known = {_written(value, names): value for value in harvest.values}
     wanted = [_known(text, harvest, names) for text in held_out]
-    if missing := [v for v in wanted if v not in values]:
-        raise ConfigurationError(f"held-out {missing}: not in the harvest {path}, which holds {values}")
-    anchors = [v for v in values if v not in wanted]
+    if missing := [v for v in wanted if v not in known]:
+        raise ConfigurationError(f"held-out {missing}: not in the harvest, which holds {list(known)}")
+    anchors = [v for v in known if v not in wanted]
     if len(anchors) <= len(names):
         fewest = "two are" if len(names) == 1 else f"{len(names) + 1} anchors of {len(names)} hyperparameters are"
         raise ConfigurationError(
-            f"held-out {wanted} leaves the anchors {anchors} of {values}; at least {fewest} required"
+            f"held-out {wanted} leaves the anchors {anchors} of {list(known)}; at least {fewest} required"
         )
-    check_anchors_in(harvest, [v for v, text in zip(harvest.values, values, strict=True) if text in anchors])
-    return _write_params(_document(path, anchors, values, root), f"the sweep of {path}", root)
+    check_anchors_in(harvest, [known[v] for v in anchors])
+    return [known[v] for v in wanted]
 
 
 def _written(value: Value, names: Sequence[str]) -> float | str:
