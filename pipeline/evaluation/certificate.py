@@ -12,6 +12,7 @@ from farther away than anything in use; else it is untested. No test says anythi
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
 
 WORSE = GateSection(metric="error_ratio", comparison="<=", limit=1.5)
+TESTED = "tested at "
 FEWEST_COVERED = 0.75
 MOST_BEHIND = 2.0
 """Standard errors of a task's score."""
@@ -43,7 +45,8 @@ def certify(judgement: "Judgement") -> tuple[Region, ...]:
     faults = {value: _faults(judgement, value) for value in evaluation.hyperparameters}
     left_out = {value: _error_fault(evaluation.at_left_out, value) for value in evaluation.at_left_out.hyperparameters}
     points = sorted({float(v) for v in (*anchors, *faults) if not isinstance(v, tuple)})
-    return _merged([_piece(low, high, faults, left_out) for low, high in pairwise(points)])
+    merged = _merged([_piece(low, high, faults, left_out) for low, high in pairwise(points)])
+    return tuple(replace(region, reasons=_joined(region.reasons)) for region in merged)
 
 
 def _piece(low: float, high: float, faults: dict[Value, list[str]], left_out: dict[Value, str | None]) -> Region:
@@ -51,7 +54,7 @@ def _piece(low: float, high: float, faults: dict[Value, list[str]], left_out: di
     if found := [sentence for value in tested for sentence in faults[value]]:
         return Region(low, high, "not trusted", tuple(found))
     if tested:
-        return Region(low, high, "trusted", tuple(f"tested at {value:g}" for value in tested))
+        return Region(low, high, "trusted", tuple(f"{TESTED}{value:g}" for value in tested))
     passed = [value for value in (low, high) if value in left_out and left_out[value] is None]
     if passed:
         return Region(low, high, "trusted", tuple(f"anchor {v:g} was predicted without itself" for v in passed))
@@ -69,6 +72,13 @@ def _merged(pieces: Sequence[Region]) -> tuple[Region, ...]:
             piece = Region(last.low, piece.high, piece.status, reasons)
         merged.append(piece)
     return tuple(merged)
+
+
+def _joined(reasons: tuple[str, ...]) -> tuple[str, ...]:
+    """Reasons with all tests in one of them, in the place of the first."""
+    tested = [reason.removeprefix(TESTED) for reason in reasons if reason.startswith(TESTED)]
+    others = tuple(reason for reason in reasons if not reason.startswith(TESTED))
+    return (TESTED + ", ".join(tested), *others) if tested else others
 
 
 def _faults(judgement: "Judgement", value: Value) -> list[str]:

@@ -1,4 +1,4 @@
-"""The report: one self-contained HTML file, with its pictures as PNGs in a folder beside it."""
+"""The report: one self-contained HTML file, its main part in Markdown, and the pictures as PNGs beside them."""
 
 import base64
 import hashlib
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 REPORT_FILE = "report.html"
 PICTURES = "pictures"
 TEMPLATE = "report.html.jinja"
+MARKDOWN_FILE, MARKDOWN_TEMPLATE = "report.md", "report.md.jinja"
 SCRIPT = "explorer.js"
 
 COMPARISONS = {
@@ -70,6 +71,7 @@ def write_report(folder: Path, surrogate: "Surrogate", score: Harvest, judgement
         units = score.schema.outputs[0].units
         html = render(judgement, pictures, temporary / PICTURES, units, [label(c) for c in columns], explorer)
         (temporary / REPORT_FILE).write_text(html, encoding="utf-8")
+        (temporary / MARKDOWN_FILE).write_text(markdown(judgement, units), encoding="utf-8")
     return folder / REPORT_FILE
 
 
@@ -125,10 +127,29 @@ def render(
     )
 
 
-def _environment(names: Sequence[str]) -> Environment:
+def markdown(judgement: Judgement, units: str = "") -> str:
+    """The verdict, the certificate, the methods and the task's scores as Markdown: for MLflow and Prefect."""
+    return (
+        _environment(judgement.facts.names, escape=False)
+        .get_template(MARKDOWN_TEMPLATE)
+        .render(
+            evaluation=judgement.evaluation,
+            decision=judgement.decision,
+            recommendation=judgement.recommendation,
+            facts=judgement.facts,
+            regions=judgement.regions,
+            standings=judgement.standings,
+            trust=judgement.trust,
+            task=judgement.task,
+            units=units,
+        )
+    )
+
+
+def _environment(names: Sequence[str], *, escape: bool = True) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipeline.report", "."),
-        autoescape=True,
+        autoescape=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

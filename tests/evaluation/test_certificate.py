@@ -41,7 +41,7 @@ def statuses(judgement):
 def test_what_passes_every_test_is_trusted_from_anchor_to_anchor():
     (region,) = certify(judged())
     assert (region.low, region.high, region.status) == (0.0, 1.0, "trusted")
-    assert region.reasons == ("tested at 0.25", "tested at 0.75")
+    assert region.reasons == ("tested at 0.25, 0.75",)
 
 
 def test_a_held_out_value_that_fails_takes_its_surroundings_with_it():

@@ -260,3 +260,16 @@ def test_bars_are_named_by_their_intervals():
     _bars(ax, ConstantVelocity(schema=stochastic_harvest().schema), [0.2, 0.1], "map error")
     assert [bar.get_height() for bar in ax.patches if isinstance(bar, Rectangle)] == [0.2, 0.1]
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0 to 0.5", "0.5 to 1"]
+
+
+def test_the_markdown_says_what_the_page_says(stochastic):
+    folder, score, _, evaluation = stochastic
+    text = (folder / "report" / "report.md").read_text(encoding="utf-8")
+    assert text.startswith("# sweep: fit for use\n\nPromoted: all 4 gates are passed; ")
+    assert text.count("\n- ✓ ") == 4
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert len(rows) == 1 + len(evaluation.methods)
+    assert {line.count("|") for line in rows} == {7}
+    assert f"- score: `{score.digest}`" in text
+    assert "\n\n\n\n" not in text
+    assert "&" not in text  # it is no HTML
