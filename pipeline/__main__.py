@@ -187,6 +187,14 @@ def fit() -> None:
     stage.run(load_config())
 
 
+@app.command()
+def timing() -> None:
+    """Time the answers of the surrogate and of what nobody fits: data/NAME/timing.json."""
+    from pipeline.stages import timing as stage
+
+    stage.run(load_config())
+
+
 @app.command("leave_out")
 def leave_out() -> None:
     """Predict every interior anchor without itself: data/NAME/left_out.json."""

@@ -18,7 +18,7 @@ PACKAGE = CHECKOUT / "pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DEFINED = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 STAGES = {name: definition.get("do", definition) for name, definition in DEFINED.items()}
-PLANNED = {"warm", "chain", "retrain", "reharvest", "conditioned", "leave_out", "compare"}
+PLANNED = {"warm", "chain", "retrain", "reharvest", "conditioned", "timing", "leave_out", "compare"}
 """Stages without a section of their own, and those that only some settings ask for: dvc.yaml has empty plans."""
 PRESETS = sorted((CHECKOUT / "sweeps").glob("*.yaml"))
 
@@ -154,7 +154,7 @@ def test_stage_reads_its_own_section_and_says_its_pool(stage):
     assert definition["meta"]["pool"] in {"cpu", "gpu"}
     if stage != "raw":  # its file's name is all that it reads, and part of its command
         others = {"warm": "train", "chain": "warm", "retrain": "train", "reharvest": "harvest", "conditioned": "train"}
-        own = (others | {"compare": "validate", "leave_out": "validate"}).get(stage, stage)
+        own = (others | {"compare": "validate", "leave_out": "validate", "timing": "validate"}).get(stage, stage)
         assert {"name", own} <= set(definition["params"])
 
 

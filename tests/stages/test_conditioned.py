@@ -12,12 +12,11 @@ from pipeline.errors import BundleError, ConfigurationError
 from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.methods.conditioned import CONDITIONED
 from pipeline.families.conditioned_store import read_conditioned
-from pipeline.stages import compare, conditioned, dataset, harvest, ingest, leave_out, train, validate
+from pipeline.stages import compare, conditioned, dataset, fit, harvest, ingest, leave_out, timing, train, validate
 from pipeline.stages.check import check
 from pipeline.stages.conditioning import box_of, with_conditioning
 from pipeline.stages.params import Config, parse_config
 from pipeline.stages.presets import resolve_params
-from pipeline.surrogate import Surrogate
 from tests.stages.test_fit import QUICK
 from tests.sweeps import sweep_text, write_source
 
@@ -131,7 +130,8 @@ def test_table_report_and_record_state_it(done):
     config, folder = done
     config = config.model_copy(update={"fit": type(config.fit)(**QUICK)})
     root = folder.parent.parent
-    Surrogate.fit(Harvest.load(folder / "dataset" / "fit"), config.fit.surrogate()).save(folder / "surrogate")
+    fit.run(config, root)
+    timing.run(config, root)
     leave_out.run(config, root)
     validate.run(config, root)
     document = json.loads((folder / "validation" / "metrics.json").read_text())
