@@ -9,7 +9,8 @@ from pipeline.errors import BundleError
 from pipeline.evaluation.costs import costs_of
 from pipeline.evaluation.rivals import ASKED, Court, timed
 from pipeline.stages.fit import read_seconds
-from tests.conftest import ANCHORS
+from pipeline.surrogate import Surrogate
+from tests.conftest import ANCHORS, QUICK
 
 
 def test_a_call_takes_the_time_that_it_takes_after_one_that_does_not_count():
@@ -23,11 +24,11 @@ def test_a_call_takes_the_time_that_it_takes_after_one_that_does_not_count():
     assert seen == [1, ASKED]
 
 
-def test_the_surrogate_and_whoever_answers_without_a_fit(small_harvest, fitted_surrogate):
+def test_the_surrogate_and_whoever_answers_without_a_fit(small_harvest):
     inner = small_harvest.select([0.0, 1.0])
     court = Court.of(inner, small_harvest, deterministic=False)
     assert court.asked[1].shape == (ASKED, 1)
-    found = {cost.method: cost for cost in costs_of(fitted_surrogate, court, 2.5)}
+    found = {cost.method: cost for cost in costs_of(Surrogate.fit(inner, QUICK), court, 2.5)}
     assert found.pop("surrogate").fit == 2.5
     assert set(found) >= {"left_anchor", "nearest_anchor", "straight_line"}  # their networks travel along
     assert {cost.fit for cost in found.values()} == {0.0}
