@@ -163,6 +163,14 @@ def reharvest(network: Again) -> None:
     stage.run(load_config(), network)
 
 
+@app.command(context_settings=NUMBER)
+def conditioned(lowest: Value, highest: Value) -> None:
+    """Train one network of all λ between two: data/NAME/harvest/conditioned."""
+    from pipeline.stages import conditioned as stage
+
+    stage.run(load_config(), lowest, highest)
+
+
 @app.command()
 def dataset() -> None:
     """Gather what is fitted on and what is scored on: data/NAME/dataset."""
@@ -175,6 +183,14 @@ def dataset() -> None:
 def fit() -> None:
     """Fit the surrogate: data/NAME/surrogate."""
     from pipeline.stages import fit as stage
+
+    stage.run(load_config())
+
+
+@app.command()
+def timing() -> None:
+    """Time the answers of the surrogate and of what nobody fits: data/NAME/timing.json."""
+    from pipeline.stages import timing as stage
 
     stage.run(load_config())
 

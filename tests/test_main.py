@@ -29,7 +29,8 @@ def root(tmp_path) -> Path:
 def test_help_lists_the_commands_in_the_pipelines_order(tmp_path):
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
-    stages = ["raw", "ingest", "train", "harvest", "dataset", "fit", "leave_out", "compare", "validate", "register"]
+    stages = ["raw", "ingest", "train", "harvest", "dataset", "fit", "timing", "leave_out", "compare", "validate"]
+    stages.append("register")
     places = [done.stdout.index(f"│ {name} ") for name in ["sweep", "check", *stages, "rollback"]]
     assert places == sorted(places)
 

@@ -18,7 +18,7 @@ PACKAGE = CHECKOUT / "pipeline"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DEFINED = yaml.safe_load((CHECKOUT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
 STAGES = {name: definition.get("do", definition) for name, definition in DEFINED.items()}
-PLANNED = {"warm", "chain", "retrain", "reharvest", "leave_out", "compare"}
+PLANNED = {"warm", "chain", "retrain", "reharvest", "conditioned", "timing", "leave_out", "compare"}
 """Stages without a section of their own, and those that only some settings ask for: dvc.yaml has empty plans."""
 PRESETS = sorted((CHECKOUT / "sweeps").glob("*.yaml"))
 
@@ -98,16 +98,27 @@ def declared(stage: str, network: str | None) -> set[Path]:
 
 def test_stages_are_modules_and_sections():
     modules = {path.stem for path in (PACKAGE / "stages").glob("*.py")}
-    modules -= {"__init__", "params", "sweep", "check", "presets", "planned", "warm_starts", "retraining"}
+    modules -= {
+        "__init__",
+        "params",
+        "sweep",
+        "check",
+        "presets",
+        "planned",
+        "warm_starts",
+        "retraining",
+        "conditioning",
+    }
     assert sorted(STAGES) == sorted(modules)
     sections = {field.alias or name for name, field in Config.model_fields.items()}
-    assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep", "warm", "retrain", "gates"}
+    written = {"warm", "retrain", "conditioned", "gates"}
+    assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep"} | written
 
 
 @pytest.mark.parametrize("path", [*PRESETS, CHECKOUT / "params.yaml"], ids=lambda path: path.stem)
 def test_params_hold_every_section(path):
     # DVC refuses to run a stage whose section is missing, even where all of its settings have defaults.
-    sections = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"warm", "retrain", "gates"}
+    sections = set(yaml.safe_load(path.read_text(encoding="utf-8"))) - {"warm", "retrain", "conditioned", "gates"}
     assert sections == set(STAGES) - PLANNED | {"name", "network", "code", "sweep"}
 
 
@@ -142,8 +153,8 @@ def test_stage_reads_its_own_section_and_says_its_pool(stage):
     definition = STAGES[stage]
     assert definition["meta"]["pool"] in {"cpu", "gpu"}
     if stage != "raw":  # its file's name is all that it reads, and part of its command
-        others = {"warm": "train", "chain": "warm", "retrain": "train", "reharvest": "harvest"}
-        own = (others | {"compare": "validate", "leave_out": "validate"}).get(stage, stage)
+        others = {"warm": "train", "chain": "warm", "retrain": "train", "reharvest": "harvest", "conditioned": "train"}
+        own = (others | {"compare": "validate", "leave_out": "validate", "timing": "validate"}).get(stage, stage)
         assert {"name", own} <= set(definition["params"])
 
 

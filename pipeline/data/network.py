@@ -69,7 +69,20 @@ class Policy(Protocol):
         ...
 
 
-def save_network(network: Network, folder: Path) -> None:
+class Saved(Protocol):
+    """What `save_network` saves: a `Network`, or one of all λ (`pipeline.data.conditioned`)."""
+
+    @property
+    def family(self) -> str:
+        """Name or import path of the family."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into an existing folder, never a pickle."""
+        ...
+
+
+def save_network(network: Saved, folder: Path) -> None:
     """Write a network and the name of its family into `folder`, which is created."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / FAMILY_FILE, {"family": network.family})

@@ -4,7 +4,7 @@ Nothing here depends on the fitted surrogate, so that both are fitted at the sam
 """
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Self
@@ -103,16 +103,28 @@ class Court:
 
     def seconds(self, fitted: Fitted) -> float:
         """Wall seconds of ASKED answers in one call at a held-out λ, at the score harvest's conditions."""
+        value, conditions = self.asked
+        return timed(lambda rows: fitted.sample(rows, value, 1, 0), conditions)
+
+    @property
+    def asked(self) -> tuple[Value, NDArray[np.floating]]:
+        """The held-out λ, of which there has to be one, and the conditions (ASKED, C) that methods are timed at."""
         value, k = next(iter(self.starts.items()))
-        conditions = np.resize(self.score.conditions[self.score.values.index(self.fit.values[k])], (ASKED, self.width))
-        start = time.perf_counter()
-        fitted.sample(conditions, value, 1, 0)
-        return time.perf_counter() - start
+        rows = self.score.conditions[self.score.values.index(self.fit.values[k])]
+        return value, np.resize(rows, (ASKED, self.width))
 
     @property
     def width(self) -> int:
         """The number of condition columns."""
         return len(self.score.schema.conditions)
+
+
+def timed(answer: Callable[[NDArray[np.floating]], object], conditions: NDArray[np.floating]) -> float:
+    """Wall seconds of an answer at conditions (N, C), after one at the first of them, which loads what is needed."""
+    answer(conditions[:1])
+    start = time.perf_counter()
+    answer(conditions)
+    return time.perf_counter() - start
 
 
 def _policy(method: Fitted, value: Value) -> Policy:

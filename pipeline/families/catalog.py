@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
@@ -14,6 +14,9 @@ from pipeline.families.imports import check_watched, import_object, is_foreign
 from pipeline.families.protocol import NetworkFamily
 from pipeline.settings import explain
 from pipeline.storage.files import read_json
+
+if TYPE_CHECKING:
+    from pipeline.data.conditioned import ConditionedNetwork
 
 FOLDER = Path(__file__).parent
 BUILT_IN = tuple(sorted(path.parent.name for path in FOLDER.glob("*/family.py")))
@@ -109,11 +112,23 @@ def check_code(network: str | None, source: Path) -> bool:
 
 def load_network(folder: Path) -> Network:
     """Read what `save_network` wrote; BundleError where files are missing or corrupted."""
+    return _saved_family(folder).load(folder)
+
+
+def load_conditioned(folder: Path) -> "ConditionedNetwork":
+    """Read what `save_network` wrote of a network of all λ; BundleError where it is missing, corrupted or no such."""
+    family = _saved_family(folder)
+    if not hasattr(family, "load_conditioned"):
+        raise BundleError(f"{folder}: {family.__name__} has no networks of all λ; run stage conditioned again")
+    loaded: ConditionedNetwork = family.load_conditioned(folder)
+    return loaded
+
+
+def _saved_family(folder: Path) -> type[NetworkFamily]:
     document = read_json(folder / FAMILY_FILE, "network")
     if not (isinstance(document, dict) and isinstance(document.get("family"), str)):
         raise BundleError(f"{folder / FAMILY_FILE} is corrupted: it names no family")
     try:
-        family = family_class(document["family"])
+        return family_class(document["family"])
     except ConfigurationError as error:  # not an error of the configuration
         raise BundleError(f"{folder / FAMILY_FILE} is corrupted, or its family is not installed: {error}") from error
-    return family.load(folder)

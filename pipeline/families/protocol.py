@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -24,6 +24,9 @@ from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.settings import Section
 from pipeline.storage.files import read_arrays
+
+if TYPE_CHECKING:
+    from pipeline.data.conditioned import Box, ConditionedNetwork
 
 ARRAYS_FILE, ATTRIBUTES = "arrays.safetensors", "attributes"
 
@@ -190,6 +193,24 @@ class WarmFamily(NetworkFamily, Protocol):
         ...
 
 
+@runtime_checkable
+class ConditionedFamily(NetworkFamily, Protocol):
+    """A family that can train one network of all λ, which takes λ as an input: what `validate.conditioned` needs.
+
+    Loss-conditional training (Dosovitskiy and Djolonga, ICLR 2020): λ is drawn for every sample of a batch, and the
+    sample's loss is that of its λ.
+    """
+
+    def train_conditioned(self, data: Data, box: "Box", seed: int) -> "tuple[ConditionedNetwork, dict[str, float]]":
+        """Train over all λ in the box; returns the network with its training metrics, as `train` does."""
+        ...
+
+    @classmethod
+    def load_conditioned(cls, folder: Path) -> "ConditionedNetwork":
+        """Read a network back from `ConditionedNetwork.save`'s folder; raise BundleError where it cannot be."""
+        ...
+
+
 def by_condition(rows: ArrayLike, conditions: int, draws: int, origin: str) -> NDArray[np.float32]:
     """Outputs (conditions, draws, D) from rows (conditions · draws, D), draws of a condition in sequence.
 
@@ -273,13 +294,15 @@ def check_episodes(scores: object, family: str, fewest: int = 1) -> dict[str, ND
     )
 
 
+def are_figures(metrics: dict[Any, Any]) -> bool:
+    """Whether these are finite numbers by their names."""
+    return all(isinstance(n, str) and isinstance(v, Real) and math.isfinite(v) for n, v in metrics.items())
+
+
 def check_trained(trained: object, family: str | None) -> tuple[Network, dict[str, float]]:
     """What `train` returned; ConfigurationError unless it is a network and a dictionary of finite metrics."""
     match trained:
-        case (Network() as network, dict() as metrics) if all(
-            isinstance(name, str) and isinstance(value, Real) and math.isfinite(value)
-            for name, value in metrics.items()
-        ):
+        case (Network() as network, dict() as metrics) if are_figures(metrics):
             return network, {name: float(value) for name, value in metrics.items()}
     raise ConfigurationError(
         f"network = {family!r}: train() returned {trained!r}; a network (with family, outputs and save: "

@@ -67,6 +67,11 @@ class Family(ABC):
         """Nothing but the class itself and the other modules of its package."""
         return ()
 
+    @property
+    def own_name(self) -> str:
+        """The name that networks are saved by: `saved_name`, or the import path of the class."""
+        return self.saved_name or f"{type(self).__module__}:{type(self).__qualname__}"
+
     def check_hyperparameter(self, value: Hyperparameter) -> None:
         """Accept every λ."""
         return
@@ -131,8 +136,7 @@ class Family(ABC):
 
         Raises BundleError where files are missing or corrupted, or do not fit what `build` makes.
         """
-        document = read_json(folder / NETWORK_FILE, "network")
-        state = read_tensors(folder / WEIGHTS_FILE, "network")
+        document, state = read_weights(folder, NETWORK_FILE)
         try:
             family = cls(cls.Settings.model_validate(document["settings"]))
             return family._restore(state, _read_hyperparameter(document[cls.saved_key]))
@@ -161,8 +165,8 @@ class ModuleNetwork:
 
     @property
     def family(self) -> str:
-        """The name that the family is saved by: `saved_name`, or the import path of its class."""
-        return self._family.saved_name or f"{type(self._family).__module__}:{type(self._family).__qualname__}"
+        """The name that the family is saved by."""
+        return self._family.own_name
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -186,18 +190,9 @@ class ModuleNetwork:
 
         Raises FitError where a weight is not finite; buffers may be infinite, as masks are.
         """
-        from safetensors.torch import save_file
-
-        if broken := not_finite(self.module):
-            raise FitError(
-                f"the network of λ = {self.hyperparameter} has weights that are not finite: {broken}; train it with a "
-                "smaller learning rate"
-            )
-        # Tied weights share memory, which safetensors refuses; each gets its own copy.
-        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in self.module.state_dict().items()}
-        save_file(state, folder / WEIGHTS_FILE)
         settings = self._family.settings.model_dump(mode="json")
-        write_json(folder / NETWORK_FILE, {self._family.saved_key: self.hyperparameter, "settings": settings})
+        document = {self._family.saved_key: self.hyperparameter, "settings": settings}
+        write_weights(self.module, folder, NETWORK_FILE, document, f"the network of λ = {self.hyperparameter}")
 
 
 class DeterministicFamily(Family):
@@ -282,6 +277,26 @@ def _read_hyperparameter(saved: Any) -> Hyperparameter:
 def not_finite(module: "nn.Module") -> list[str]:
     """Names of the parameters that hold NaN or Inf. Buffers are not checked: masks are infinite."""
     return [name for name, weight in module.named_parameters() if not weight.isfinite().all()]
+
+
+def write_weights(module: "nn.Module", folder: Path, name: str, document: dict[str, Any], what: str) -> None:
+    """Write a module's state_dict as safetensors, and a document as JSON of that name.
+
+    Raises FitError, which begins with `what`, where a weight is not finite.
+    """
+    from safetensors.torch import save_file
+
+    if broken := not_finite(module):
+        raise FitError(f"{what} has weights that are not finite: {broken}; train it with a smaller learning rate")
+    # Tied weights share memory, which safetensors refuses; each gets its own copy.
+    state = {key: tensor.detach().cpu().clone().contiguous() for key, tensor in module.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    write_json(folder / name, document)
+
+
+def read_weights(folder: Path, name: str) -> "tuple[Any, dict[str, Tensor]]":
+    """What `write_weights` wrote: the document and the state_dict; BundleError where one is missing or corrupted."""
+    return read_json(folder / name, "network"), read_tensors(folder / WEIGHTS_FILE, "network")
 
 
 def final_losses(curve: ArrayLike, origin: str) -> list[float]:

@@ -11,6 +11,7 @@ from pipeline.data.values import named, numbers
 from pipeline.errors import ConfigurationError, DataError, SweepError
 from pipeline.families.catalog import check_code, make_family
 from pipeline.families.protocol import NetworkFamily, Split, check_conditions
+from pipeline.stages.conditioning import check_conditionable
 from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
 from pipeline.stages.warm_starts import NEIGHBOUR, check_family
@@ -32,8 +33,7 @@ def check(config: Config, root: Path = Path()) -> None:
         split_harvest(harvest, config.dataset.score_fraction, config.dataset.seed)
         return
     family = make_family(config.network, config.train.family_settings)
-    if config.train.start == NEIGHBOUR:
-        check_family(family, config.network)
+    _check_trainings(config, family)
     if not config.sweep.names:
         _check_values(config, family)
     if not source.exists():
@@ -75,6 +75,13 @@ def _check_clock(fit: SurrogateConfig, anchors: tuple[float, ...], of: str) -> N
         check_base(fit.clock, anchors)
     if fit.clock_prior != "auto":
         check_base(fit.clock_prior, anchors, "clock_prior")
+
+
+def _check_trainings(config: Config, family: NetworkFamily) -> None:
+    if config.train.start == NEIGHBOUR:
+        check_family(family, str(config.network))
+    if config.validate_.conditioned:
+        check_conditionable(family, config.network)
 
 
 def _check_values(config: Config, family: NetworkFamily) -> None:

@@ -19,7 +19,9 @@ from pipeline.data.split import check_anchors_in, split_harvest
 from pipeline.data.values import numbers, read_words
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.families.catalog import load_network
+from pipeline.families.conditioned_store import read_conditioned, save_conditioned
 from pipeline.families.protocol import Split
+from pipeline.stages.conditioning import CONDITIONED
 from pipeline.stages.warm_starts import OWN, anchor_of
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
@@ -38,7 +40,8 @@ def run(config: "Config", root: Path = Path()) -> None:
     """Write data/NAME/dataset/fit and data/NAME/dataset/score, two harvests with their networks.
 
     anchors.json beside them says which training the anchors' networks are of, and why (`pipeline.surrogate.chains`);
-    retrained/ has the networks that were trained again from another seed (`pipeline.data.retrained`), if any.
+    retrained/ has the networks that were trained again from another seed (`pipeline.data.retrained`), if any;
+    conditioned/ the network of all λ, if there is one.
     """
     source = root / config.dataset.source
     if config.network is None:
@@ -57,6 +60,8 @@ def run(config: "Config", root: Path = Path()) -> None:
     save_retrained(again, fit.schema, root / config.folder / "dataset" / "retrained")
     if again:
         logger.info("dataset: %d networks were trained again from another seed", len(again))
+    found = read_conditioned(source / CONDITIONED) if config.conditioned.ranges else None
+    save_conditioned(found, root / config.folder / "dataset" / CONDITIONED)
     write_json(root / config.folder / "dataset" / CHOICE_FILE, choice.document())
     for name, harvest in (("fit", fit), ("score", score)):
         harvest.save(root / config.folder / "dataset" / name)

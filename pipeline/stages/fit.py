@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.errors import BundleError
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, EpisodicFamily
+from pipeline.storage.atomic import write_json
+from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.barrier_check import find_barriers
 from pipeline.surrogate.barriers import Barrier
@@ -19,9 +22,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+SECONDS_FILE = "fit.json"
+
 
 def run(config: "Config", root: Path = Path()) -> None:
-    """Fit on data/NAME/dataset/fit, check for barriers with data/NAME/data, and write data/NAME/surrogate."""
+    """Fit on data/NAME/dataset/fit, check for barriers with data/NAME/data, and write data/NAME/surrogate.
+
+    fit.json beside it has the wall seconds that this took: no part of the bundle, whose digest the seed decides.
+    """
     harvest = Harvest.load(root / config.folder / "dataset" / "fit")
     logger.info("fit: %s, anchors %s", config.fit.variant, harvest.hyperparameter.tolist())
     start = time.perf_counter()
@@ -31,13 +39,24 @@ def run(config: "Config", root: Path = Path()) -> None:
     if barriers is not None:
         surrogate = surrogate.with_barriers(barriers)
     surrogate.save(root / config.folder / "surrogate")
+    seconds = time.perf_counter() - start
+    write_json(root / config.folder / SECONDS_FILE, {"seconds": seconds})
     logger.info(
         "fit: on %s, clock %s, digest %s (%.1f s)",
         surrogate.device,
         surrogate.clock,
         surrogate.digest[:12],
-        time.perf_counter() - start,
+        seconds,
     )
+
+
+def read_seconds(folder: Path) -> float:
+    """The wall seconds of the fit in data/NAME; BundleError where the file is missing or corrupted."""
+    document = read_json(folder / SECONDS_FILE, "fit")
+    try:
+        return float(document["seconds"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(f"{folder / SECONDS_FILE} is corrupted ({error!r}); run stage fit again") from error
 
 
 def check_barriers(config: "Config", harvest: Harvest, folder: Path) -> Sequence[Barrier] | None:

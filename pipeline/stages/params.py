@@ -14,6 +14,7 @@ from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
 from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
 from pipeline.stages.warm_starts import WarmSection, check_plan
@@ -106,6 +107,7 @@ class ValidateSection(Section):
     methods that are dear, which stage compare runs beside the quick ones (`pipeline.evaluation.methods`), or all.
     noise: how many anchors, 0 or 1, are trained again from another seed, which shows the noise of training.
     floor_seeds: from how many other seeds all held-out λ are trained again: the floor of a surrogate's error.
+    conditioned: whether one network of all λ is trained, too, where the family can: a dear reference.
     """
 
     redraws: int = Field(default=1, ge=1)
@@ -113,6 +115,7 @@ class ValidateSection(Section):
     methods: tuple[str, ...] = ()
     noise: int = Field(default=0, ge=0, le=MOST_NOISE)
     floor_seeds: int = Field(default=0, ge=0, le=MOST_SEEDS)
+    conditioned: bool = False
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -139,6 +142,7 @@ class Config(Section):
     train: TrainSection
     warm: WarmSection = WarmSection()
     retrain: RetrainSection = RetrainSection()
+    conditioned: ConditionedSection = ConditionedSection()
     harvest: HarvestSection | None = None
     dataset: DatasetSection
     fit: FitSection
@@ -180,6 +184,14 @@ class Config(Section):
             )
         if self.network is None or self.sweep.values:
             check_retraining(self.retrain, self.sweep, noise, floor_seeds)
+        return self
+
+    @model_validator(mode="after")
+    def _conditioned_belongs_to_the_sweep(self) -> Self:
+        if self.network is None and self.validate_.conditioned:
+            raise ValueError("validate.conditioned = true with network = null: nothing is trained; set it to false")
+        if self.network is None or self.sweep.values:
+            check_conditioning(self.conditioned, self.sweep, self.validate_.conditioned)
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.gates.config import with_gates
 from pipeline.families.catalog import watched
 from pipeline.settings import read_text
+from pipeline.stages.conditioning import with_conditioning
 from pipeline.stages.params import PARAMS, parse_config
 from pipeline.stages.retraining import with_retraining
 from pipeline.stages.sweep import resolved
@@ -141,7 +142,7 @@ def resolve_params(root: Path = Path()) -> bool:
 
 def _write_params(text: str, origin: str, root: Path) -> bool:
     """Validate, then write, all expanded: params.yaml is left alone where the text is invalid or already in it."""
-    text = with_gates(with_retraining(with_warm_starts(text)))
+    text = with_gates(with_conditioning(with_retraining(with_warm_starts(text))))
     parse_config(text, origin)
     text = resolved(text)
     path = root / PARAMS

@@ -28,6 +28,7 @@ from pipeline.families.protocol import Data, FeaturedFamily, LevelFamily, Scored
 from pipeline.report.html import write_report
 from pipeline.stages.compare import COMPARISON_FILE
 from pipeline.stages.leave_out import LEFT_OUT_FILE
+from pipeline.stages.timing import TIMING_FILE
 from pipeline.storage.atomic import write_text
 from pipeline.storage.files import read_json
 from pipeline.surrogate import Surrogate
@@ -59,7 +60,7 @@ def run(config: "Config", root: Path = Path()) -> None:
         UNDECIDED,
         Facts.of(config.name, surrogate, fit, score, training_of_anchors(config, data)),
         joined_tables(score_task(config, surrogate, score, data), found.tables, order),
-        found.costs,
+        (*Findings.read(data / TIMING_FILE).costs, *found.costs),
         trust,
         size_of(data / "surrogate"),
     ).decided(config.gates)

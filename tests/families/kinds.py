@@ -14,7 +14,7 @@ from torch import nn
 from pipeline.data.schema import Column, Schema
 from pipeline.families.checkpoints.contexts import divide
 from pipeline.families.torch_family import Family
-from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, train, validate
+from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, timing, train, validate
 from tests.sweeps import sweep_config
 
 Kind = Literal["vectors", "draws", "bounded", "categorical", "mixed"]
@@ -129,7 +129,7 @@ def judge(config: Any, root: Path) -> Path:
     for value in map(str, config.sweep.in_words()):
         train.run(config, value, root)
         harvest.run(config, value, root)
-    for stage in (dataset, fit, leave_out, compare, validate):
+    for stage in (dataset, fit, timing, leave_out, compare, validate):
         stage.run(config, root)
     return root / config.folder / "validation"
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.data.harvest import Harvest
 from pipeline.errors import DataError
-from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, train, validate
+from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, timing, train, validate
 from pipeline.surrogate import Surrogate
 from tests.families.kinds import FLOOR, KINDS, NOISE, VALUES, kinds_config, shift, truth
 
@@ -118,6 +118,7 @@ def test_mixed_contexts_are_scored_at_new_numbers_in_every_category(fitted):
 @pytest.mark.parametrize("kind", KINDS)
 def test_validation_scores_and_draws_every_kind(fitted, kind):
     config, root = fitted(kind)
+    timing.run(config, root)
     leave_out.run(config, root)
     compare.run(config, root)
     validate.run(config, root)

@@ -75,13 +75,14 @@ def test_the_house(new_checkout, monkeypatch):
     values = ("0.0", "0.25", "1.0")
     assert set(stages) == {
         *(f"{name}@{v}" for name in ("train", "harvest") for v in values),
-        *("ingest", "dataset", "fit", "leave_out", "compare", "validate", "register"),
+        *("ingest", "dataset", "fit", "timing", "leave_out", "compare", "validate", "register"),
     }
     assert surveyed.stale == set(stages)
     assert stages["harvest@0.25"].depends_on == ("ingest", "train@0.25")
     assert set(stages["dataset"].depends_on) == {f"harvest@{v}" for v in values}
     assert {address for address, stage in stages.items() if stage.pool == "gpu"} == {
         "fit",
+        "timing",
         "leave_out",
         "compare",
         "validate",

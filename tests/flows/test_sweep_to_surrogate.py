@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 def test_the_flow_ends_with_a_model_and_a_clean_status(finished):
     shown = finished.first_run.stdout
-    assert "13 ran, 0 restored, 0 unchanged" in shown
+    assert "14 ran, 0 restored, 0 unchanged" in shown
     assert re.search(r"^Model   models:/tiny@champion$", shown, re.MULTILINE)
     assert re.search(r"^Chosen  K_I.*, clock ", shown, re.MULTILINE)
     report = re.search(r"^Report  (.*)$", shown, re.MULTILINE)
@@ -25,7 +25,7 @@ def test_progress_is_one_line_a_stage(finished):
     lines = finished.first_run.stderr.splitlines()
     stages = [line.split() for line in lines if re.match(r"\S+ +(ran|restored|unchanged) +\d+\.\d s$", line)]
     assert sorted(words[0] for words in stages) == sorted(
-        ["ingest", "dataset", "fit", "leave_out", "compare", "validate", "register"]
+        ["ingest", "dataset", "fit", "timing", "leave_out", "compare", "validate", "register"]
         + [f"{name}@{value}" for name in ("train", "harvest") for value in ("0.0", "0.25", "1.0")]
     )
     assert len(lines) <= len(stages) + 3
@@ -33,14 +33,14 @@ def test_progress_is_one_line_a_stage(finished):
 
 def test_after_dvc_repro_the_flow_runs_nothing(finished):
     finished.call("dvc", "repro")
-    assert "0 ran, 0 restored, 13 unchanged" in finished.flow().stdout
+    assert "0 ran, 0 restored, 14 unchanged" in finished.flow().stdout
 
 
 def test_an_empty_store_gets_its_version_back(finished):
     for path in finished.root.glob("mlflow.db*"):
         path.unlink()
     done = finished.flow()
-    assert "1 ran, 0 restored, 12 unchanged" in done.stdout
+    assert "1 ran, 0 restored, 13 unchanged" in done.stdout
     registration = json.loads((finished.root / "data" / "tiny" / "registration.json").read_text())
     assert registration["version"] == 1
     assert f"Model   {registration['uri']}" in done.stdout

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, register, train, validate
+from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, register, timing, train, validate
 from tests.families.checkpoints.test_onnx_network import write
 from tests.families.readme import family_text, preset
 
@@ -47,6 +47,7 @@ def registered(config):
         harvest.run(config, value)
     dataset.run(config)
     fit.run(config)
+    timing.run(config)
     leave_out.run(config)
     compare.run(config)
     validate.run(config)

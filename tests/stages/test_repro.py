@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pipeline.data.conditioned import Box
 from pipeline.data.retrained import Retrained
+from pipeline.families.conditioned_store import read_conditioned
+from pipeline.stages.conditioning import with_conditioning
 from pipeline.stages.retraining import with_retraining
 from pipeline.stages.warm_starts import with_warm_starts
 from tests.families.readme import family_text, preset_text
@@ -193,6 +196,28 @@ def test_networks_from_other_seeds_come_and_go_without_training_the_others(works
     assert not [stage for pair in edges(workspace) for stage in pair if stage.startswith(("retrain", "reharvest"))]
     assert ran(repro(workspace)) == ["dataset"]
     assert Retrained.load(folder / "retrained") == ()
+    select(workspace)
+
+
+def test_a_network_of_all_values_comes_and_goes_without_training_the_others(workspace):
+    robust = {"name": "all", "network": "robust_classifier", "dataset": {"source": "data/all/harvest"}}
+    train = {"seed": 0, "hidden": [4], "iterations": 2}
+    folder = workspace / "data" / "all" / "dataset"
+    select(workspace, **robust, train=train)
+    assert "conditioned@all" not in ran(repro(workspace))
+    assert read_conditioned(folder / "conditioned") is None
+
+    select(workspace, **robust, train=train, validate={"redraws": 1, "seed": 0, "conditioned": True})
+    (workspace / "params.yaml").write_text(with_conditioning((workspace / "params.yaml").read_text()))
+    assert ran(repro(workspace)) == ["conditioned@all", "dataset"]
+    found = read_conditioned(folder / "conditioned")
+    assert found is not None
+    assert found.network.box == Box((0.0,), (1.0,))
+    assert ran(repro(workspace)) == []
+
+    select(workspace, **robust, train=train)
+    assert ran(repro(workspace)) == ["dataset"]
+    assert read_conditioned(folder / "conditioned") is None
     select(workspace)
 
 

@@ -6,7 +6,7 @@ import pytest
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
 from pipeline.evaluation.record import Record
-from pipeline.stages import compare, leave_out, validate
+from pipeline.stages import compare, fit, leave_out, timing, validate
 from pipeline.surrogate import Surrogate
 from tests.families import planes
 from tests.families.kinds import judge, kinds_config
@@ -19,7 +19,8 @@ def validated(swept):
     config, root = swept
     config = config.model_copy(update={"fit": type(config.fit)(**QUICK)})
     folder = root / config.folder
-    Surrogate.fit(Harvest.load(folder / "dataset" / "fit"), config.fit.surrogate()).save(folder / "surrogate")
+    fit.run(config, root)
+    timing.run(config, root)
     leave_out.run(config, root)
     compare.run(config, root)
     validate.run(config, root)

@@ -1,6 +1,8 @@
 """The forecaster's network: an MLP that standardises inside, trained by pinball loss with early stopping."""
 
 import copy
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -8,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.errors import FitError
+from pipeline.families.embedding import joined
 from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.threads import single_thread
@@ -17,28 +20,34 @@ NOISE_SEED = 1_000_003
 
 
 class ForecastModule(nn.Module):
-    """MLP from (N, history) to (N, horizon), both in the data's units; standardised by the train split's statistics."""
+    """MLP from (N, history) to (N, horizon), both in the data's units; standardised by the train split's statistics.
+
+    features: of λ that the first layer takes, too.
+    """
 
     mean: Tensor
     scale: Tensor
 
-    def __init__(self, settings: ForecasterSettings) -> None:
+    def __init__(self, settings: ForecasterSettings, features: int = 0) -> None:
         super().__init__()
-        self.layers = linear_layers([settings.history, *settings.hidden, settings.horizon])
+        self.layers = linear_layers([settings.history + features, *settings.hidden, settings.horizon])
         self.register_buffer("mean", torch.zeros(()))
         self.register_buffer("scale", torch.ones(()))
 
-    def forward(self, context: Tensor) -> Tensor:
-        """Forecasts (N, horizon) for contexts (N, history)."""
-        hidden = (context - self.mean) / self.scale
+    def forward(self, context: Tensor, features: Tensor | None = None) -> Tensor:
+        """Forecasts (N, horizon) for contexts (N, history), and features (N, F) of λ where it takes them."""
+        hidden = joined((context - self.mean) / self.scale, features)
         for layer in self.layers[:-1]:
             hidden = torch.relu(layer(hidden))
         forecast: Tensor = self.mean + self.scale * self.layers[-1](hidden)
         return forecast
 
 
-def pinball_loss(forecast: Tensor, truth: Tensor, quantile: float) -> Tensor:
-    """Mean of max(q e, (q - 1) e) over all entries, e = truth - forecast: least where the forecast is the quantile."""
+def pinball_loss(forecast: Tensor, truth: Tensor, quantile: float | Tensor) -> Tensor:
+    """Mean of max(q e, (q - 1) e) over all entries, e = truth - forecast: least where the forecast is the quantile.
+
+    quantile: a number, or one a row, (N, 1).
+    """
     error = truth - forecast
     return torch.maximum(quantile * error, (quantile - 1) * error).mean()
 
@@ -76,37 +85,72 @@ def train(
     """
     generator = torch.Generator().manual_seed(seed)
     module = ForecastModule(settings)
-    initialise(module.layers, generator)
-    contexts, truth = _split(train_windows, settings)
-    module.mean, module.scale = contexts.mean(), contexts.std()
+    contexts, truth = prepare(module, train_windows, settings, generator)
     noised = HistoryNoise(noise, module.scale, seed)
-    watched, outcome = _split(validation_windows, settings)
+    watched, outcome = split(validation_windows, settings)
     watched = noised(watched)
+
+    def loss(rows: Tensor) -> Tensor:
+        return pinball_loss(module(noised(contexts[rows])), truth[rows], quantile)
+
+    def validation() -> Tensor:
+        return pinball_loss(module(watched), outcome, quantile)
+
+    with single_thread():
+        metrics = descend(module, Losses(f"quantile {quantile}", len(contexts), loss, validation), settings, generator)
+        with torch.no_grad():
+            train_loss = float(pinball_loss(module(noised(contexts)), truth, quantile))
+    return module, {"train_loss": train_loss} | metrics
+
+
+def prepare(
+    module: ForecastModule, windows: NDArray[np.float32], settings: ForecasterSettings, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Draw the module's weights and set its statistics; contexts (N, history) and truth (N, horizon) to train on."""
+    initialise(module.layers, generator)
+    contexts, truth = split(windows, settings)
+    module.mean, module.scale = contexts.mean(), contexts.std()
+    return contexts, truth
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What is descended, named in errors: the loss of rows of `count` training windows, and that which is watched."""
+
+    name: str
+    count: int
+    training: Callable[[Tensor], Tensor]
+    validation: Callable[[], Tensor]
+
+
+def descend(
+    module: nn.Module, losses: Losses, settings: ForecasterSettings, generator: torch.Generator
+) -> dict[str, float]:
+    """Train in epochs with Adam until the watched loss stops falling, and keep the best epoch's weights.
+
+    Returns that loss and the epochs; FitError where it is never finite.
+    """
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(module.state_dict())
     epoch = 0
-    with single_thread():
-        while epoch < settings.max_epochs and epoch - best_epoch < settings.patience:
-            epoch += 1
-            order = torch.randperm(len(contexts), generator=generator)
-            for start in range(0, len(order), settings.batch_size):
-                rows = order[start : start + settings.batch_size]
-                optimiser.zero_grad()
-                torch.autograd.backward(pinball_loss(module(noised(contexts[rows])), truth[rows], quantile))
-                optimiser.step()
-            with torch.no_grad():
-                loss = float(pinball_loss(module(watched), outcome, quantile))
-            if loss < best_loss:
-                best_loss, best_epoch, best_state = loss, epoch, copy.deepcopy(module.state_dict())
-        if best_epoch == 0:
-            raise FitError(f"quantile {quantile}: the validation loss is not finite; lower train.learning_rate")
-        module.load_state_dict(best_state)
+    while epoch < settings.max_epochs and epoch - best_epoch < settings.patience:
+        epoch += 1
+        order = torch.randperm(losses.count, generator=generator)
+        for start in range(0, len(order), settings.batch_size):
+            optimiser.zero_grad()
+            torch.autograd.backward(losses.training(order[start : start + settings.batch_size]))
+            optimiser.step()
         with torch.no_grad():
-            train_loss = float(pinball_loss(module(noised(contexts)), truth, quantile))
-    metrics = {"train_loss": train_loss, "validation_loss": best_loss, "best_epoch": best_epoch, "epochs": epoch}
-    return module, metrics
+            loss = float(losses.validation())
+        if loss < best_loss:
+            best_loss, best_epoch, best_state = loss, epoch, copy.deepcopy(module.state_dict())
+    if best_epoch == 0:
+        raise FitError(f"{losses.name}: the validation loss is not finite; lower train.learning_rate")
+    module.load_state_dict(best_state)
+    return {"validation_loss": best_loss, "best_epoch": best_epoch, "epochs": epoch}
 
 
-def _split(windows: NDArray[np.float32], settings: ForecasterSettings) -> tuple[Tensor, Tensor]:
+def split(windows: NDArray[np.float32], settings: ForecasterSettings) -> tuple[Tensor, Tensor]:
+    """Contexts (N, history) and what followed (N, horizon)."""
     tensor = torch.tensor(windows)
     return tensor[:, : settings.history].contiguous(), tensor[:, settings.history :].contiguous()

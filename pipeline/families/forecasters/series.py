@@ -9,16 +9,22 @@ import tarfile
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.schema import Column
+from pipeline.data.values import value_of
 from pipeline.errors import ConfigurationError, DataError
+from pipeline.families.conditioned import ConditionedModule, ConditionedModules
 from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
 from pipeline.families.torch_family import DeterministicFamily
+
+if TYPE_CHECKING:
+    from pipeline.data.conditioned import Box, ConditionedNetwork
+    from pipeline.families.forecasters.pinball import ForecastModule
 
 TRAIN_END, VALIDATION_END = 0.70, 0.85
 """Ends of the train and validation splits, as fractions of the series."""
@@ -29,7 +35,7 @@ BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZ
 """What pandas raises for a file that is not a table: its own errors (ValueErrors), and those of the compressions."""
 
 
-class SeriesFamily(DeterministicFamily):
+class SeriesFamily(DeterministicFamily, ConditionedModules):
     """What forecasters share but λ; ingest.source is any CSV with a value column, one row a time step, in order."""
 
     Settings = ForecasterSettings
@@ -70,6 +76,25 @@ class SeriesFamily(DeterministicFamily):
         """All contexts (n, history) of the test split, and the values that followed (n, horizon)."""
         windows, history = self.windows(data, "test"), self.settings.history
         return np.asarray(windows[:, :history], np.float32), np.asarray(windows[:, history:], np.float32)
+
+    def build_conditioned(self, features: int) -> "ForecastModule":
+        """An untrained forecaster of all λ."""
+        from pipeline.families.forecasters.pinball import ForecastModule
+
+        return ForecastModule(self.settings, features)
+
+    def train_conditioned(self, data: Data, box: "Box", seed: int) -> "tuple[ConditionedNetwork, dict[str, float]]":
+        """Train an implicit quantile network; metrics are its loss in the mean over λ, in the data's units, and epochs.
+
+        Epochs, batches and stopping are those of one λ's network.
+        """
+        from pipeline.families.forecasters.implicit import train
+
+        for end in (box.lowest, box.highest):
+            self.check_hyperparameter(box.named(value_of(end)))
+        known, watched = self.windows(data, "train"), self.windows(data, "validation")
+        module, metrics = train(known, watched, box, self.settings, seed)
+        return ConditionedModule(self, module, box), metrics
 
     def windows(self, data: Data, part: Part) -> NDArray[np.float32]:
         """Windows (N, history + horizon) of a split of the series, in the order of time."""

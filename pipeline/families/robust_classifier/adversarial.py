@@ -7,7 +7,9 @@ units are smooth, because the attack follows gradients, which jump where ReLUs b
 networks of neighbouring ε resemble each other more.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.data.conditioned import Box
 from pipeline.families.digits import CLASSES, PIXELS
+from pipeline.families.embedding import count_features, drawn, features, joined
 from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.robust_classifier.settings import RobustSettings
 from pipeline.families.threads import single_thread
@@ -29,25 +33,32 @@ class Classifier(nn.Module):
     """MLP of SiLUs from images (N, 64) to logits (N, 10) that sum to 0.
 
     The softmax is invariant to a constant added to all ten; without that constant, networks that classify alike have
-    equal logits.
+    equal logits. features: of λ that the first layer takes, too.
     """
 
-    def __init__(self, settings: RobustSettings) -> None:
+    def __init__(self, settings: RobustSettings, features: int = 0) -> None:
         super().__init__()
-        self.layers = linear_layers([PIXELS, *settings.hidden, CLASSES])
+        self.layers = linear_layers([PIXELS + features, *settings.hidden, CLASSES])
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits (N, 10) of images (N, 64)."""
-        hidden = images
+    def forward(self, images: Tensor, features: Tensor | None = None) -> Tensor:
+        """Logits (N, 10) of images (N, 64), and of features (N, F) of λ where it takes them."""
+        hidden = joined(images, features)
         for layer in self.layers[:-1]:
             hidden = functional.silu(layer(hidden))
         logits: Tensor = self.layers[-1](hidden)
         return logits - logits.mean(dim=1, keepdim=True)
 
 
-def attack(module: nn.Module, images: Tensor, digit: Tensor, strength: float, steps: int) -> Tensor:
-    """Images (N, 64) within `strength` of the given ones in every pixel, and within [0, 1], that raise the loss."""
-    if strength == 0:
+Logits = Callable[[Tensor], Tensor]
+"""Logits (N, 10) of images (N, 64)."""
+
+
+def attack(module: Logits, images: Tensor, digit: Tensor, strength: float | Tensor, steps: int) -> Tensor:
+    """Images (N, 64) within `strength` of the given ones in every pixel, and within [0, 1], that raise the loss.
+
+    strength: a number, or one an image, (N, 1).
+    """
+    if isinstance(strength, float | int) and strength == 0:
         return images
     lower, upper = (images - strength).clamp_min(0), (images + strength).clamp_max(1)
     attacked = images
@@ -82,23 +93,66 @@ def train(
     if start is not None:
         module.load_state_dict(start)
     images, digit = map(torch.tensor, train_set)
+
+    def loss(rows: Tensor) -> Tensor:
+        attacked = attack(module, images[rows], digit[rows], strength, settings.attack_steps)
+        return functional.cross_entropy(module(attacked), digit[rows])
+
+    with single_thread():
+        final = descend(module, Loss(f"strength {strength}", len(images), loss), settings, generator)
+        clean, attacked_share = (accuracy(module, test_set, s, settings.attack_steps) for s in (0.0, ATTACKED_AT))
+    metrics = {"train_loss": final, "test_accuracy": clean, "attacked_accuracy": attacked_share}
+    return module, metrics
+
+
+def train_conditioned(
+    train_set: Labelled, box: Box, settings: RobustSettings, seed: int
+) -> tuple[Classifier, dict[str, float]]:
+    """As `train`, for all λ in the box: every image of a batch is attacked with a strength of its own.
+
+    Returns the module, and its loss over the last tenth of training in the mean over λ. Raises FitError as `train`.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    module = Classifier(settings, count_features(box))
+    initialise(module.layers, generator)
+    images, digit = map(torch.tensor, train_set)
+
+    def loss(rows: Tensor) -> Tensor:
+        strength = drawn(len(rows), box, generator)
+        at = partial(module, features=features(strength, box))
+        attacked = attack(at, images[rows], digit[rows], strength, settings.attack_steps)
+        return functional.cross_entropy(at(attacked), digit[rows])
+
+    with single_thread():
+        final = descend(module, Loss(f"strength {box}", len(images), loss), settings, generator)
+    return module, {"train_loss": final}
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is descended, named in errors: the loss of rows of `count` images."""
+
+    name: str
+    count: int
+    of: Callable[[Tensor], Tensor]
+
+
+def descend(module: nn.Module, loss: Loss, settings: RobustSettings, generator: torch.Generator) -> float:
+    """Train on random batches; the mean loss over the last tenth of training, FitError where it is not finite."""
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     losses: list[list[float]] = []
-    with single_thread():
-        for _ in range(settings.iterations):
-            rows = torch.randint(len(images), (settings.batch_size,), generator=generator)
-            attacked = attack(module, images[rows], digit[rows], strength, settings.attack_steps)
-            optimiser.zero_grad()
-            loss = functional.cross_entropy(module(attacked), digit[rows])
-            torch.autograd.backward(loss)
-            optimiser.step()
-            schedule.step()
-            losses.append([float(loss.detach())])
-        clean, attacked_share = (accuracy(module, test_set, s, settings.attack_steps) for s in (0.0, ATTACKED_AT))
-    (final,) = final_losses(losses, f"strength {strength}")
-    metrics = {"train_loss": final, "test_accuracy": clean, "attacked_accuracy": attacked_share}
-    return module, metrics
+    for _ in range(settings.iterations):
+        rows = torch.randint(loss.count, (settings.batch_size,), generator=generator)
+        # The attack's gradients are of images alone: those of the weights begin with the loss.
+        optimiser.zero_grad()
+        found = loss.of(rows)
+        torch.autograd.backward(found)
+        optimiser.step()
+        schedule.step()
+        losses.append([float(found.detach())])
+    (final,) = final_losses(losses, loss.name)
+    return final
 
 
 def accuracy(module: nn.Module, labelled: Labelled, strength: float, steps: int) -> float:

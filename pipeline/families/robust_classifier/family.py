@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import HyperparameterError
+from pipeline.families.conditioned import ConditionedModule, ConditionedModules
 from pipeline.families.digits import CLASSES, PIXELS, load_images, pixel_names
 from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
 from pipeline.families.robust_classifier.settings import RobustSettings
 from pipeline.families.torch_family import DeterministicFamily
 
 if TYPE_CHECKING:
+    from pipeline.data.conditioned import Box, ConditionedNetwork
     from pipeline.families.robust_classifier.adversarial import Classifier, Labelled
 
 TEST_IMAGES = 597
@@ -30,7 +32,7 @@ DATA_SEED = 0
 """Seed of the division: train.seed changes the networks, never their data."""
 
 
-class RobustClassifier(DeterministicFamily):
+class RobustClassifier(DeterministicFamily, ConditionedModules):
     """The family; ingest.source is the module that reads the images, and is not read itself."""
 
     Settings = RobustSettings
@@ -91,6 +93,21 @@ class RobustClassifier(DeterministicFamily):
         shorter = self.settings.model_copy(update={"iterations": max(1, round(share * self.settings.iterations))})
         module, metrics = train(*_halves(data), hyperparameter, shorter, seed, self.weights_of(start))
         return self.network(module, hyperparameter), metrics
+
+    def build_conditioned(self, features: int) -> "Classifier":
+        """An untrained classifier of all ε."""
+        from pipeline.families.robust_classifier.adversarial import Classifier
+
+        return Classifier(self.settings, features)
+
+    def train_conditioned(self, data: Data, box: "Box", seed: int) -> "tuple[ConditionedNetwork, dict[str, float]]":
+        """Train the classifier of all ε, in as many iterations as that of one; the metric is its loss."""
+        from pipeline.families.robust_classifier.adversarial import train_conditioned
+
+        for end in (box.lowest, box.highest):
+            self.check_hyperparameter(*end)
+        module, metrics = train_conditioned(_halves(data)[0], box, self.settings, seed)
+        return ConditionedModule(self, module, box), metrics
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
         """Images (n, 64), drawn at random: those that were trained on for fit, the test images for score."""

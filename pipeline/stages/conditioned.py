@@ -1,0 +1,32 @@
+"""Stage conditioned: one network of all λ, beside those of single λ."""
+
+import logging
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.families.catalog import make_family
+from pipeline.families.conditioned import check_conditioned
+from pipeline.families.conditioned_store import Conditioned, save_conditioned
+from pipeline.families.protocol import Data
+from pipeline.stages.conditioning import CONDITIONED, box_of, check_conditionable
+
+if TYPE_CHECKING:
+    from pipeline.stages.params import Config
+
+logger = logging.getLogger(__name__)
+
+
+def run(config: "Config", lowest: str, highest: str, root: Path = Path()) -> None:
+    """Train over all λ between two, in words, and write data/NAME/harvest/conditioned.
+
+    The network, and conditioned.json with the metrics of its training and the wall seconds that this took.
+    """
+    family = check_conditionable(make_family(config.network, config.train.family_settings), config.network)
+    data, box = Data.load(root / config.folder / "data"), box_of(lowest, highest)
+    start = time.perf_counter()
+    network, metrics = check_conditioned(family.train_conditioned(data, box, config.train.seed), config.network)
+    seconds = time.perf_counter() - start
+    save_conditioned(Conditioned(network, metrics, seconds), root / config.folder / "harvest" / CONDITIONED)
+    figures = " ".join(f"{name}={number:.4g}" for name, number in metrics.items()) or "no metrics"
+    logger.info("conditioned on λ = %s: %s (%.1f s)", box, figures, seconds)
