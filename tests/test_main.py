@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.evaluation.gates.config import with_gates
 from pipeline.stages.params import load_config
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text, write_source
@@ -19,7 +20,7 @@ def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def root(tmp_path) -> Path:
-    (tmp_path / "params.yaml").write_text(sweep_text(), encoding="utf-8")
+    (tmp_path / "params.yaml").write_text(with_gates(sweep_text()), encoding="utf-8")
     (tmp_path / "sweeps").mkdir()
     (tmp_path / "sweeps" / "small.yaml").write_text(sweep_text(), encoding="utf-8")
     write_source(tmp_path)

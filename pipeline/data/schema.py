@@ -17,6 +17,10 @@ LOWER_ANGLE, UPPER_ANGLE = -math.pi, math.pi
 """The range of a circular column without bounds, in radians."""
 
 
+PARAMETERS: dict[str, int | bool] = {"draws": 1, "seed": 0, "strict": False}
+"""The parameters of a served model beside λ, and their defaults."""
+
+
 class Column(BaseModel):
     """One column of the outputs or of the conditions.
 
@@ -122,7 +126,7 @@ class Schema(BaseModel):
             repeated := sorted({n for n in coordinates if coordinates.count(n) > 1} | (set(coordinates) & set(names)))
         ):
             raise ValueError(f"hyperparameter names {repeated} are repeated or name columns; each needs its own")
-        if len(coordinates) > 1 and (reserved := sorted({"draws", "seed", "strict"} & set(coordinates))):
+        if len(coordinates) > 1 and (reserved := sorted(set(PARAMETERS) & set(coordinates))):
             raise ValueError(f"hyperparameter names {reserved} are parameters of a served model; choose others")
         return self
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.data.samples import check_columns
-from pipeline.data.schema import Column, Schema
+from pipeline.data.schema import PARAMETERS, Column, Schema
 from pipeline.errors import ConfigurationError, DataError
 
 LAMBDA = "hyperparameter"
@@ -36,7 +36,7 @@ def default_params(names: Sequence[str], vertices: Sequence[tuple[float, ...]]) 
         return sum(((v - m) / s) ** 2 for v, m, s in zip(vertex, middle, scale, strict=True))
 
     nearest: tuple[float, ...] = min(vertices, key=distance)
-    return {**dict(zip(names, nearest, strict=True)), "draws": 1, "seed": 0, "strict": False}
+    return {**dict(zip(names, nearest, strict=True)), **PARAMETERS}
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_params(params: Mapping[str, Any], defaults: Mapping[str, float | int | 
         raise ConfigurationError(f"draws = {draws}; must be at least 1")
     if seed < 0:
         raise ConfigurationError(f"seed = {seed}; must be 0 or greater")
-    values = tuple(float(settings[name]) for name in defaults if name not in ("draws", "seed", "strict"))
+    values = tuple(float(settings[name]) for name in defaults if name not in PARAMETERS)
     return Asked(values, draws, seed, bool(settings["strict"]))
 
 

@@ -41,7 +41,9 @@ def test_where_outputs_move_along_lines_a_line_is_recommended():
 
 def test_where_nothing_moves_an_anchor_will_do():
     found = advise(harvest(lambda value, x: x), (0.25, 0.75))
-    assert found.sentences[1].startswith("These data recommend another method: left anchor, unmoved, whose mean MSE is 0,")
+    assert found.sentences[1].startswith(
+        "These data recommend another method: left anchor, unmoved, whose mean MSE is 0,"
+    )
 
 
 def test_without_held_out_values_anchors_are_left_out():
