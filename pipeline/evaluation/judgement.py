@@ -14,6 +14,7 @@ from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.findings import Cost
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.next_value import NextValue
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
 from pipeline.evaluation.task_table import TaskTable
@@ -85,7 +86,8 @@ class Facts:
 class Judgement:
     """The scores, what the gates decided, what was validated, and the family's own tables where it has any.
 
-    costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one.
+    costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one. next_value: the λ to
+    train next, where one can be named.
     """
 
     evaluation: Evaluation
@@ -94,6 +96,7 @@ class Judgement:
     task: tuple[TaskTable, ...] = ()
     costs: tuple[Cost, ...] = ()
     trust: Trust | None = None
+    next_value: NextValue | None = None
 
     @cached_property
     def regions(self) -> tuple[Region, ...]:
