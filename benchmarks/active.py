@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.record import Record, Rows, Task
 from benchmarks.ridge import RidgeSweep
+from benchmarks.table import cell, number, table
 from benchmarks.truth import Sweep
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.comparison import Comparison, Sample
@@ -28,6 +29,7 @@ TITLE = "Which λ to train next"
 SEEDS = 3
 STARTS = (2, 5, 8)
 MIDDLE = 5
+TIE = 1e-6
 """Places in the grid of the inner anchor that a sweep starts with."""
 SETTINGS = SurrogateConfig(variant="K_I", map_steps=50)
 """Straight paths, and the clock as ever: what a rule gains shows in them, too, at a tenth of the time."""
@@ -102,17 +104,11 @@ def errors_of(surrogate: "Surrogate", score: Harvest, anchors: Sequence[float]) 
     }
 
 
-def ours(trial: Trial, anchors: tuple[float, ...], power: float = 2.0, narrowest: float = 0.0) -> float:
-    """The largest expected reduction of the uncertainty, or of a power of it.
-
-    narrowest: an interval counts only where it is this part of the widest one, or more.
-    """
-    surrogate = trial.fitted(anchors)[0]
-    widths = {ends: ends[1] - ends[0] for ends in pairwise(anchors)}
-    wide = [ends for ends, width in widths.items() if width >= narrowest * max(widths.values()) - 1e-9]
-    candidates = [v for v in trial.candidates(anchors) if any(left < v < right for left, right in wide)]
+def ours(trial: Trial, anchors: tuple[float, ...]) -> float:
+    """The largest expected reduction of the uncertainty."""
+    surrogate, candidates = trial.fitted(anchors)[0], trial.candidates(anchors)
     some = conditions_for(surrogate, trial.score.conditions[0])
-    return candidates[int(reductions(surrogate, some, candidates, power).argmax())]
+    return candidates[int(reductions(surrogate, some, candidates).argmax())]
 
 
 def widest(trial: Trial, anchors: tuple[float, ...]) -> float:
@@ -141,15 +137,12 @@ RULES: dict[str, Callable[[Trial, tuple[float, ...]], float]] = {
     "widest gap": widest,
     "uniform": uniform,
 }
+RIVALS = ("widest gap", "uniform")
 COLUMNS = {
     "before": "three anchors",
-    "ours": "**largest reduction of u²**",
+    "ours": "**largest reduction of the uncertainty**",
     "widest gap": "middle of the widest gap",
-    "uniform": "uniform",
-    "by length": "largest reduction of u",
-    "no narrow gap": "of u², no gap below half the widest",
-    "any": "mean of all λ",
-    "best": "best of all λ",
+    "uniform": "½, ¼, ¾, ⅛, … of the range",
 }
 
 
@@ -188,12 +181,72 @@ def measure(record: Record, seeds: int, processes: int) -> None:
     record.measure([Task(name, seed, measure_one, (name, seed)) for seed in range(seeds) for name in GRIDS], processes)
 
 
-def ratios(record: Record, rule: str, added: int, rival: str = "", seeds: Sequence[int] = ()) -> list[float]:
-    """Errors of a rule over those of a rival, else over the error before; one for every sweep, seed and start."""
-    found = []
-    for (_, seed), rows in sorted(record.measurements.items()):
-        if seed in seeds or not seeds:
-            for place in STARTS:
-                error = rows[f"{place}/{added}"]
-                found.append(error[rule] / (error[rival] if rival else rows[f"{place}/0"]["before"]))
+def over_starts(record: Record, name: str, rule: str, added: int) -> list[float]:
+    """The mean error over the starts, of every seed."""
+    rows = [record.values(name, f"{place}/{added}", rule) for place in STARTS]
+    return [float(np.mean(errors)) for errors in zip(*rows, strict=True)]
+
+
+def pairs(record: Record, name: str, rival: str, added: int) -> list[tuple[float, float]]:
+    """Errors of the rule and of a rival, from every start by every seed."""
+    found: list[tuple[float, float]] = []
+    for place in STARTS:
+        ours_, theirs = (record.values(name, f"{place}/{added}", rule) for rule in ("ours", rival))
+        found += zip(ours_, theirs, strict=True)
     return found
+
+
+def mean_ratio(found: Sequence[tuple[float, float]]) -> float:
+    """The geometric mean of errors over errors."""
+    return float(np.exp(np.mean([np.log(one / other) for one, other in found])))
+
+
+def standing(record: Record, name: str, rival: str, added: int) -> str:
+    """The geometric mean of the ratios, then how often the rule is better, as good (within TIE), and worse."""
+    found = pairs(record, name, rival, added)
+    better = sum(one < other * (1 - TIE) for one, other in found)
+    worse = sum(other < one * (1 - TIE) for one, other in found)
+    return f"{number(mean_ratio(found))} ({better} / {len(found) - better - worse} / {worse})"
+
+
+def section(record: Record) -> str:
+    """Errors by sweep and rule; ratios and wins; and how far the rule is from the best λ."""
+    names = record.tasks()
+    parts = [
+        "Mean errors over the grid (MSE or W₂²), in the mean over three starts; median and range over the seeds.\n"
+    ]
+    for added, words in ((1, "One λ added"), (2, "A second one added")):
+        lines = [
+            [name]
+            + [cell(over_starts(record, name, rule, 0 if rule == "before" else added)) for rule in COLUMNS]
+            + [standing(record, name, rival, added) for rival in RIVALS]
+            for name in names
+        ]
+        header = ["", *COLUMNS.values(), *(f"ratio to {rival} (better / equal / worse)" for rival in RIVALS)]
+        parts += [f"{words}:\n", table(header, lines), overall(record, names, added)]
+    return "\n".join([*parts, beside_the_best(record, names)])
+
+
+def overall(record: Record, names: Sequence[str], added: int) -> str:
+    """The geometric mean over the sweeps' own, with two standard errors over sweeps."""
+    lines = []
+    for rival in RIVALS:
+        logs = np.log([mean_ratio(pairs(record, name, rival, added)) for name in names])
+        error = 2 * logs.std(ddof=1) / np.sqrt(len(logs)) if len(logs) > 1 else 0.0
+        low, high = (number(float(np.exp(logs.mean() + sign * error))) for sign in (-1, 1))
+        lines.append(
+            f"- ratio to {rival}, over {len(names)} sweeps: {number(float(np.exp(logs.mean())))} [{low}, {high}]"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def beside_the_best(record: Record, names: Sequence[str]) -> str:
+    """Errors after one λ from the middle start, over that of the best λ of all, which takes the truth to know."""
+    rules, row = ("ours", *RIVALS, "any"), f"{MIDDLE}/1"
+    lines = []
+    for name in names:
+        best = record.values(name, row, "best")
+        found = [list(zip(record.values(name, row, rule), best, strict=True)) for rule in rules]
+        lines.append([name, *(number(mean_ratio(pairs_)) for pairs_ in found)])
+    header = ["", "largest reduction", *RIVALS, "any λ, in the mean"]
+    return "One λ added to ends and middle: errors over that of the best λ of all.\n\n" + table(header, lines)
