@@ -1,5 +1,5 @@
 # The commands of this project. They need make, git and a Python >= 3.11, and build everything else themselves.
-#   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]]
+#   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]] [ADD=auto|0.3,0.6]
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
@@ -26,8 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it
-	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
+run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it; ADD=auto, ADD=0.3,0.6 trains more anchors
+	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)') $(if $(ADD),--add '$(ADD)')
 
 METHODS ?= all
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 NAMES = (
     "network_seeds",
+    "active",
     "semicircles",
     "quantiles",
     "quantiles_etth2",

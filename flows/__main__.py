@@ -31,6 +31,7 @@ def run(
     sweep: Annotated[str | None, typer.Option(help="Preset under sweeps/ to write into params.yaml.")] = None,
     harvest: Annotated[str | None, typer.Option(help="Folder of a harvest from disk.")] = None,
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, as 0.25,0.75.")] = "",
+    add: Annotated[str, typer.Option(help="λ to train as further anchors, as 0.3,0.6; auto: as the report says.")] = "",
     force: Annotated[bool, typer.Option(help="Run every stage, even where nothing changed.")] = False,
     max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
@@ -42,13 +43,15 @@ def run(
     from flows.parameters import SweepRun
     from flows.selection import select
     from flows.server import use_running_server
-    from pipeline.stages.presets import held_out_values
+    from pipeline.stages.added import wanted_values
+    from pipeline.stages.presets import listed_values
 
     try:
         wanted = SweepRun(
             sweep=sweep,
             harvest=harvest,
-            held_out=held_out_values(held_out),
+            held_out=listed_values(held_out),
+            add=wanted_values(add),
             force=force,
             max_parallel=max_parallel,
             dispatch=dispatch,
@@ -56,6 +59,8 @@ def run(
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
+    if wanted.add:  # now in params.yaml; a preset, written again, would take it out
+        wanted = wanted.model_copy(update={"sweep": None, "add": []})
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
     from flows.report import Summary

@@ -19,6 +19,11 @@ class SweepRun(BaseModel):
         description="With a harvest: values of the hyperparameter to score at, not to fit; with several "
         "hyperparameters as quantile=0.3,noise=0.5.",
     )
+    add: list[float | str] = Field(
+        default_factory=list,
+        description="Values of the hyperparameter to train and take as further anchors, or auto: the one that the last "
+        "validation names; with several hyperparameters as quantile=0.3,noise=0.5.",
+    )
     force: bool = Field(default=False, description="Run every stage, even where nothing changed.")
     max_parallel: int | None = Field(
         default=None, ge=1, description="Stages that run at the same time; empty: one per processor core."
@@ -34,5 +39,10 @@ class SweepRun(BaseModel):
         if self.held_out and not self.harvest:
             raise ValueError(
                 f"held_out = {self.held_out} belongs to a harvest; set harvest too, or leave held_out empty"
+            )
+        if self.add and self.harvest:
+            raise ValueError(
+                f"add = {self.add} with harvest = {self.harvest!r}: nothing is trained there; add the samples of that "
+                "value to the harvest, and leave add empty"
             )
         return self

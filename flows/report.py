@@ -28,7 +28,8 @@ class Validation:
     """The errors of all methods: a row for each method, a column for each held-out value, and their mean.
 
     measure: what the errors are, as validation calls it. choice: variant and clock in use, and how they were chosen.
-    broken: a sentence for every interval in which an anchor's own network is served.
+    broken: a sentence for every interval in which an anchor's own network is served. next_value: one on the λ to train
+    next, where there is one.
     """
 
     measure: str
@@ -36,6 +37,7 @@ class Validation:
     rows: tuple[tuple[str, ...], ...]
     choice: str = ""
     broken: tuple[str, ...] = ()
+    next_value: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ def read_validation(folder: Path) -> Validation:
         for method, row in errors.items()
     )
     columns = ("method", *(in_words(value, record.hyperparameters or ()) for value in values), "mean")
-    return Validation(record.measure, columns, tuple(rows), record.choice, record.broken)
+    following = "" if record.next_ is None else record.next_.sentence
+    return Validation(record.measure, columns, tuple(rows), record.choice, record.broken, following)
 
 
 def summarise(folder: Path, outcomes: Iterable[Outcome]) -> Summary:
@@ -93,6 +96,7 @@ def as_markdown(summary: Summary) -> str:
         registration.reason,
         f"Chosen: {chosen}.",
         *(f"Barrier: {sentence}." for sentence in summary.validation.broken),
+        *([f"Next: {summary.validation.next_value}."] if summary.validation.next_value else []),
         table,
         f"Report: `{summary.report}`",
     )

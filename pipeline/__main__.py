@@ -51,7 +51,7 @@ def sweep(
     held_out: Annotated[str, typer.Option(help="With --harvest: values to score at, not to fit: 0.25,0.75")] = "",
 ) -> None:
     """Write a preset, or the sweep of a harvest on disk, into params.yaml; without either, bring it up to date."""
-    from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
+    from pipeline.stages.presets import listed_values, preset_names, resolve_params, select_harvest, select_preset
 
     if name is None and harvest is None and not held_out and resolve_params():
         typer.echo(f"params.yaml: sweep {load_config().name}, brought up to date")
@@ -59,7 +59,7 @@ def sweep(
     if (name is None) == (harvest is None):
         raise ConfigurationError(f"give the name of a preset, or --harvest PATH; presets are {preset_names()}")
     if harvest is not None:
-        changed = select_harvest(harvest, held_out_values(held_out))
+        changed = select_harvest(harvest, listed_values(held_out))
     else:
         if held_out:
             raise ConfigurationError(f"--held-out {held_out} belongs to --harvest; a preset lists its own values")

@@ -17,6 +17,7 @@ from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.evaluation.gates.metric import tested
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.method import Method
+from pipeline.evaluation.next_value import NextValue
 from pipeline.evaluation.recommendation import Recommendation, recommend
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.standings import Standing, standings
@@ -90,7 +91,7 @@ class Judgement:
     """The scores, what the gates decided, what was validated, and the family's own tables where it has any.
 
     costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one. bundle_bytes: the
-    size of the surrogate's folder on disk, where it has one.
+    size of the surrogate's folder on disk, where it has one. next_value: the λ to train next, where one can be named.
     """
 
     evaluation: Evaluation
@@ -100,6 +101,7 @@ class Judgement:
     costs: tuple[Cost, ...] = ()
     trust: Trust | None = None
     bundle_bytes: int | None = None
+    next_value: NextValue | None = None
 
     def decided(self, gates: Sequence[GateSection] = DEFAULT_GATES) -> "Judgement":
         """The same with the decision of a list of gates."""

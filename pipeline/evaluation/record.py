@@ -24,6 +24,7 @@ from pipeline.surrogate.regions import Region, Status
 
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
+    from pipeline.evaluation.next_value import NextValue
     from pipeline.evaluation.scores import Evaluation, Score
     from pipeline.evaluation.standings import Standing
     from pipeline.evaluation.task_table import TaskTable
@@ -237,6 +238,26 @@ class BarrierRecord(_Frozen):
         return cls(**named, mixtures=mixtures)
 
 
+class NextRecord(_Frozen):
+    """The λ to train next; see `pipeline.evaluation.next_value.NextValue`.
+
+    before, after: the mean u² over conditions and λ, now and as expected with it.
+    """
+
+    value: float
+    why: Literal["barrier", "middle", "uncertainty"]
+    anchors: tuple[float, float]
+    before: float | None = None
+    after: float | None = None
+    known: bool = False
+    sentence: str
+
+    @classmethod
+    def of(cls, found: "NextValue") -> Self:
+        """The record of a λ to train."""
+        return cls(**vars(found), sentence=found.sentence)
+
+
 class BestAnchorRecord(_Frozen):
     """The anchor whose own network scores best under the score of one λ, of a family that gives episodes."""
 
@@ -252,7 +273,8 @@ class Record(_Frozen):
     queried, by `sample` or by `transport`. candidates: what the fit chose variant and clock from; caveats: what that
     comparison cannot say. crossings: for sweeps whose outputs increase with λ. task_mean, task: for families with
     scores or features of their own; task_errors: standard errors over episodes, and best_anchors, where the family
-    gives episodes. barriers: what mixtures of neighbouring anchors' networks score, where that was looked for.
+    gives episodes. barriers: what mixtures of neighbouring anchors' networks score, where that was looked for. next:
+    the λ to train next, where one can be named.
     Where there are several hyperparameters: hyperparameters, their names; order, in which draws are coupled and paths
     nested; order_effect, how far answers depend on it (see `Surrogate.order_effect`).
     """
@@ -282,6 +304,7 @@ class Record(_Frozen):
     barriers: tuple[BarrierRecord, ...] | None = None
     trust: TrustRecord | None = None
     certificate: tuple[RegionRecord, ...] | None = None
+    next_: NextRecord | None = Field(default=None, alias="next")
     hyperparameters: tuple[str, ...] | None = None
     order: tuple[str, ...] | None = None
     order_effect: float | None = None
@@ -325,6 +348,7 @@ class Record(_Frozen):
                 "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
                 "trust": None if judgement.trust is None else TrustRecord.of(judgement.trust),
                 "certificate": [vars(region) for region in judgement.regions] or None,
+                "next": None if judgement.next_value is None else NextRecord.of(judgement.next_value),
                 "hyperparameters": facts.names if len(facts.names) > 1 else None,
                 "order": facts.order or None,
                 "order_effect": facts.order_effect,

@@ -104,6 +104,7 @@ def render(
                 {**vars(region), "share": _share(region, judgement.facts.anchors)} for region in judgement.regions
             ],
             trust=judgement.trust,
+            next_value=judgement.next_value,
             several=len(judgement.facts.names) > 1,
             grid=_grid(judgement.facts),
             feature_names=(FEATURE_W2, FEATURE_MMD),

@@ -36,7 +36,7 @@ def select_preset(name: str, root: Path = Path()) -> bool:
     if name not in preset_names(root):
         raise ConfigurationError(f"sweep {name!r} is not under {PRESETS}/; available: {preset_names(root)}")
     path = root / PRESETS / f"{name}.yaml"
-    return _write_params(read_text(path), str(path), root)
+    return write_params(read_text(path), str(path), root)
 
 
 def select_harvest(path: Path, held_out: Sequence[float | str] = (), root: Path = Path()) -> bool:
@@ -51,7 +51,7 @@ def select_harvest(path: Path, held_out: Sequence[float | str] = (), root: Path 
     names = [column.name for column in harvest.schema.hyperparameters]
     written = [_written(value, names) for value in anchors]
     every = [_written(value, names) for value in harvest.values]
-    return _write_params(_document(path, written, every, root), f"the sweep of {path}", root)
+    return write_params(_document(path, written, every, root), f"the sweep of {path}", root)
 
 
 def held_out_of(harvest: Harvest, held_out: Sequence[float | str]) -> list[Value]:
@@ -88,7 +88,7 @@ def _known(held_out: float | str, harvest: Harvest, names: Sequence[str]) -> flo
     return in_words(tuple(point[name] for name in names), names)
 
 
-def held_out_values(text: str) -> list[float | str]:
+def listed_values(text: str, option: str = "--held-out") -> list[float | str]:
     """The λ of an option `--held-out 0.25,0.75`, or `"quantile=0.3,noise=0.5; quantile=0.7,noise=0.5"`.
 
     ConfigurationError for anything else.
@@ -100,7 +100,7 @@ def held_out_values(text: str) -> list[float | str]:
         return [float(part) for part in text.split(",") if part.strip()]
     except ValueError as error:
         raise ConfigurationError(
-            f"--held-out {text}: expected comma-separated numbers ({error}), or quantile=0.3,noise=0.5 with semicolons "
+            f"{option} {text}: expected comma-separated numbers ({error}), or quantile=0.3,noise=0.5 with semicolons "
             "between"
         ) from error
 
@@ -137,10 +137,10 @@ def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float
 def resolve_params(root: Path = Path()) -> bool:
     """Bring params.yaml up to date: grids expanded, written sections as they are needed; whether that changed it."""
     path = root / PARAMS
-    return path.is_file() and _write_params(read_text(path), str(path), root)
+    return path.is_file() and write_params(read_text(path), str(path), root)
 
 
-def _write_params(text: str, origin: str, root: Path) -> bool:
+def write_params(text: str, origin: str, root: Path) -> bool:
     """Validate, then write, all expanded: params.yaml is left alone where the text is invalid or already in it."""
     text = with_gates(with_conditioning(with_retraining(with_warm_starts(text))))
     parse_config(text, origin)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.retrained import Retrained
+from pipeline.errors import SweepError
 from pipeline.evaluation.bands import band_tables
 from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
@@ -17,6 +18,7 @@ from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.left_out import LeftOut
 from pipeline.evaluation.methods.catalog import all_methods
 from pipeline.evaluation.methods.retrained import RETRAINED, seeds_of
+from pipeline.evaluation.next_value import NextValue, next_value
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.rivals import Court
 from pipeline.evaluation.scores import Score
@@ -63,17 +65,36 @@ def run(config: "Config", root: Path = Path()) -> None:
         (*Findings.read(data / TIMING_FILE).costs, *found.costs),
         trust,
         size_of(data / "surrogate"),
+        next_of(config, surrogate, trust, score),
     ).decided(config.gates)
     page = write_report(data / "validation" / "report", surrogate, score, judgement)
     write_text(data / "validation" / "errors.csv", errors_csv(evaluation))
     Record.of(judgement).write(data / "validation" / "metrics.json")
     logger.info("validate: %s", judgement.decision.reason)
+    if judgement.next_value is not None:
+        logger.info("validate: %s", judgement.next_value.sentence)
     logger.info("validate: %s", page)
 
 
 def size_of(folder: Path) -> int:
     """The bytes of all files in a folder."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def next_of(config: "Config", surrogate: Surrogate, trust: Trust | None, score: Harvest) -> NextValue | None:
+    """The λ to train next, one that the sweep's family takes."""
+    family = None if config.network is None else make_family(config.network, config.train.family_settings)
+
+    def accepts(value: float) -> bool:
+        try:
+            if family is not None:
+                family.check_hyperparameter(value)
+        except SweepError:  # a λ that cannot be trained, of many that are asked about
+            return False
+        return True
+
+    uncertainty = None if trust is None else trust.uncertainty
+    return next_value(surrogate, uncertainty, score.conditions[0], score.values, accepts)
 
 
 def retrained_scores(

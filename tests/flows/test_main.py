@@ -12,6 +12,7 @@ from tests.paths import CHECKOUT
     [
         (["--held-out", "abc"], "Error: --held-out abc: expected comma-separated numbers"),
         (["--held-out", "0.3"], "Error: held_out = [0.3] belongs to a harvest; set harvest too"),
+        (["--add", "often"], "Error: --add often: expected comma-separated numbers"),
         (["--sweep", "a", "--harvest", "b"], "Error: sweep = 'a' and harvest = 'b': choose one of the two"),
     ],
 )

@@ -98,7 +98,7 @@ def test_the_gpu_pools_worker_runs_what_its_pool_is_named_for(client, finished):
 def test_a_form_asks_for_the_parameters(client):
     schema = client.read_deployment_by_name("sweep-to-surrogate/on-demand").parameter_openapi_schema
     fields = schema["definitions"]["SweepRun"]["properties"]
-    assert {"sweep", "harvest", "held_out", "force", "max_parallel", "dispatch"} == set(fields)
+    assert {"sweep", "harvest", "held_out", "add", "force", "max_parallel", "dispatch"} == set(fields)
     assert all(field["description"] for field in fields.values())
 
 

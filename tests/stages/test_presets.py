@@ -10,7 +10,7 @@ from pipeline.errors import BundleError, ConfigurationError, DataError
 from pipeline.evaluation.gates.config import with_gates
 from pipeline.stages.check import check
 from pipeline.stages.params import load_config
-from pipeline.stages.presets import held_out_values, preset_names, resolve_params, select_harvest, select_preset
+from pipeline.stages.presets import listed_values, preset_names, resolve_params, select_harvest, select_preset
 from pipeline.stages.sweep import resolved
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text
@@ -152,7 +152,7 @@ def test_grid_that_somebody_wrote_into_params_is_expanded(root):
 
 def test_harvest_of_two_hyperparameters_becomes_a_sweep(root):
     plane_harvest().save(root / "plane")
-    assert select_harvest(root / "plane", held_out_values("b=1, a=0.5".replace(" ", "")), root)
+    assert select_harvest(root / "plane", listed_values("b=1, a=0.5".replace(" ", "")), root)
     assert yaml.safe_load((root / "params.yaml").read_text())["sweep"] == {"values": [], "anchors": CORNERS}
     check(load_config(root / "params.yaml"), root)
 
@@ -170,5 +170,5 @@ def test_harvest_of_two_hyperparameters_becomes_a_sweep(root):
 def test_held_out_of_two_hyperparameters_that_does_not_fit_is_refused(root, held_out, error, message):
     plane_harvest().save(root / "plane")
     with pytest.raises(error, match=message):
-        select_harvest(root / "plane", held_out_values(held_out), root)
+        select_harvest(root / "plane", listed_values(held_out), root)
     assert not (root / "params.yaml").exists()
