@@ -124,10 +124,15 @@ class ValidateSection(Section):
 
 
 class RegisterSection(Section):
-    """The name of the registered model."""
+    """The name of the registered model, and what is registered.
+
+    method: the surrogate; or best, a plain method behind the same interface where the figures recommend it
+    (`pipeline.evaluation.plain`), else the surrogate.
+    """
 
     # MLflow keeps names up to 256 characters; dots and spaces alone name a folder above, or nothing.
     model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]*[A-Za-z0-9_\-][A-Za-z0-9_.\- ]*$", max_length=200)
+    method: Literal["surrogate", "best"] = "surrogate"
 
 
 class Config(Section):

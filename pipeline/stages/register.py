@@ -1,7 +1,7 @@
 """Stage register: the surrogate and its validation become a version of the registered model."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -10,6 +10,8 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, RegistryError
 from pipeline.evaluation.contest import contest
 from pipeline.evaluation.decision import Contest
+from pipeline.evaluation.left_out import LeftOut
+from pipeline.evaluation.plain import plain_surrogate
 from pipeline.evaluation.record import Record
 from pipeline.registry.champion import Rollback
 from pipeline.registry.evidence import Evidence
@@ -17,6 +19,7 @@ from pipeline.registry.package import Candidate
 from pipeline.registry.register import champion_bundle, register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
+from pipeline.stages.judging import judge
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
 from pipeline.tracking.store import Store, open_store
@@ -26,11 +29,15 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+PLAIN_FILE = "plain_metrics.json"
+"""The figures of a plain method that is registered, among the run's artifacts."""
+
 
 def run(config: "Config", record: list[Path], root: Path = Path()) -> Registration:
     """Register data/NAME/surrogate with the figures of data/NAME/validation; write data/NAME/registration.json.
 
-    Where it passes the gates and there is a champion, the two are compared on data/NAME/dataset/score.
+    Where it passes the gates and there is a champion, the two are compared on data/NAME/dataset/score. With
+    `register.method: best`, the plain method that the figures recommend is registered in its place.
 
     record: files, relative to `root`, that the run keeps beside the model (params.yaml, a lock file). Raises
     RegistryError where the figures belong to another surrogate or a file is missing, BundleError for broken files.
@@ -39,14 +46,18 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     bundle, validation = base / "surrogate", base / "validation"
     surrogate, validated = Surrogate.load(bundle), Record.read(validation / "metrics.json")
     check_same(surrogate, validated, validation)
-    certified = surrogate.certified(validated.regions)
-    store, model = open_store(root), config.register_.model
-    found = against_champion(config, surrogate, store, base) if validated.decision.promote else None
+    artifacts = [validation / name for name in ("metrics.json", "errors.csv", "report")]
     with TemporaryDirectory() as scratch:
+        if (plain := recommended(config, surrogate, validated, root)) is not None:
+            surrogate, validated = plain
+            validated.write(Path(scratch) / PLAIN_FILE)
+            artifacts.append(Path(scratch) / PLAIN_FILE)
+        certified = surrogate.certified(validated.regions)
         certified.save(Path(scratch) / "surrogate")
+        store = open_store(root)
         registration = register(
             store,
-            model,
+            config.register_.model,
             Candidate(
                 Path(scratch) / "surrogate",
                 certified,
@@ -57,10 +68,10 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
                 params=config.model_dump(mode="json", by_alias=True),
                 metrics=validated.figures(),
                 data={entry.of: entry.sha256 for entry in validated.digests},
-                artifacts=tuple(validation / name for name in ("metrics.json", "errors.csv", "report")),
+                artifacts=tuple(artifacts),
                 recorded=tuple(root / path for path in record),
             ),
-            contest=found,
+            contest=against_champion(config, surrogate, store, base) if validated.decision.promote else None,
         )
     write_json(base / "registration.json", asdict(registration))
     logger.info(
@@ -72,6 +83,27 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
 def rollback(config: "Config", root: Path = Path()) -> Rollback:
     """Put the champion of the configured model back to the version before; see `registry.champion.rollback`."""
     return roll_champion_back(open_store(root), config.register_.model)
+
+
+def recommended(
+    config: "Config", surrogate: Surrogate, validated: Record, root: Path
+) -> tuple[Surrogate, Record] | None:
+    """The plain method that the figures recommend, as a surrogate, with figures of its own; None for the surrogate.
+
+    What mixtures of two networks score is the same whatever mixes them: barriers are carried over.
+    """
+    found = validated.recommendation
+    if config.register_.method != "best" or found is None:
+        return None
+    fit, settings = Harvest.load(root / config.folder / "dataset" / "fit"), config.fit
+    plain = plain_surrogate(found.method, fit, settings.surrogate(), settings.seed)
+    if plain is None:
+        logger.info("register.method = 'best': %s is no plain method to register", found.method)
+        return None
+    plain = plain.with_barriers(surrogate.barriers) if surrogate.barriers else plain
+    judgement = judge(config, plain, root, LeftOut())
+    instead = f"{found.method} in the place of the surrogate. {judgement.decision.reason}"
+    return plain, Record.of(replace(judgement, decision=replace(judgement.decision, reason=instead)))
 
 
 def against_champion(config: "Config", surrogate: Surrogate, store: Store, base: Path) -> Contest | None:

@@ -1,5 +1,6 @@
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,11 +8,14 @@ from typer.testing import CliRunner
 
 from pipeline.__main__ import app
 from pipeline.data.harvest import Harvest
+from pipeline.data.retrained import save_retrained
 from pipeline.errors import BundleError, RegistryError
 from pipeline.evaluation.decision import UNDECIDED
+from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.evaluation.scores import Evaluation, Score
+from pipeline.families.protocol import Data
 from pipeline.families.semicircles.family import SemicircleNetwork
 from pipeline.stages.params import parse_config
 from pipeline.stages.register import rollback, run
@@ -47,7 +51,7 @@ def validate(tmp_path, fitted_surrogate, small_harvest):
 
     def write(surrogate=fitted_surrogate, **errors):
         scores = tuple(
-            Score(0.25, method, error, 1.0, 1.0, {"energy_distance": error})
+            Score(0.25, method, error, 1.0, 1.0, {"energy_distance": error}, by_redraw=(error,) * 10)
             for method, error in (ERRORS | errors).items()
         )
         evaluation = Evaluation("conditional", "W2", 1, scores, ())
@@ -158,7 +162,7 @@ def again(sweep, config, small_harvest, validate):
     )
     score.save(sweep / "data" / "small" / "dataset" / "score")
 
-    def call(shift):
+    def call(shift, **errors):
         moved = [outputs + np.array([shift, 0.0]) for outputs in small_harvest.outputs]
         harvest = Harvest.from_arrays(
             small_harvest.values,
@@ -168,7 +172,8 @@ def again(sweep, config, small_harvest, validate):
         )
         surrogate = Surrogate.fit(harvest, QUICK, seed=0)
         surrogate.save(sweep / "data" / "small" / "surrogate")
-        validate(surrogate)
+        harvest.save(sweep / "data" / "small" / "dataset" / "fit")
+        validate(surrogate, **errors)
         registration = run(config, [], sweep)
         client = open_store(sweep).client()
         aliases = {a: int(v) for a, v in client.get_registered_model("semicircles").aliases.items()}
@@ -195,3 +200,33 @@ def test_a_candidate_that_loses_to_the_champion_is_challenger_until_one_wins(aga
     once_more, aliases, _ = again(0.0)
     assert (once_more.version, aliases["champion"]) == (3, 3)
     assert "Version 3:" not in once_more.reason  # it is no candidate against itself
+
+
+@pytest.fixture
+def best(config):
+    return config.model_copy(update={"register_": config.register_.model_copy(update={"method": "best"})})
+
+
+def test_the_plain_method_that_is_better_is_registered_where_best_is(again, best, sweep, validate, small_harvest):
+    again(0.0)  # the first version: the surrogate itself
+    folder = sweep / "data" / "small"
+    Findings().write(folder / "comparison.json")
+    (folder / "data").mkdir()
+    Data().save(folder / "data")
+    save_retrained([], small_harvest.schema, folder / "dataset" / "retrained")
+    validate(Surrogate.load(folder / "surrogate"), straight_line=0.01)
+    done = run(best, [], sweep)
+    client = open_store(sweep).client()
+    version = client.get_model_version("semicircles", str(done.version))
+    assert done.version == 2
+    assert done.reason.startswith("straight_line in the place of the surrogate. ")
+    bundle = client.download_artifacts(version.run_id, "model/artifacts/surrogate", str(sweep))
+    plain = Surrogate.load(Path(bundle))
+    assert (plain.config.variant, plain.clock) == ("K_I", "linear")
+    assert plain.digest == done.digest
+    assert "validation/plain_metrics.json" in {f.path for f in client.list_artifacts(version.run_id, "validation")}
+
+
+def test_best_registers_the_surrogate_where_that_is_recommended(again, best, sweep, fitted_surrogate):
+    first, *_ = again(0.0)
+    assert run(best, [], sweep).digest == first.digest

@@ -9,7 +9,7 @@ import pytest
 from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
 from pipeline.families.catalog import load_network
-from pipeline.stages import chain, dataset, harvest, ingest, train, validate, warm
+from pipeline.stages import chain, dataset, harvest, ingest, judging, train, warm
 from pipeline.stages.params import Config, parse_config
 from pipeline.stages.warm_starts import with_warm_starts
 from pipeline.surrogate.chains import Judged
@@ -75,7 +75,7 @@ def test_the_dataset_has_the_networks_of_the_chosen_chain(robust, chosen, names)
     folder = root / config.folder
     choice = json.loads((folder / "dataset" / "anchors.json").read_text())
     assert choice["chosen"] == chosen
-    assert validate.training_of_anchors(config, folder) == choice["reason"]
+    assert judging.training_of_anchors(config, folder) == choice["reason"]
     fit, score = (Harvest.load(folder / "dataset" / split) for split in ("fit", "score"))
     for name, mine, same in zip(names.split(), fit.networks, score.networks[::2], strict=True):
         expected = outputs(folder / "networks" / name)
