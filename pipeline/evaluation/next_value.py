@@ -220,6 +220,6 @@ def _readable(value: float, anchors: tuple[float, float]) -> Iterator[float]:
     left, right = anchors
     decimals = -floor(log10(right - left))
     for digits in range(decimals - 1, decimals + 4):
-        rounded = round(value, digits)
+        rounded = round(value, digits) + 0.0  # never −0
         if left < rounded < right and abs(rounded - value) <= ROUNDING * (right - left):
             yield rounded
