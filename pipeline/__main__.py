@@ -87,10 +87,10 @@ def check_fit(
     from pipeline.data.harvest import Harvest
     from pipeline.evaluation.advice import advise
     from pipeline.evaluation.methods.catalog import labels
-    from pipeline.stages.presets import held_out_of, held_out_values
+    from pipeline.stages.presets import held_out_of, listed_values
 
     loaded = Harvest.load(harvest)
-    found = advise(loaded, held_out_of(loaded, held_out_values(held_out)), seed)
+    found = advise(loaded, held_out_of(loaded, listed_values(held_out)), seed)
     names = labels()
     for standing in found.standings:
         interval = "" if standing.interval is None else f"[{standing.interval[0]:.3g}, {standing.interval[1]:.3g}]"
