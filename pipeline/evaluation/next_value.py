@@ -125,13 +125,11 @@ def conditions_for(surrogate: "Surrogate", conditions: NDArray[np.floating]) -> 
     return found if len(found) <= most else found[np.linspace(0, len(found) - 1, most).round().astype(np.intp)]
 
 
-def reductions(
-    surrogate: "Surrogate", conditions: NDArray[np.floating], candidates: Sequence[float], power: float = 2.0
-) -> Array:
+def reductions(surrogate: "Surrogate", conditions: NDArray[np.floating], candidates: Sequence[float]) -> Array:
     """What an anchor at each of the candidates (J,), none of them an anchor, takes from the mean of u² / c²: (J,).
 
     The mean is over conditions (N, C), outputs and λ between the first anchor and the last; in squared units of the
-    outputs. power: of u / c, where it is not 2.
+    outputs.
     """
     anchors = surrogate.anchors
     outputs = [at_condition(surrogate, conditions, anchor) for anchor in anchors]
@@ -141,7 +139,7 @@ def reductions(
         chosen = [j for j, interval in enumerate(intervals) if interval == k]
         stretch = _Stretch(surrogate, conditions, anchors[k], anchors[k + 1])
         share = (anchors[k + 1] - anchors[k]) / (anchors[-1] - anchors[0])
-        found[chosen] = [share * stretch.reduction(candidates[j], outputs[k], outputs[k + 1], power) for j in chosen]
+        found[chosen] = [share * stretch.reduction(candidates[j], outputs[k], outputs[k + 1]) for j in chosen]
     return found
 
 
@@ -170,15 +168,15 @@ class _Stretch:
     def _at(self, value: float) -> Array:
         return np.asarray(self._surrogate.positions(self._conditions, value), np.float64)[:, None]
 
-    def reduction(self, value: float, left: Array, right: Array, power: float) -> float:
-        """The mean of (u / c)^power that an anchor at λ = value takes; left, right: the ends' outputs (N, n, D)."""
+    def reduction(self, value: float, left: Array, right: Array) -> float:
+        """The mean of u² / c² that an anchor at λ = value takes away; left, right: the ends' outputs (N, n, D)."""
         middle, s = at_condition(self._surrogate, self._conditions, value), self._at(value)
-        now = Movement(self.positions, squared_distances(left, right, self.periods)).reach ** (power / 2)
+        now = Movement(self.positions, squared_distances(left, right, self.periods)).reach.mean()
         first = self._values < value
         below = Movement(_share(self.positions[first], s), squared_distances(left, middle, self.periods))
         above = Movement(_share(1 - self.positions[~first], 1 - s), squared_distances(middle, right, self.periods))
-        after = sum((part.reach ** (power / 2)).mean(axis=(1, 2)).sum() for part in (below, above))
-        return float(now.mean() - after / CELLS)
+        after = sum(part.reach.mean(axis=(1, 2)).sum() for part in (below, above))
+        return float(now - after / CELLS)
 
 
 def _share(part: Array, whole: Array) -> Array:
@@ -222,6 +220,6 @@ def _readable(value: float, anchors: tuple[float, float]) -> Iterator[float]:
     left, right = anchors
     decimals = -floor(log10(right - left))
     for digits in range(decimals - 1, decimals + 4):
-        rounded = round(value, digits)
+        rounded = round(value, digits) + 0.0  # never −0
         if left < rounded < right and abs(rounded - value) <= ROUNDING * (right - left):
             yield rounded

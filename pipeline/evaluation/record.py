@@ -245,7 +245,7 @@ class NextRecord(_Frozen):
     """
 
     value: float
-    why: Literal["barrier", "middle", "uncertainty"]
+    why: str
     anchors: tuple[float, float]
     before: float | None = None
     after: float | None = None

@@ -55,7 +55,7 @@ def select_harvest(path: Path, held_out: Sequence[float | str] = (), root: Path 
 
 
 def held_out_of(harvest: Harvest, held_out: Sequence[float | str]) -> list[Value]:
-    """The values of a harvest that `held_out_values` read; ConfigurationError unless enough anchors remain around them.
+    """The values of a harvest that `listed_values` read; ConfigurationError unless enough anchors remain around them.
 
     Raises DataError where one lies outside the others.
     """

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.data.anchors import Anchors
 from pipeline.data.harvest import Harvest
-from pipeline.evaluation.decision import UNDECIDED
+from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.next_value import NextValue, conditions_for, mean_squared, next_value, reductions
@@ -199,7 +199,7 @@ def test_record_and_report_say_it(tmp_path):
     evaluation = evaluate(surrogate, score)
     found = NextValue(0.25, "uncertainty", (0.0, 0.5), 2.0, 1.5)
     facts = Facts.of("sweep", surrogate, score, score)
-    judgement = Judgement(evaluation, UNDECIDED, facts, next_value=found).decided()
+    judgement = Judgement(evaluation, Decision(True, "so"), facts, next_value=found)
     Record.of(judgement).write(tmp_path / "metrics.json")
     assert '"next"' in (tmp_path / "metrics.json").read_text()
     assert Record.read(tmp_path / "metrics.json").next_ == NextRecord.of(found)
