@@ -86,18 +86,16 @@ def publish(summary: Summary) -> None:
 
 
 def as_markdown(summary: Summary) -> str:
-    """The registered model, the validation table (a sentence where nothing was held out) and the report's place."""
-    head, rows = summary.validation.columns, summary.validation.rows
-    lines = [head, ["---"] * len(head), *rows]
-    table = "\n".join("| " + " | ".join(line) + " |" for line in lines) if rows else NOTHING_HELD_OUT
-    registration, chosen = summary.registration, summary.validation.choice
+    """The registered model, how it was chosen, the report in Markdown, and where its HTML lies."""
+    registration, validation = summary.registration, summary.validation
     paragraphs = (
         f"`{registration.uri}`",
         registration.reason,
-        f"Chosen: {chosen}.",
-        *(f"Barrier: {sentence}." for sentence in summary.validation.broken),
-        *([f"Next: {summary.validation.next_value}."] if summary.validation.next_value else []),
-        table,
+        f"Chosen: {validation.choice}.",
+        *(f"Barrier: {sentence}." for sentence in validation.broken),
+        *([f"Next: {validation.next_value}."] if validation.next_value else []),
+        *([] if validation.rows else [NOTHING_HELD_OUT]),
+        summary.report.with_suffix(".md").read_text(encoding="utf-8").strip(),
         f"Report: `{summary.report}`",
     )
     return "\n\n".join(paragraphs) + "\n"

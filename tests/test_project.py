@@ -106,6 +106,7 @@ def test_stages_are_modules_and_sections():
         "check",
         "presets",
         "planned",
+        "judging",
         "warm_starts",
         "retraining",
         "conditioning",

@@ -1,5 +1,4 @@
 import io
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -27,10 +26,12 @@ def test_every_figure_is_shown_whole_within_eighty_characters(name, values):
     assert max(map(len, stream.getvalue().splitlines())) <= 80
 
 
-def test_a_broken_interval_is_told(capsys):
+def test_a_broken_interval_is_told(capsys, tmp_path):
     validation = Validation("MSE", ("method", "mean"), (), "K_I", ("broken between 0 and 1: train 0.5 to mend it",))
     registration = Registration("therapy", 1, "models:/therapy/1", "0" * 64, False, "no champion")
-    summary = Summary((), registration, validation, Path("report.html"))
+    (tmp_path / "report.md").write_text("# therapy: not fit for use\n")
+    summary = Summary((), registration, validation, tmp_path / "report.html")
     show(summary)
     assert "Barrier broken between 0 and 1: train 0.5 to mend it" in capsys.readouterr().out
     assert "Barrier: broken between 0 and 1" in as_markdown(summary)
+    assert "\n\n# therapy: not fit for use\n\nReport: " in as_markdown(summary)

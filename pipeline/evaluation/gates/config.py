@@ -89,7 +89,7 @@ DEFAULTS: tuple[tuple[GateSection, str], ...] = (
         GateSection(metric="task_shortfall", comparison="<=", limit=2, scope="worst"),
         "of its score below both anchors', in standard errors",
     ),
-    (GateSection(metric="answer_seconds", comparison="<=", limit=2), "for 1,000 conditions"),
+    (GateSection(metric="answer_seconds", comparison="<=", limit=10), "for 1,000 conditions"),
     (GateSection(metric="bundle_mib", comparison="<=", limit=500), "of the surrogate on disk"),
 )
 """The gates where params.yaml names none, each with what it asks."""
