@@ -10,7 +10,8 @@ mixes): half the mean square difference of an anchor's network from one trained 
 between the ends, is calibrated where the truth is known: every interior anchor is left out and predicted, and c is the
 smallest for which ± 1.645 u covers nine in ten of its outputs. In use the clock knows the anchor that it was left out
 of, hence CARRIED. Of draws, the same with squared Wasserstein distances: u² bounds the one to the truth's draws, and σ²
-stands for the distance of two trainings' draws, the noise of finite samples included.
+stands for the distance that the draws of two trainings keep at nine in ten conditions, the noise of finite samples
+included.
 """
 
 from collections.abc import Sequence
@@ -85,9 +86,9 @@ def squared_distances(one: Array, other: Array, periods: Sequence[float] = ()) -
 class Uncertainty:
     """The calibrated u.
 
-    noise: σ² by output (D,), or of draws (1,), the distance of two trainings' samples. timing: c. deterministic:
-    whether u² is a variance by output, or bounds a distance. left_out: how many anchors c was calibrated on; 0: it is
-    PRIOR. retrained: whether the noise of training is in σ², or the noise of draws alone.
+    noise: σ² by output (D,), or of draws (1,), the distance of two trainings' samples at nine in ten conditions. timing:
+    c. deterministic: whether u² is a variance by output, or bounds a distance. left_out: how many anchors c was
+    calibrated on; 0: it is PRIOR. retrained: whether the noise of training is in σ², or the noise of draws alone.
     """
 
     noise: tuple[float, ...]
@@ -143,6 +144,6 @@ def _ratios(movement: Movement, errors: Array, noise: Array, *, deterministic: b
 
 
 def noise_of(trained: Array, again: Array, periods: Sequence[float] = ()) -> Array:
-    """σ² of two trainings' outputs (N, 1, D): (D,); of their draws (N, n, D) the mean distance (1,)."""
+    """σ² of two trainings' outputs (N, 1, D): (D,); of their draws (N, n, D) the distance of nine in ten (1,)."""
     squared = squared_distances(trained, again, periods)
-    return np.asarray(squared.mean(0) / (2 if trained.shape[1] == 1 else 1))
+    return np.asarray(squared.mean(0) / 2 if trained.shape[1] == 1 else np.quantile(squared, COVERAGE, axis=0))

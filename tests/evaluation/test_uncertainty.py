@@ -100,6 +100,12 @@ def test_noise_is_the_variance_over_trainings():
     assert noise_of(one, other) == pytest.approx([0.25, 4.0], rel=0.05)
 
 
+def test_noise_of_draws_is_kept_by_nine_conditions_in_ten():
+    cloud = np.random.default_rng(5).standard_normal((11, 40, 2))
+    shift = np.stack([np.arange(11.0), np.zeros(11)], axis=1)  # distances 0, 1, 4, …, 100
+    assert noise_of(cloud, cloud + shift[:, None]) == pytest.approx([81.0])
+
+
 def test_distances_of_draws_are_of_each_condition():
     cloud = np.random.default_rng(5).standard_normal((3, 40, 2))
     shift = np.array([[3.0, 4.0], [0.0, 0.0], [1.0, 0.0]])
