@@ -86,8 +86,8 @@ def squared_distances(one: Array, other: Array, periods: Sequence[float] = ()) -
 class Uncertainty:
     """The calibrated u.
 
-    noise: σ² by output (D,), or of draws (1,), the distance of two trainings' samples at nine in ten conditions. timing:
-    c. deterministic: whether u² is a variance by output, or bounds a distance. left_out: how many anchors c was
+    noise: σ² by output (D,), or of draws (1,), the distance of two trainings' samples at nine in ten conditions.
+    timing: c. deterministic: whether u² is a variance by output, or bounds a distance. left_out: how many anchors c was
     calibrated on; 0: it is PRIOR. retrained: whether the noise of training is in σ², or the noise of draws alone.
     """
 
