@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 from pipeline.clocks.bases import CALIBRATED, HOLD
 from pipeline.data.mesh import Grid, Mesh
-from pipeline.evaluation.record import Kind
+from pipeline.evaluation.record_rows import Kind
 from pipeline.surrogate.decide import STRAIGHT
 from pipeline.surrogate.order import ORDER
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, named, read_words
 from pipeline.errors import BundleError, ConfigurationError, SweepError
-from pipeline.evaluation.record import NextRecord, Record
+from pipeline.evaluation.record import Record
+from pipeline.evaluation.record_rows import NextRecord
 from pipeline.families.catalog import make_family
 from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, Config, parse_config

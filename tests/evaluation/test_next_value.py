@@ -12,7 +12,8 @@ from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.judgement import Facts, Judgement
 from pipeline.evaluation.next_value import NextValue, conditions_for, mean_squared, next_value, reductions
-from pipeline.evaluation.record import NextRecord, Record
+from pipeline.evaluation.record import Record
+from pipeline.evaluation.record_rows import NextRecord
 from pipeline.evaluation.uncertainty import PRIOR, Uncertainty
 from pipeline.report.html import render
 from pipeline.surrogate import Surrogate

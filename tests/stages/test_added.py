@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from pipeline.errors import ConfigurationError
-from pipeline.evaluation.record import NextRecord
+from pipeline.evaluation.record_rows import NextRecord
 from pipeline.stages.added import add_anchors, wanted_values
 from pipeline.stages.params import load_config
 from pipeline.stages.presets import select_harvest, select_preset
