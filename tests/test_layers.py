@@ -18,7 +18,7 @@ SHARED_WORDS = [
     {"C", "L_p", "L_s", "N_p", "N_s", "T_p", "T_s"},  # symbols of the tumour model: equations, and what is observed
     {"Column", "Family", "Harvest", "Schema", "Surrogate", "SurrogateConfig"},  # re-exports say the same names
     {"format", "networks", "schema", "sha256"},  # keys of two documents on disk
-    {"variant", "solver", "clock"},  # keys of a section in a preset, and of the record of it
+    {"variant", "solver", "clock", "order"},  # keys of a section, and of the record of it; kinds of candidates
     {"ran", "restored", "unchanged"},  # what became of a stage, and its colour in a terminal
     {"c", "lw", "marker"},  # keywords of a plot
     {"ls", "mew", "ms"},
