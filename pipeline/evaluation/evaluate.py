@@ -11,20 +11,25 @@ discontinuity of its curve at the anchor counts as an error.
 Methods that are fitted are judged by `pipeline.evaluation.rivals`, on the same samples.
 """
 
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Value
+from pipeline.data.mesh import Tree, Value
 from pipeline.data.values import numbers, value_of
 from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.coupled import Coupled
 from pipeline.evaluation.crossings import count_crossings
 from pipeline.evaluation.methods.catalog import all_methods
-from pipeline.evaluation.methods.method import Situation
+from pipeline.evaluation.methods.method import Paired, Situation
+from pipeline.evaluation.places import Place
 from pipeline.evaluation.rounds import Draws, Route, check_anchors_in, draws_of, routes, score_of
 from pipeline.evaluation.scores import Evaluation, Score
-from pipeline.evaluation.served import served_by
+from pipeline.evaluation.served import SAMPLE, served_by
+from pipeline.transport.coupling import Coupling
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -66,11 +71,14 @@ def _one_round(surrogate: "Surrogate", draws: Draws, found: dict[Value, Route]) 
     comparison, values, mesh = draws.comparison, draws.score.values, surrogate.mesh
     ends = tuple(draws.truth(values.index(value_of(vertex))) for vertex in mesh.vertices)
     coupling = cache(lambda one, other: comparison.coupling(ends[one], ends[other]))
-    coupled = cache(lambda tree: Coupled.along(tree, coupling))
+    coupled = cache(lambda tree: Paired(Coupled.along(tree, coupling), dict(enumerate(ends))))
     served = served_by(surrogate, draws.score)
+    known_pairs = served == SAMPLE and surrogate.networks is not None and not comparison.deterministic
     scores = []
     for value, route in found.items():
         index = values.index(value)
+        matched = cache(partial(matched_pairs, surrogate, ends[route.start], draws.own_seed(index)))
+        pairs = matched if known_pairs else coupled
         situation = Situation(
             surrogate=surrogate,
             comparison=comparison,
@@ -79,7 +87,7 @@ def _one_round(surrogate: "Surrogate", draws: Draws, found: dict[Value, Route]) 
             linear=route.linear,
             start=route.start,
             ends=ends,
-            coupled=lambda place: coupled(tuple(place.tree)),
+            paired=partial(_paired, pairs),
             fresh=draws.second(index),
             served=served,
             seed=draws.own_seed(index),
@@ -87,6 +95,21 @@ def _one_round(surrogate: "Surrogate", draws: Draws, found: dict[Value, Route]) 
         truth = ends[mesh.vertices.index(numbers(value))] if situation.at_anchor else draws.truth(index)
         scores += _scores(situation, truth)
     return scores
+
+
+def _paired(pairs: Callable[[Tree], Paired], place: Place) -> Paired:
+    return pairs(tuple(place.tree))
+
+
+def matched_pairs(surrogate: "Surrogate", start: Sample, seed: int, tree: Tree) -> Paired:
+    """Draws of the networks of a tree's anchors, at the conditions of `start`, that the surrogate pairs row by row."""
+    anchors = sorted({anchor for edge in tree for anchor in edge})
+    outputs = surrogate.matched(start.conditions, anchors, seed=seed)
+    count = len(start.conditions)
+    weight = np.full(count, 1 / count) if start.weight is None else start.weight / start.weight.sum()
+    pairs = Coupling(np.arange(count), np.arange(count), weight)
+    samples = {k: Sample(y[:, 0], start.conditions, start.weight) for k, y in zip(anchors, outputs, strict=True)}
+    return Paired(Coupled.along(tree, lambda *_: pairs), samples)
 
 
 def _scores(situation: Situation, truth: Sample) -> list[Score]:

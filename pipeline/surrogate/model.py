@@ -341,6 +341,17 @@ class Surrogate:
             result[chosen] = self._sample_cell(cell, known[chosen], located[chosen], rows.select(chosen), draws, seed)
         return as_given(torch.from_numpy(result), conditions)
 
+    def matched(
+        self, conditions: NDArray[np.floating], anchors: Sequence[int], draws: int = 1, seed: int = 0
+    ) -> list[NDArray[np.float64]]:
+        """Outputs (N, draws, D) of anchors, by their numbers, that belong together: what `sample` draws paths between.
+
+        conditions: (N, C). The draws of a seed are those that `sample` answers with at each of these anchors.
+        """
+        known = np.asarray(self._conditions(conditions, self._trajectories), np.float64)
+        outputs = self._ends.outputs(anchors, known, Rows.of(known), draws, seed)
+        return [np.asarray(y, np.float64) for y in outputs]
+
     def _sample_cell(
         self,
         cell: int,

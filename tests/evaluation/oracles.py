@@ -52,6 +52,9 @@ class ConstantVelocity:
             noise = np.random.default_rng(seed).standard_normal((len(conditions), draws, len(velocity)))
         return noise + velocity * hyperparameter
 
+    def matched(self, conditions, anchors, draws=1, seed=0):
+        return [self.sample(conditions, self.anchors[k], draws, seed) for k in anchors]
+
     def positions(self, conditions, hyperparameter):
         k = Anchors(self.anchors).interval(hyperparameter)
         left, right = self.anchors[k], self.anchors[k + 1]

@@ -9,6 +9,7 @@ from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.methods.catalog import baselines
 from pipeline.evaluation.scores import SURROGATE
 from pipeline.evaluation.served import served_by
+from pipeline.families.semicircles.family import SemicircleNetwork
 from tests.evaluation.oracles import VALUES, VELOCITY, ConstantVelocity, Shifting, forecast_harvest, stochastic_harvest
 
 SPEED_SQUARED = 25.0
@@ -161,3 +162,27 @@ def test_a_line_on_the_surrogates_own_clock_moves_as_it_does():
     away = 0.1 + 0.05 * np.arange(9) - 0.5
     expected = (SPEED_SQUARED / 2 * 0.5**2 * away**2).mean()
     assert evaluation.at("straight_line_own_clock", 0.25).error == pytest.approx(expected)
+
+
+def test_a_line_between_networks_that_draw_is_the_straight_surrogate_of_its_clock(fitted_surrogate, small_harvest):
+    # Between two samples of the harvest it would average their noise away, and beat the surrogate that it is.
+    values, categories = (0.0, 0.25, 0.5, 1.0), np.arange(4.0)[:, None]
+    networks = [SemicircleNetwork(value) for value in values]
+    score = Harvest.from_arrays(
+        values,
+        [network.outputs(categories, 10, 1).reshape(-1, 2) for network in networks],
+        [np.repeat(categories, 10, axis=0)] * len(values),
+        networks=networks,
+        schema=small_harvest.schema,
+    )
+    found = evaluate(fitted_surrogate, score, redraws=2)  # variant K_I, linear clock
+    own = found.at(SURROGATE, 0.25).error
+    assert found.at("straight_line", 0.25).error == pytest.approx(own, rel=1e-3)
+    assert found.at("straight_line_own_clock", 0.25).error == pytest.approx(own, rel=1e-3)
+
+
+def test_matched_draws_are_those_of_the_surrogate_at_its_anchors(fitted_surrogate):
+    categories = np.arange(4.0)[:, None]
+    drawn = fitted_surrogate.matched(categories, [0, 1, 2], draws=3, seed=5)
+    for value, own in zip((0.0, 0.5, 1.0), drawn, strict=True):
+        np.testing.assert_allclose(own, fitted_surrogate.sample(categories, value, draws=3, seed=5), atol=1e-5)

@@ -8,7 +8,7 @@ everything that they need to know from it. A method either answers from samples 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +60,18 @@ class Fitting:
     seed: int
 
 
+class Paired(NamedTuple):
+    """Rows that belong together, one of every anchor of a tree, and the samples by anchor that they are rows of.
+
+    Of networks that draw and travel with the surrogate the samples are fresh, paired as the surrogate pairs them, so
+    that a line differs from a straight surrogate by nothing but its clock. Otherwise they are the ends, coupled by
+    exact transport, or by their conditions where outputs are deterministic.
+    """
+
+    rows: Coupled
+    samples: Mapping[int, Sample]
+
+
 @dataclass(frozen=True, eq=False)
 class Situation:
     """What a method may use at one λ.
@@ -67,7 +79,7 @@ class Situation:
     value: λ, held out or an anchor. own: the cell of the surrogate's mesh that λ lies in; of an anchor, the one in
     which it is reached. linear: the cell in λ itself; the same with one hyperparameter, and on a grid. start: the
     number of the anchor whose conditions are asked, and whose samples `transport` moves. ends: a sample at each anchor.
-    coupled: tuples of the rows of `ends` that belong together, along a cell's tree. fresh: draws a second sample of the
+    paired: what belongs together at the anchors of a cell's tree. fresh: draws a second sample of the
     network trained at λ, where there is one. served: how the surrogate is asked. seed: for the method's own draws.
     """
 
@@ -78,7 +90,7 @@ class Situation:
     linear: Place
     start: int
     ends: tuple[Sample, ...]
-    coupled: Callable[[Place], Coupled]
+    paired: Callable[[Place], Paired]
     fresh: Callable[[], Sample] | None
     served: str
     seed: int
@@ -99,9 +111,9 @@ class Situation:
         return self.coordinates in self.own.mesh.vertices
 
     def mixed(self, place: Place, weights: Sequence[float | NDArray[np.float64]]) -> Sample:
-        """The coupled samples' weighted means: a weight a corner of a cell, or one a row of its first corner."""
-        by_anchor = dict(zip(place.corners, weights, strict=True))
-        return self.coupled(place).mean(self.ends, by_anchor, self.comparison.period)
+        """The paired samples' weighted means: a weight a corner of a cell, or one a row of its root's sample."""
+        rows, samples = self.paired(place)
+        return rows.mean(samples, dict(zip(place.corners, weights, strict=True)), self.comparison.period)
 
 
 @dataclass(frozen=True, eq=False)

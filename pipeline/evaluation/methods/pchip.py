@@ -52,10 +52,10 @@ def _sample(at: Situation) -> Sample | None:
     stretch = _stretch(at.linear)
     if at.at_anchor or stretch is None:
         return None
-    tuples = at.coupled(stretch)
-    points = tuples.points(at.ends, at.comparison.period)
+    rows, samples = at.paired(stretch)
+    points = rows.points(samples, at.comparison.period)
     curve = _curve(stretch, [points[k] for k in stretch.beside], at.coordinates, at.surrogate.schema)
-    return tuples.sample(at.ends, curve)
+    return rows.sample(samples, curve)
 
 
 def _policy(at: PolicySituation) -> Policy | None:

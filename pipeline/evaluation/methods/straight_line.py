@@ -1,8 +1,10 @@
 """Straight lines between the anchors' samples, with the linear clock: displacement interpolation (McCann 1997).
 
 Between two anchors these are lines; between the corners of a cell of several hyperparameters, multilinear in a box and
-barycentric in a simplex. Rows of deterministic networks are matched by their conditions; draws are matched by exact
-transport, along the edges of the cell's tree.
+barycentric in a simplex. Rows of deterministic networks are matched by their conditions. Networks that draw, and travel
+with the surrogate, give fresh draws, paired as the surrogate pairs them: a line between two samples of a harvest
+averages their noise away, and would seem to be nearer to the truth than a straight surrogate of the same clock. Samples
+without networks are matched by exact transport, along the edges of the cell's tree.
 """
 
 import numpy as np

@@ -16,7 +16,8 @@ from pipeline.evaluation.places import own_weights
 def _sample(at: Situation) -> Sample | None:
     if at.at_anchor:
         return None
-    return at.mixed(at.own, own_weights(at.surrogate, at.value, at.corners[0].conditions))
+    rows, samples = at.paired(at.own)
+    return at.mixed(at.own, own_weights(at.surrogate, at.value, samples[rows.root].conditions))
 
 
 def _policy(at: PolicySituation) -> Policy:

@@ -7,7 +7,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid
 from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.coupled import Coupled
-from pipeline.evaluation.methods.method import Fitting, Situation
+from pipeline.evaluation.methods.method import Fitting, Paired, Situation
 from pipeline.evaluation.places import place_of
 from pipeline.surrogate.config import SurrogateConfig
 from tests.evaluation.oracles import ConstantVelocity
@@ -26,7 +26,9 @@ def situation(harvest: Harvest, value: float, *, deterministic: bool) -> Situati
         linear=place,
         start=place.corners[0],
         ends=ends,
-        coupled=lambda p: Coupled.along(p.tree, lambda a, b: comparison.coupling(ends[a], ends[b])),
+        paired=lambda p: Paired(
+            Coupled.along(p.tree, lambda a, b: comparison.coupling(ends[a], ends[b])), dict(enumerate(ends))
+        ),
         fresh=None,
         served="sample",
         seed=0,
