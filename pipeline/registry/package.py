@@ -1,7 +1,9 @@
 """A surrogate's bundle as an MLflow model folder: signature, units, code, requirements, input example."""
 
+import hashlib
 import importlib.metadata
 import importlib.util
+import json
 import sysconfig
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -48,6 +50,13 @@ class Candidate:
     bundle: Path
     surrogate: "Surrogate"
     example: NDArray[np.floating]
+
+    @property
+    def identity(self) -> str:
+        """What makes it another version: the surrogate's digest, and where it is trusted, whatever the reasons."""
+        regions = [(region.low, region.high, region.status) for region in self.surrogate.certificate]
+        content = json.dumps([self.surrogate.digest, regions])
+        return hashlib.sha256(content.encode()).hexdigest() if regions else self.surrogate.digest
 
 
 def save_model(folder: Path, candidate: Candidate) -> None:

@@ -1,4 +1,4 @@
-"""Registering a surrogate: one version for each digest, and the champion alias where the gates promote it."""
+"""Registering a surrogate: one version of each, as it is certified, and the aliases that gates and contest give it."""
 
 import logging
 import tempfile
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-DIGEST = "surrogate_digest"
+DIGEST, IDENTITY = "surrogate_digest", "identity"
+"""Tags of a version: its surrogate; and with its certificate, what tells versions apart (`Candidate.identity`)."""
 BUNDLE = "model/artifacts/surrogate"
 """Where `save_model` puts the bundle, under a run's artifacts."""
 PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
@@ -37,13 +38,13 @@ PROMOTE, REASON, EVIDENCE_RUN = "promote", "reason", "evidence_run"
 logger = logging.getLogger(__name__)
 
 
-def find_version(store: Store, model: str, digest: str) -> int | None:
-    """The version of `model` that holds the surrogate of this digest, or None; a few queries, nothing is loaded.
+def find_version(store: Store, model: str, identity: str) -> int | None:
+    """The version of `model` that holds the candidate of this identity, or None; a few queries, nothing is loaded.
 
     A version whose files are gone (the checkout was moved, the artifact folder deleted) is not held.
     """
     client = store.client()
-    version = _oldest(client, model, digest)
+    version = _oldest(client, model, identity)
     return None if version is None else int(version.version)
 
 
@@ -77,7 +78,8 @@ def stands(store: Store, registration: Registration) -> bool:
     False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since;
     registering again records the present state.
     """
-    if find_version(store, registration.model, registration.digest) != registration.version:
+    identity = registration.identity or registration.digest  # of a registration from before there were certificates
+    if find_version(store, registration.model, identity) != registration.version:
         return False
     return (champion_version(store.client(), registration.model) == registration.version) == registration.champion
 
@@ -92,9 +94,10 @@ def register(
 ) -> Registration:
     """Register the candidate's surrogate and decide about the champion.
 
-    Once: a surrogate whose digest is registered already keeps its version. New evidence about it (other figures or
+    Once: a surrogate that is registered already, trusted in the same regions, keeps its version: consumers find the
+    certificate in what they load, so another one is another version. New evidence about it (other figures or
     settings) is recorded as a further run, and the version's tags follow it. Registering at the same time from two
-    processes, or again after a failure anywhere, ends with one version: the oldest of a digest counts, and the later
+    processes, or again after a failure anywhere, ends with one version: the oldest of an identity counts, and the later
     duplicate is deleted.
 
     The alias `champion` moves to this version where `decision` promotes it, unless it lost the `contest` against the
@@ -106,18 +109,17 @@ def register(
     Raises RegistryError where the store cannot be opened.
     """
     client = store.client()
-    digest = candidate.surrogate.digest
-    version = _oldest(client, model, digest)
+    version = _oldest(client, model, candidate.identity)
     if version is None:
         with evidence_run(client, store, model, evidence) as run_id, tempfile.TemporaryDirectory() as scratch:
             save_model(Path(scratch) / "model", candidate)
             client.log_artifacts(run_id, scratch)
-        version = _create_version(client, model, run_id, digest, evidence)
+        version = _create_version(client, model, run_id, candidate, evidence)
     elif version.tags.get(EVIDENCE) != evidence.digest:
         with evidence_run(client, store, model, evidence) as run_id:
             pass
         _tag(client, version, {EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest})
-    registration = _decide(client, version, digest, decision, contest)
+    registration = _decide(client, version, candidate, decision, contest)
     _tag(client, version, {PROMOTE: str(decision.promote).lower(), REASON: registration.reason})
     client.update_model_version(model, version.version, description=registration.reason)
     return registration
@@ -129,12 +131,13 @@ def rollback(store: Store, model: str) -> Rollback:
 
 
 def _decide(
-    client: "MlflowClient", version: "ModelVersion", digest: str, decision: Decision, contest: Contest | None
+    client: "MlflowClient", version: "ModelVersion", candidate: Candidate, decision: Decision, contest: Contest | None
 ) -> Registration:
     model, number = version.name, int(version.version)
     reason = decision.reason if contest is None else f"{decision.reason} Version {number}: {contest.sentence}."
     lost = contest is not None and not contest.won
-    rolled_back = ROLLED_BACK in version.tags
+    digest = candidate.surrogate.digest
+    rolled_back = any(ROLLED_BACK in v.tags for v in _versions(client, model, DIGEST, digest))
     if decision.promote and not rolled_back and not lost:
         promote(client, model, number)
     champion = champion_version(client, model) == number
@@ -149,11 +152,15 @@ def _decide(
         reason += f" Version {number} is champion already and remains so until it is rolled back."
         logger.warning("model %r: %s", model, reason)
     uri = f"models:/{model}@{ALIAS}" if champion else f"models:/{model}/{number}"
-    return Registration(model, number, uri, digest, champion, reason, challenger, decision.promote)
+    return Registration(model, number, uri, digest, champion, reason, challenger, decision.promote, candidate.identity)
 
 
-def _oldest(client: "MlflowClient", model: str, digest: str) -> "ModelVersion | None":
-    found = client.search_model_versions(f"name = '{model}' and tags.{DIGEST} = '{digest}'")
+def _versions(client: "MlflowClient", model: str, tag: str, value: str) -> "list[ModelVersion]":
+    return list(client.search_model_versions(f"name = '{model}' and tags.{tag} = '{value}'"))
+
+
+def _oldest(client: "MlflowClient", model: str, identity: str) -> "ModelVersion | None":
+    found = _versions(client, model, IDENTITY, identity)
     return min((v for v in found if _has_files(client, v)), key=lambda v: int(v.version), default=None)
 
 
@@ -170,15 +177,22 @@ def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
         raise
 
 
-def _create_version(client: "MlflowClient", model: str, run_id: str, digest: str, evidence: Evidence) -> "ModelVersion":
+def _create_version(
+    client: "MlflowClient", model: str, run_id: str, candidate: Candidate, evidence: Evidence
+) -> "ModelVersion":
     unless_there(lambda: client.create_registered_model(model))
     created = client.create_model_version(
         model,
         source=f"{client.get_run(run_id).info.artifact_uri}/model",
         run_id=run_id,
-        tags={DIGEST: digest, EVIDENCE_RUN: run_id, EVIDENCE: evidence.digest},
+        tags={
+            DIGEST: candidate.surrogate.digest,
+            IDENTITY: candidate.identity,
+            EVIDENCE_RUN: run_id,
+            EVIDENCE: evidence.digest,
+        },
     )
-    oldest = _oldest(client, model, digest)
+    oldest = _oldest(client, model, candidate.identity)
     if oldest is None or oldest.version == created.version:
         return created
     client.delete_model_version(model, created.version)

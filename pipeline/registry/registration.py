@@ -9,7 +9,8 @@ class Registration:
 
     version: of the registered model. uri: what a consumer loads: the champion's alias where this version is champion,
     else the version. digest: of the surrogate's bundle. reason: that of the gates, and what else decides the alias.
-    challenger: whether it lost to the champion alone. passed: whether it passed every gate.
+    challenger: whether it lost to the champion alone. passed: whether it passed every gate. identity: of the version,
+    as `pipeline.registry.package.Candidate` has it.
     """
 
     model: str
@@ -20,3 +21,4 @@ class Registration:
     reason: str
     challenger: bool = False
     passed: bool = True
+    identity: str = ""

@@ -7,7 +7,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
-from pipeline.errors import BundleError, RegistryError
+from pipeline.errors import RegistryError, SweepError
 from pipeline.evaluation.contest import contest
 from pipeline.evaluation.decision import Contest
 from pipeline.evaluation.left_out import LeftOut
@@ -112,12 +112,11 @@ def against_champion(config: "Config", surrogate: Surrogate, store: Store, base:
         if found is None:
             return None
         version, bundle = found
-        try:
-            champion = Surrogate.load(bundle)
-        except BundleError as error:
-            return Contest(version, won=True, sentence=f"champion {version} cannot be read ({error})")
         settings, score = config.validate_, Harvest.load(base / "dataset" / "score")
-        return contest(surrogate, champion, version, score, settings.redraws, settings.seed)
+        try:
+            return contest(surrogate, Surrogate.load(bundle), version, score, settings.redraws, settings.seed)
+        except SweepError as error:  # a bundle of another time, or conditions that the champion does not take
+            return Contest(version, won=True, sentence=f"it cannot be compared with champion {version}: {error}")
 
 
 def check_same(surrogate: Surrogate, validated: Record, folder: Path) -> None:

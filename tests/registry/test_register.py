@@ -3,10 +3,15 @@ import subprocess
 import sys
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from pipeline.evaluation.decision import Decision
 from pipeline.registry.champion import champion_version
-from pipeline.registry.register import find_version, rollback, stands
+from pipeline.registry.evidence import Evidence
+from pipeline.registry.package import Candidate
+from pipeline.registry.register import find_version, register, rollback, stands
+from pipeline.surrogate.regions import Region
 from pipeline.tracking.store import open_store
 
 MODEL = "semicircles"
@@ -169,3 +174,22 @@ def test_processes_at_once_make_one_version(store, bundles, tmp_path):
     assert answers[0] == answers[1]
     assert versions(store) == [int(answers[0])]
     assert champion_version(store.client(), MODEL) == int(answers[0])
+
+
+def test_another_certificate_is_another_version_and_other_reasons_are_not(store, registering, surrogates, tmp_path):
+    plain = registering(0)
+    certified = surrogates[0].certified([Region(0.0, 1.0, "trusted", ("tested",))])
+    certified.save(tmp_path / "surrogate")
+
+    def register_certified(reason, status="trusted"):
+        own = surrogates[0].certified([Region(0.0, 1.0, status, (reason,))])
+        candidate = Candidate(tmp_path / "surrogate", own, np.array([[0.0]]))
+        return register(store, MODEL, candidate, Decision(True, "better"), Evidence({}, {}, {}))
+
+    first = register_certified("tested at 0.25")
+    assert (first.version, first.digest) == (plain.version + 1, plain.digest)
+    assert register_certified("tested at 0.75").version == first.version
+    assert register_certified("worse", "not trusted").version == first.version + 1
+    assert stands(store, register_certified("worse", "not trusted"))
+    rollback(store, MODEL)
+    assert "rolled back" in register_certified("again", "untested").reason  # the surrogate was, whatever is said of it

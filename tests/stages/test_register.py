@@ -90,6 +90,7 @@ def test_the_champion_is_registered_and_written_down(sweep, config, fitted_surro
         "reason": registration.reason,
         "challenger": False,
         "passed": True,
+        "identity": registration.identity,
     }
     client = open_store(sweep).client()
     version = client.get_model_version_by_alias("semicircles", "champion")
