@@ -16,11 +16,15 @@ NOTHING_HELD_OUT = (
     "or in params.yaml by leaving some of the values out of sweep.anchors."
 )
 
+INSTEAD = "The report is of the surrogate, in whose place a plain method is registered."
+
 
 def read_registration(folder: Path) -> Registration:
     """The registration of the sweep whose data are in `folder`."""
     document = json.loads((folder / "registration.json").read_text(encoding="utf-8"))
-    return Registration(**{field.name: document[field.name] for field in fields(Registration)})
+    return Registration(
+        **{field.name: document[field.name] for field in fields(Registration) if field.name in document}
+    )
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,7 @@ def publish(summary: Summary) -> None:
 def as_markdown(summary: Summary) -> str:
     """The registered model, how it was chosen, the report in Markdown, and where its HTML lies."""
     registration, validation = summary.registration, summary.validation
+    report = summary.report.with_suffix(".md").read_text(encoding="utf-8")
     paragraphs = (
         f"`{registration.uri}`",
         registration.reason,
@@ -95,7 +100,8 @@ def as_markdown(summary: Summary) -> str:
         *(f"Barrier: {sentence}." for sentence in validation.broken),
         *([f"Next: {validation.next_value}."] if validation.next_value else []),
         *([] if validation.rows else [NOTHING_HELD_OUT]),
-        summary.report.with_suffix(".md").read_text(encoding="utf-8").strip(),
+        *([] if registration.digest in report else [INSTEAD]),
+        report.strip(),
         f"Report: `{summary.report}`",
     )
     return "\n\n".join(paragraphs) + "\n"

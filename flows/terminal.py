@@ -71,7 +71,6 @@ def show(summary: Summary) -> None:
     for sentence in summary.validation.broken:
         console.print(f"Barrier {sentence}", soft_wrap=True, highlight=False)
     if summary.validation.next_value:
-        following = f"Next    {summary.validation.next_value}; ADD=auto trains it"
-        console.print(following, soft_wrap=True, highlight=False)
+        console.print(f"Next    {summary.validation.next_value}", soft_wrap=True, highlight=False)
     console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)

@@ -86,15 +86,17 @@ def check_fit(
     """Say from the figures whether a surrogate is of use for a harvest; writes nothing."""
     from pipeline.data.harvest import Harvest
     from pipeline.evaluation.advice import advise
-    from pipeline.evaluation.methods.catalog import labels
+    from pipeline.evaluation.methods.catalog import by_name
     from pipeline.stages.presets import held_out_of, listed_values
 
     loaded = Harvest.load(harvest)
     found = advise(loaded, held_out_of(loaded, listed_values(held_out)), seed)
-    names = labels()
+    known, several = by_name(), len(loaded.schema.hyperparameters)
     for standing in found.standings:
         interval = "" if standing.interval is None else f"[{standing.interval[0]:.3g}, {standing.interval[1]:.3g}]"
-        typer.echo(f"{names[standing.method]:<42} {standing.mean:>9.4g} {interval:<20} {standing.verdict}")
+        typer.echo(
+            f"{known[standing.method].label_for(several):<42} {standing.mean:>9.4g} {interval:<20} {standing.verdict}"
+        )
     for sentence in found.sentences:
         typer.echo(sentence)
 

@@ -1,6 +1,5 @@
 """Is a surrogate of use for a harvest? The surrogate and the quick methods on it, and what their errors recommend."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,13 +33,12 @@ class Advice:
     """What a check found.
 
     evaluation: the scores at the tested λ, without any where nothing can be tested. standings: of all methods.
-    sentences: what to make of it. seconds: wall seconds of the surrogate's fits.
+    sentences: what to make of it.
     """
 
     evaluation: Evaluation
     standings: tuple[Standing, ...]
     sentences: tuple[str, ...]
-    seconds: float
 
 
 def advise(harvest: Harvest, held_out: Sequence[Value] = (), seed: int = 0) -> Advice:
@@ -52,10 +50,8 @@ def advise(harvest: Harvest, held_out: Sequence[Value] = (), seed: int = 0) -> A
     anchors = [value for value in harvest.values if value not in held_out]
     check_anchors_in(harvest, anchors)
     fit, score = split_harvest(harvest, FRACTION, seed)
-    start = time.perf_counter()
     evaluation = (_at_held_out if held_out else _at_left_out)(fit.select(anchors), score, seed)
-    seconds = time.perf_counter() - start
-    return Advice(evaluation, standings(evaluation), _sentences(evaluation, anchors, held_out=bool(held_out)), seconds)
+    return Advice(evaluation, standings(evaluation), _sentences(evaluation, anchors, held_out=bool(held_out)))
 
 
 def _at_held_out(fit: Harvest, score: Harvest, seed: int) -> Evaluation:

@@ -1,11 +1,11 @@
 """Where along λ the surrogate can be trusted, and why: regions between anchors and held-out values.
 
 A held-out λ is a test of its surroundings, as far as its neighbours among anchors and held-out λ. It fails where the
-surrogate's error is, beyond the noise, more than 1.5 times that of the best quick method, and above the floor; where
-outputs leave their columns' bounds; where the uncertainty covers less than FEWEST_COVERED of the truth; or where the
-family's score, of single episodes, falls below those of both neighbouring anchors by more than MOST_BEHIND standard
-errors of the difference. In a broken interval, where an anchor's own network is served on purpose, only the scores
-count.
+surrogate's error is, beyond the noise, more than MOST_WORSE times that of the best quick method, or of the floor where
+that is larger, and above that of a network from another seed; where outputs leave their columns' bounds; where the
+uncertainty covers less than FEWEST_COVERED of the truth; or where the family's score, of single episodes, falls below
+those of both neighbouring anchors by more than MOST_BEHIND standard errors of the difference. In a broken interval,
+where an anchor's own network is served on purpose, only the scores count.
 
 A stretch without a held-out λ is trusted where one of its anchors passed the same test of errors when it was left out,
 from farther away than anything in use; else it is untested. No test says anything of λ outside the anchors.
@@ -17,7 +17,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from pipeline.data.mesh import Value
-from pipeline.evaluation.gates.config import GateSection
+from pipeline.evaluation.gates.config import FEWEST_COVERED, MOST_BEHIND, MOST_WORSE, GateSection
 from pipeline.evaluation.gates.metrics.coverage import share_covered
 from pipeline.evaluation.gates.metrics.error_ratio import error_ratio
 from pipeline.evaluation.gates.metrics.outside_bounds import share_outside
@@ -30,11 +30,8 @@ from pipeline.surrogate.regions import Region
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
 
-WORSE = GateSection(metric="error_ratio", comparison="<=", limit=1.5)
+WORSE = GateSection(metric="error_ratio", comparison="<=", limit=MOST_WORSE)
 TESTED = "tested at "
-FEWEST_COVERED = 0.75
-MOST_BEHIND = 2.0
-"""Standard errors of a task's score."""
 
 
 def certify(judgement: "Judgement") -> tuple[Region, ...]:

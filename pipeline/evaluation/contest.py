@@ -10,6 +10,7 @@ from pipeline.data.values import in_words, numbers, value_of
 from pipeline.errors import HyperparameterError
 from pipeline.evaluation.comparison import Comparison, Sample
 from pipeline.evaluation.decision import Contest
+from pipeline.evaluation.evaluate import in_broken
 from pipeline.evaluation.places import place_of
 from pipeline.evaluation.resampling import difference_interval
 from pipeline.evaluation.rounds import Draws, draws_of, routes, score_of
@@ -25,7 +26,7 @@ CHAMPION = "champion"
 def contest(
     candidate: "Surrogate", champion: "Surrogate", version: int, score: Harvest, redraws: int = 1, seed: int = 0
 ) -> Contest:
-    """Compare mean errors at the λ that are held out from both; version: the champion's.
+    """Compare mean errors at the λ held out from both, outside broken intervals; version: the champion's.
 
     The candidate loses where the champion is better beyond the noise: the paired interval of the difference is below
     0; where data are too few for one, any smaller error. Where the two cannot be compared, it wins, and the sentence
@@ -33,6 +34,7 @@ def contest(
     """
     found = routes(candidate.mesh, score.values)
     values = [value for value in found if numbers(value) not in candidate.mesh.vertices and _answers(champion, value)]
+    values = [value for value in values if not (in_broken(candidate, value) or in_broken(champion, value))]
     if reason := _incomparable(candidate, champion, score, values):
         return Contest(version, won=True, sentence=f"it cannot be compared with champion {version}: {reason}")
     comparison = Comparison.of(score, deterministic=candidate.deterministic)
@@ -66,7 +68,7 @@ def _incomparable(candidate: "Surrogate", champion: "Surrogate", score: Harvest,
         return "only one of them has draws"
     if served_by(candidate, score) != served_by(champion, score):
         return "only one of them carries networks"
-    return None if values else "no value is held out from both"
+    return None if values else "no value outside broken intervals is held out from both"
 
 
 def _columns(schema: Schema) -> list[tuple[str, str]]:

@@ -57,11 +57,11 @@ def evaluate(surrogate: "Surrogate", score: Harvest, redraws: int = 1, seed: int
         served_by(surrogate, score),
         count_crossings(surrogate, score, comparison),
         tuple(column.name for column in score.schema.hyperparameters),
-        tuple(value for value in score.values if _in_broken(surrogate, value)),
+        tuple(value for value in score.values if in_broken(surrogate, value)),
     )
 
 
-def _in_broken(surrogate: "Surrogate", value: Value) -> bool:
+def in_broken(surrogate: "Surrogate", value: Value) -> bool:
     """Whether λ lies inside a broken interval; these are of one hyperparameter."""
     at = numbers(value)[0]
     return any(b.broken and b.anchors[0] < at < b.anchors[1] for b in surrogate.barriers or ())

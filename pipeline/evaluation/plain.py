@@ -4,30 +4,23 @@ A straight line between the anchors' outputs is the surrogate of variant K_I, wi
 PCHIP through all anchors is K_I with those curves. Each answers at any condition, as its method does in validation.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline.data.harvest import Harvest
 from pipeline.evaluation.methods.pchip import METHOD as PCHIP
 from pipeline.evaluation.methods.straight_line import METHOD as LINE
 from pipeline.evaluation.methods.straight_line_own_clock import METHOD as OWN_CLOCK
 from pipeline.surrogate.config import SurrogateConfig
 
-if TYPE_CHECKING:
-    from pipeline.surrogate import Surrogate
-
 STRAIGHT: dict[str, Any] = {"variant": "K_I", "straight": "auto", "interpolation": "linear"}
+LINEAR: dict[str, Any] = {"clock": "linear", "clocks": {}}
 SETTINGS: dict[str, dict[str, Any]] = {
-    LINE.name: STRAIGHT | {"clock": "linear"},
+    LINE.name: STRAIGHT | LINEAR,
     OWN_CLOCK.name: STRAIGHT,
-    PCHIP.name: STRAIGHT | {"clock": "linear", "interpolation": "pchip"},
+    PCHIP.name: STRAIGHT | LINEAR | {"interpolation": "pchip"},
 }
 """What each changes in the settings of a surrogate."""
 
 
-def plain_surrogate(method: str, harvest: Harvest, settings: SurrogateConfig, seed: int) -> "Surrogate | None":
-    """The surrogate that a method is, fitted to a harvest of the anchors; None for a method that is none."""
-    from pipeline.surrogate import Surrogate
-
-    if method not in SETTINGS:
-        return None
-    return Surrogate.fit(harvest, SurrogateConfig(**settings.model_dump() | SETTINGS[method]), seed=seed)
+def plain_settings(method: str, settings: SurrogateConfig) -> SurrogateConfig | None:
+    """The settings of the surrogate that a method is, else as they are given; None for a method that is none."""
+    return SurrogateConfig(**settings.model_dump() | SETTINGS[method]) if method in SETTINGS else None

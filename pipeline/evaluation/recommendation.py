@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from pipeline.evaluation.methods.catalog import by_name
+from pipeline.evaluation.methods.floor import METHOD as FLOOR
 from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.evaluation.standings import Standing, standings
@@ -19,8 +20,9 @@ class Recommendation:
 def recommend(evaluation: Evaluation) -> Recommendation | None:
     """From the tested λ of an evaluation; None where there are none.
 
-    A quick method that is better beyond the noise is recommended; an unmoved anchor also where it cannot be told from
-    the surrogate, since it costs nothing; else the surrogate.
+    A quick method that is better beyond the noise is recommended, unless the surrogate is at the floor; an unmoved
+    anchor also where it cannot be told from the surrogate, since it costs nothing; else the surrogate. Where draws are
+    too few for an interval, any smaller error counts.
     """
     known, found = by_name(), standings(evaluation)
     if not found:
@@ -31,7 +33,8 @@ def recommend(evaluation: Evaluation) -> Recommendation | None:
     def label(method: Method) -> str:
         return method.label_for(len(evaluation.names))
 
-    better = [(m, s) for m, s in rivals if s.verdict == "better"]
+    at_floor = FLOOR.name in evaluation.methods and own.mean <= evaluation.mean_error(FLOOR.name)
+    better = [] if at_floor else [(m, s) for m, s in rivals if _is_ahead(s, own)]
     if better:
         method, standing = min(better, key=lambda entry: entry[1].mean)
         return Recommendation(
@@ -58,6 +61,11 @@ def recommend(evaluation: Evaluation) -> Recommendation | None:
 
 def _is_rival(method: Method) -> bool:
     return method.role == "baseline" and method.cost == "quick"
+
+
+def _is_ahead(standing: Standing, own: Standing) -> bool:
+    """Whether a method is better than the surrogate, beyond the noise where that is known, else beyond rounding."""
+    return standing.verdict == "better" or (standing.verdict == "too few draws" and standing.mean < 0.97 * own.mean)
 
 
 def _is_behind(standing: Standing, own: Standing) -> bool:

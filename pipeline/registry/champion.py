@@ -86,7 +86,7 @@ def rollback(client: "MlflowClient", model: str) -> Rollback:
     if present is None:
         raise RegistryError(
             f"model {model!r} has no champion to roll back (its versions: {versions or 'none'}); register a surrogate "
-            "that beats the baselines, or set the alias with MLflow"
+            "that passes its gates, or set the alias with MLflow"
         )
     history = _history(client, model)
     while history and (history[-1] == present or history[-1] not in versions):

@@ -49,27 +49,21 @@ def find_version(store: Store, model: str, identity: str) -> int | None:
 
 
 @contextmanager
-def champion_bundle(store: Store, model: str, digest: str) -> Iterator[tuple[int, Path] | None]:
+def champion_bundle(store: Store, model: str, digest: str) -> Iterator[tuple[int, Path | None] | None]:
     """The champion's version and the folder of its bundle, while the context lasts.
 
-    None where there is no champion, where it holds the surrogate of this digest, or where somebody made it by hand,
-    without a run of this project.
+    None where there is no champion, or it holds the surrogate of this digest. No folder where its files are gone, or
+    somebody made it by hand.
     """
     client = store.client()
     number = champion_version(client, model)
-    run_id = None if number is None else _run_of_another(client, client.get_model_version(model, str(number)), digest)
-    if number is None or run_id is None:
+    version = None if number is None else client.get_model_version(model, str(number))
+    if number is None or version is None or version.tags.get(DIGEST) == digest:
         yield None
         return
     with tempfile.TemporaryDirectory() as scratch:
-        yield number, Path(client.download_artifacts(run_id, BUNDLE, scratch))
-
-
-def _run_of_another(client: "MlflowClient", version: "ModelVersion", digest: str) -> str | None:
-    """The run that keeps a version's files; None where there are none, or they are of this digest."""
-    if version.tags.get(DIGEST) == digest or not _has_files(client, version):
-        return None
-    return version.run_id
+        found = _has_files(client, version, BUNDLE)
+        yield number, Path(client.download_artifacts(str(version.run_id), BUNDLE, scratch)) if found else None
 
 
 def stands(store: Store, registration: Registration) -> bool:
@@ -78,8 +72,7 @@ def stands(store: Store, registration: Registration) -> bool:
     False after a new or emptied store, a moved checkout, a rollback, or a promotion of another version since;
     registering again records the present state.
     """
-    identity = registration.identity or registration.digest  # of a registration from before there were certificates
-    if find_version(store, registration.model, identity) != registration.version:
+    if find_version(store, registration.model, registration.identity) != registration.version:
         return False
     return (champion_version(store.client(), registration.model) == registration.version) == registration.champion
 
@@ -137,7 +130,7 @@ def _decide(
     reason = decision.reason if contest is None else f"{decision.reason} Version {number}: {contest.sentence}."
     lost = contest is not None and not contest.won
     digest = candidate.surrogate.digest
-    rolled_back = any(ROLLED_BACK in v.tags for v in _versions(client, model, DIGEST, digest))
+    rolled_back = [int(v.version) for v in _versions(client, model, DIGEST, digest) if ROLLED_BACK in v.tags]
     if decision.promote and not rolled_back and not lost:
         promote(client, model, number)
     champion = champion_version(client, model) == number
@@ -147,7 +140,10 @@ def _decide(
     elif alias_version(client, model, CHALLENGER) == number:
         client.delete_registered_model_alias(model, CHALLENGER)
     if decision.promote and rolled_back and not champion:
-        reason += f" Version {number} was rolled back and is not promoted while it has the tag {ROLLED_BACK!r}."
+        which = ", ".join(map(str, sorted(rolled_back)))
+        reason += (
+            f" Its surrogate was rolled back: it is not promoted while version {which} has the tag {ROLLED_BACK!r}."
+        )
     elif champion and not decision.promote:
         reason += f" Version {number} is champion already and remains so until it is rolled back."
         logger.warning("model %r: %s", model, reason)
@@ -164,13 +160,13 @@ def _oldest(client: "MlflowClient", model: str, identity: str) -> "ModelVersion 
     return min((v for v in found if _has_files(client, v)), key=lambda v: int(v.version), default=None)
 
 
-def _has_files(client: "MlflowClient", version: "ModelVersion") -> bool:
+def _has_files(client: "MlflowClient", version: "ModelVersion", folder: str = "model") -> bool:
     from mlflow.exceptions import MlflowException
 
     if version.run_id is None:  # made by hand, not by `register`
         return False
     try:
-        return bool(client.list_artifacts(version.run_id, "model"))
+        return bool(client.list_artifacts(version.run_id, folder))
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":  # the run was purged
             return False

@@ -68,6 +68,11 @@ def judge(
     ).decided(config.gates)
 
 
+def size_of(folder: Path) -> int:
+    """The bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def next_of(config: "Config", surrogate: Surrogate, trust: Trust | None, score: Harvest) -> NextValue | None:
     """The λ to train next, one that the sweep's family takes."""
     family = None if config.network is None else make_family(config.network, config.train.family_settings)

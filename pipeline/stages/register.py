@@ -7,19 +7,22 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pipeline.data.harvest import Harvest
+from pipeline.data.retrained import Retrained
 from pipeline.errors import RegistryError, SweepError
 from pipeline.evaluation.contest import contest
+from pipeline.evaluation.costs import costs_of
 from pipeline.evaluation.decision import Contest
-from pipeline.evaluation.left_out import LeftOut
-from pipeline.evaluation.plain import plain_surrogate
+from pipeline.evaluation.left_out import Plan, leave_out
+from pipeline.evaluation.plain import plain_settings
 from pipeline.evaluation.record import Record
+from pipeline.evaluation.rivals import Court
 from pipeline.registry.champion import Rollback
 from pipeline.registry.evidence import Evidence
 from pipeline.registry.package import Candidate
 from pipeline.registry.register import champion_bundle, register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
-from pipeline.stages.judging import judge
+from pipeline.stages.judging import judge, size_of
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
 from pipeline.tracking.store import Store, open_store
@@ -95,13 +98,21 @@ def recommended(
     found = validated.recommendation
     if config.register_.method != "best" or found is None:
         return None
-    fit, settings = Harvest.load(root / config.folder / "dataset" / "fit"), config.fit
-    plain = plain_surrogate(found.method, fit, settings.surrogate(), settings.seed)
-    if plain is None:
+    settings = plain_settings(found.method, config.fit.surrogate())
+    if settings is None:
         logger.info("register.method = 'best': %s is no plain method to register", found.method)
         return None
+    data = root / config.folder / "dataset"
+    fit, score = Harvest.load(data / "fit"), Harvest.load(data / "score")
+    plain = Surrogate.fit(fit, settings, seed=config.fit.seed)
     plain = plain.with_barriers(surrogate.barriers) if surrogate.barriers else plain
-    judgement = judge(config, plain, root, LeftOut())
+    plan, deterministic = Plan(settings, config.fit.seed, config.validate_.redraws), plain.deterministic
+    left_out = leave_out(fit, score, Retrained.load(data / "retrained"), plan, deterministic=deterministic)
+    court = Court.of(fit, score, deterministic=deterministic, seed=config.validate_.seed)
+    with TemporaryDirectory() as scratch:
+        plain.save(Path(scratch) / "surrogate")
+        size = size_of(Path(scratch) / "surrogate")
+    judgement = judge(config, plain, root, left_out, costs_of(plain, court, 0.0), size)
     instead = f"{found.method} in the place of the surrogate. {judgement.decision.reason}"
     return plain, Record.of(replace(judgement, decision=replace(judgement.decision, reason=instead)))
 
@@ -112,6 +123,8 @@ def against_champion(config: "Config", surrogate: Surrogate, store: Store, base:
         if found is None:
             return None
         version, bundle = found
+        if bundle is None:
+            return Contest(version, won=True, sentence=f"champion {version} has no bundle to be compared with")
         settings, score = config.validate_, Harvest.load(base / "dataset" / "score")
         try:
             return contest(surrogate, Surrogate.load(bundle), version, score, settings.redraws, settings.seed)

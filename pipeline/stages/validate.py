@@ -9,7 +9,7 @@ from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.left_out import LeftOut
 from pipeline.evaluation.record import Record, errors_csv
 from pipeline.report.html import write_report
-from pipeline.stages.judging import judge
+from pipeline.stages.judging import judge, size_of
 from pipeline.stages.leave_out import LEFT_OUT_FILE
 from pipeline.stages.timing import TIMING_FILE
 from pipeline.storage.atomic import write_text
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 def run(config: "Config", root: Path = Path()) -> None:
     """Evaluate data/NAME/surrogate on data/NAME/dataset/score; write data/NAME/validation/.
 
-    Written are metrics.json, errors.csv and report/ (report.html, pictures/).
+    Written are metrics.json, errors.csv and report/ (report.html, report.md, pictures/).
     """
     data = root / config.folder
     surrogate = Surrogate.load(data / "surrogate", device="auto")
@@ -39,8 +39,3 @@ def run(config: "Config", root: Path = Path()) -> None:
     if judgement.next_value is not None:
         logger.info("validate: %s", judgement.next_value.sentence)
     logger.info("validate: %s", page)
-
-
-def size_of(folder: Path) -> int:
-    """The bytes of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

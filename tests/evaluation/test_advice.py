@@ -36,7 +36,6 @@ def test_where_outputs_move_along_lines_a_line_is_recommended():
     assert by_name[SURROGATE].mean < 0.01 * by_name["left_anchor"].mean
     assert found.sentences[0] == "Tested at 0.25; 0.75, held out."
     assert found.sentences[1].startswith("These data recommend another method: straight line, linear clock, whose mean")
-    assert found.seconds > 0
 
 
 def test_where_nothing_moves_an_anchor_will_do():

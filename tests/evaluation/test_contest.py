@@ -63,7 +63,9 @@ def test_equal_surrogates_cannot_be_told_apart_and_the_newer_one_wins(score):
 
 def test_only_values_that_are_held_out_from_both_count(score):
     found = contest(surrogate(), surrogate((0.0, 0.25, 0.5)), 1, score)
-    assert "no value is held out from both" in found.sentence  # 0.75 lies outside the champion's anchors
+    assert (
+        "no value outside broken intervals is held out from both" in found.sentence
+    )  # 0.75 lies outside the champion's anchors
     assert found.won
     assert "in the mean over 0.75)" in contest(surrogate(), surrogate((0.0, 0.25, 1.0)), 1, score).sentence
 

@@ -85,7 +85,7 @@ def test_rollback_and_what_it_means_for_registering_again(store, registering):
     again = registering(1)
     assert not again.champion
     assert again.uri == "models:/semicircles/2"
-    assert "Version 2 was rolled back" in again.reason
+    assert "Its surrogate was rolled back: it is not promoted while version 2 has the tag" in again.reason
     assert stands(store, again)
     store.client().delete_model_version_tag(MODEL, "2", "rolled_back")
     assert registering(1).champion

@@ -13,7 +13,7 @@ from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.decision import UNDECIDED, Decision
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.judgement import Facts, Judgement
-from pipeline.evaluation.methods.catalog import labels
+from pipeline.evaluation.methods.catalog import by_name
 from pipeline.report.html import write_report
 from pipeline.report.panels import choose_panels
 from pipeline.report.pictures import _bars, draw_history
@@ -76,7 +76,7 @@ def test_the_report_says_what_it_must(stochastic):
     _, score, html, evaluation = stochastic
     assert html.index("Promoted") < html.index("<table>")
     for text in (
-        *(labels()[method] for method in evaluation.methods),
+        *(by_name()[method].label for method in evaluation.methods),
         "W₂² [m²]",
         "anchors</dt><dd>0, 0.5, 1<",
         "held out</dt><dd>0.25, 0.75<",

@@ -40,12 +40,16 @@ def decide(gates: Sequence[GateSection], judgement: "Judgement") -> Decision:
     if not verdicts:
         return Decision(False, "Not promoted: no gate applies to this sweep; list some in params.yaml.", verdicts)
     beside = [f"; {verdict.sentence}" for verdict in verdicts if verdict.gate == BESIDE.name]
-    return Decision(True, f"Promoted: all {len(verdicts)} gates are passed{''.join(beside[:1])}.", verdicts)
+    every = "the one gate that applies is passed" if len(verdicts) == 1 else f"all {len(verdicts)} gates are passed"
+    return Decision(True, f"Promoted: {every}{''.join(beside[:1])}.", verdicts)
 
 
 def _verdict(gate: GateSection, metric: Metric, judgement: "Judgement") -> Verdict | None:
-    """What a gate says; None where its metric does not apply."""
-    found = _worst(gate, _figures(gate, metric, judgement))
+    """What a gate says; None where its metric does not apply. A region without a tested λ is a fault of the gate."""
+    figures = _figures(gate, metric, judgement)
+    if metric.values is not None and not figures and metric.values(judgement):
+        return Verdict(metric.name, False, f"{metric.label} has no tested value {gate.where}: change the region")
+    found = _worst(gate, figures)
     if found is None:
         return None
     value, figure = found
@@ -55,8 +59,16 @@ def _verdict(gate: GateSection, metric: Metric, judgement: "Judgement") -> Verdi
     where = "" if metric.values is None else f" {gate.where}"
     beside = f" ({figure.beside})" if figure.beside else ""
     sentence = f"{metric.label}{where} is {figure.value:.3g}{interval}{at}{beside}"
-    sentence += f", {'' if passed else 'not '}{gate.limits}"
+    sentence += f", {_limit(gate, figure, passed=passed)}"
     return Verdict(metric.name, passed, sentence, figure.value if isfinite(figure.value) else None)
+
+
+def _limit(gate: GateSection, figure: Figure, *, passed: bool) -> str:
+    """Whether the limit is kept; and where the interval decides against the figure itself, that it does."""
+    kept = gate.passes(figure.value)
+    if passed:
+        return gate.limits if kept else f"within the noise of the limit, {gate.limits}"
+    return f"not surely {gate.limits}" if kept else f"not {gate.limits}"
 
 
 def _figures(gate: GateSection, metric: Metric, judgement: "Judgement") -> list[tuple[Value | None, Figure | None]]:

@@ -75,6 +75,9 @@ class GateSection(Section):
                 return min(value, low) > self.limit
 
 
+MOST_WORSE, FEWEST_COVERED, MOST_BEHIND = 1.5, 0.75, 2.0
+"""At one λ: error over that of the best quick method, share of truths covered, standard errors of a task's score."""
+
 DEFAULTS: tuple[tuple[GateSection, str], ...] = (
     (GateSection(metric="tested_values", comparison=">=", limit=1), "held-out λ, or left-out anchors"),
     (GateSection(metric="anchor_ratio", comparison="<", limit=1), "error over an unmoved anchor's: surely less"),
@@ -82,11 +85,14 @@ DEFAULTS: tuple[tuple[GateSection, str], ...] = (
         GateSection(metric="error_ratio", comparison="<=", limit=1.03),
         "over the best quick method's: as good, but for noise",
     ),
-    (GateSection(metric="error_ratio", comparison="<=", limit=1.5, scope="worst"), "and at no λ much worse"),
+    (GateSection(metric="error_ratio", comparison="<=", limit=MOST_WORSE, scope="worst"), "and at no λ much worse"),
     (GateSection(metric="outside_bounds", comparison="<=", limit=0, scope="worst"), "share beyond columns' bounds"),
-    (GateSection(metric="coverage", comparison=">=", limit=0.75), 'of truths, by the band that is to cover "90 %"'),
     (
-        GateSection(metric="task_shortfall", comparison="<=", limit=2, scope="worst"),
+        GateSection(metric="coverage", comparison=">=", limit=FEWEST_COVERED),
+        'of truths, by the "90 %" band',
+    ),
+    (
+        GateSection(metric="task_shortfall", comparison="<=", limit=MOST_BEHIND, scope="worst"),
         "of its score below both anchors', in standard errors",
     ),
     (GateSection(metric="answer_seconds", comparison="<=", limit=10), "for 1,000 conditions"),

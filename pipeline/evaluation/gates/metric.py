@@ -36,6 +36,11 @@ def tested_values(judgement: "Judgement") -> tuple[Value, ...]:
     return tested(judgement).hyperparameters
 
 
+def unbroken_values(judgement: "Judgement") -> tuple[Value, ...]:
+    """The held-out λ outside broken intervals, ascending."""
+    return judgement.evaluation.outside_broken().hyperparameters
+
+
 def held_out_values(judgement: "Judgement") -> tuple[Value, ...]:
     """All held-out λ, those inside broken intervals too, ascending."""
     return judgement.evaluation.hyperparameters

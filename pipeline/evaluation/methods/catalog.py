@@ -23,8 +23,3 @@ def baselines() -> tuple[Method, ...]:
 def by_name() -> dict[str, Method]:
     """Every method by its name."""
     return {method.name: method for method in all_methods()}
-
-
-def labels() -> dict[str, str]:
-    """Every method's label by its name."""
-    return {method.name: method.label for method in all_methods()}

@@ -219,8 +219,9 @@ def test_a_region_asks_the_values_inside_it():
 
     assert not passes((0.0, 0.5)).promote
     assert passes((0.5, 1.0)).promote
-    assert passes((0.3, 0.6)).verdicts == ()  # nothing is held out there
-    assert not passes((0.3, 0.6)).promote
+    nowhere = passes((0.3, 0.6))
+    assert not nowhere.promote
+    assert "has no tested value at worst from 0.3 to 0.6: change the region" in nowhere.reason
 
 
 @pytest.mark.parametrize(
@@ -258,3 +259,26 @@ def test_a_faulty_gate_is_refused(changed, message):
 
 def test_every_metric_is_named_as_its_module_and_asked_by_default():
     assert set(metric_names()) == set(all_metrics()) == {gate.metric for gate in DEFAULT_GATES}
+
+
+def test_where_the_interval_decides_the_sentence_says_so():
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal(20)
+    noise -= noise.mean()
+    errors = {name: (2.0, 2.0) for name in BEATEN} | {"straight_line": (1.8, 1.8)}
+    conditions = {
+        SURROGATE: (2.0,) * 20,
+        "straight_line": tuple(1.8 + 2 * noise),
+        "left_anchor": tuple(2.1 + 5 * noise),
+    }
+    verdicts = decided(conditions, surrogate=(2.0, 2.0), **errors | {"left_anchor": (2.1, 2.1)}).verdicts
+    mean = next(v for v in verdicts if v.gate == "error_ratio")
+    assert (mean.passed, mean.sentence.endswith("within the noise of the limit, at most 1.03")) == (True, True)
+
+
+def test_several_scores_count_by_the_worst_of_each_value():
+    tables = (episodes((1.0, 2.0, 2.5)), episodes((9.0, 9.0, 9.0)))
+    gate = GateSection(metric="task_shortfall", comparison="<=", limit=2)
+    (verdict,) = decide([gate], judged(scores(surrogate=(0.1, 0.1)), task=tables)).verdicts
+    (alone,) = decide([gate], judged(scores(surrogate=(0.1, 0.1)), task=tables[:1])).verdicts
+    assert (verdict.passed, verdict.figure) == (False, alone.figure)

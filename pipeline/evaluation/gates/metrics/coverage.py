@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.data.mesh import Value
-from pipeline.evaluation.gates.metric import Figure, Metric, held_out_values
+from pipeline.evaluation.gates.metric import Figure, Metric, unbroken_values
 
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
@@ -23,4 +23,4 @@ def _figure(judgement: "Judgement", values: tuple[Value, ...]) -> Figure | None:
     return None if share is None else Figure(share)
 
 
-METRIC = Metric("coverage", "the share of truths that the uncertainty covers", _figure, held_out_values)
+METRIC = Metric("coverage", "the share of truths that the uncertainty covers", _figure, unbroken_values)

@@ -1,4 +1,4 @@
-"""The surrogate's error over that of the best quick method; or over the floor, where no method comes below it.
+"""The surrogate's error over the larger of two: the best quick method's error, and the floor.
 
 A surrogate at the floor cannot be told from the truth by these samples, and is no worse than any line: a line between
 two samples averages their noise away, and may lie below the floor. Dear methods, which run where they are asked for,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
 
 
+MOST = 1000.0
+"""Standard errors that a difference without any spread counts as."""
+
+
 def shortfall(table: TaskTable, value: Value) -> float | None:
     """At one held-out λ, in standard errors of the difference; below 0 where the surrogate is better than an anchor.
 
@@ -39,15 +43,18 @@ def _standard_errors(differences: NDArray[np.float64]) -> float:
     return mean / error
 
 
+def _worst(judgement: "Judgement", value: Value) -> tuple[float, str] | None:
+    """At one λ the largest shortfall of all tables, and that table's name."""
+    found = [(behind, table.name) for table in judgement.task if (behind := shortfall(table, value)) is not None]
+    return max(found, default=None)
+
+
 def _figure(judgement: "Judgement", values: tuple[Value, ...]) -> Figure | None:
-    found = [(table, shortfall(table, value)) for table in judgement.task for value in values]
-    figures = [(table, figure) for table, figure in found if figure is not None]
-    if not figures:
+    found = [worst for value in values if (worst := _worst(judgement, value)) is not None]
+    if not found:
         return None
-    worst = max(figure for _, figure in figures)
-    named = next(table.name for table, figure in figures if figure == worst)
-    mean = float(np.mean([figure for _, figure in figures])) if len(values) > 1 else worst
-    return Figure(mean, beside=f"in standard errors, of the {named}")
+    mean = float(np.mean([np.clip(behind, -MOST, MOST) for behind, _ in found]))
+    return Figure(mean, beside=f"in standard errors, of the {max(found)[1]}")
 
 
 METRIC = Metric("task_shortfall", "the fall of the task's score below those of both anchors", _figure, held_out_values)
