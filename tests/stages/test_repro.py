@@ -15,6 +15,7 @@ import yaml
 
 from pipeline.data.conditioned import Box
 from pipeline.data.retrained import Retrained
+from pipeline.evaluation.gates.config import with_gates
 from pipeline.families.conditioned_store import read_conditioned
 from pipeline.stages.conditioning import with_conditioning
 from pipeline.stages.retraining import with_retraining
@@ -47,7 +48,7 @@ def workspace(tmp_path_factory) -> Path:
 
 def select(root: Path, kind: str = "semicircles", **sections) -> None:
     swept = {"sweep": SWEEP} if kind == "semicircles" else {}
-    (root / "params.yaml").write_text(sweep_text(kind, **(swept | sections)), encoding="utf-8")
+    (root / "params.yaml").write_text(with_gates(sweep_text(kind, **(swept | sections))), encoding="utf-8")
 
 
 def command(target: str) -> list[str]:
@@ -104,7 +105,8 @@ def test_change_of_ones_own_family_redoes_what_depends_on_it(workspace):
     swept = {"sweep": {"values": [0.0, 2.0], "anchors": [0.0, 2.0]}}
     source = workspace / "controller.py"
     source.write_text(family_text(), encoding="utf-8")
-    (workspace / "params.yaml").write_text(yaml.safe_dump(yaml.safe_load(preset_text("controller")) | swept))
+    sections = yaml.safe_load(preset_text("controller")) | swept
+    (workspace / "params.yaml").write_text(with_gates(yaml.safe_dump(sections)))
     own = ["ingest", "train@0.0", "train@2.0", "harvest@0.0", "harvest@2.0", "dataset"]
     assert sorted(ran(repro(workspace))) == sorted(own)
     assert ran(repro(workspace)) == []
