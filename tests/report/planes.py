@@ -78,6 +78,10 @@ class Drift:
             return conditions.mean(axis=1)[:, None, None] + np.broadcast_to(shift, (count, draws, shift.shape[2]))
         return np.random.default_rng(seed).standard_normal((count, draws, shift.shape[2])) + shift
 
+    def matched(self, conditions, anchors, draws=1, seed=0):
+        vertices = [np.array(self.mesh.vertices[k]) for k in anchors]
+        return [self.sample(conditions, vertex, draws, seed) for vertex in vertices]
+
     def positions(self, conditions, hyperparameter):
         located = locate_rows(hyperparameter, len(conditions), self.mesh.axes)
         columns = [np.interp(v, a.values, range(len(a.values))) for v, a in zip(located.T, self.mesh.axes, strict=True)]
