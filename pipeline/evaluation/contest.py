@@ -8,14 +8,14 @@ from pipeline.data.mesh import Value
 from pipeline.data.schema import Schema
 from pipeline.data.values import in_words, numbers, value_of
 from pipeline.errors import HyperparameterError
-from pipeline.evaluation.comparison import Comparison, Sample
+from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.decision import Contest
 from pipeline.evaluation.evaluate import in_broken
 from pipeline.evaluation.places import place_of
 from pipeline.evaluation.resampling import difference_interval
 from pipeline.evaluation.rounds import Draws, draws_of, routes, score_of
 from pipeline.evaluation.scores import SURROGATE, Evaluation, Score
-from pipeline.evaluation.served import TRANSPORT, drawn, served_by, transported
+from pipeline.evaluation.served import ask_from, served_by
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -96,10 +96,6 @@ def _round(surrogates: dict[str, "Surrogate"], draws: Draws, served: str, starts
         index = values.index(value)
         start, truth, seed = draws.truth(values.index(source)), draws.truth(index), draws.own_seed(index)
         for name, surrogate in surrogates.items():
-            answer = _answer(surrogate, served, start, source, value, seed)
+            answer = ask_from(surrogate, served, start, source, value, seed)
             scores.append(score_of(draws.comparison, value, name, answer, truth))
     return scores
-
-
-def _answer(surrogate: "Surrogate", served: str, start: Sample, source: Value, value: Value, seed: int) -> Sample:
-    return transported(surrogate, start, source, value) if served == TRANSPORT else drawn(surrogate, start, value, seed)

@@ -40,9 +40,12 @@ def ask(surrogate: "Surrogate", served: str, start: Sample, anchor: int, value: 
 
     With one hyperparameter the left anchor of interval k has the number k.
     """
-    if served == TRANSPORT:
-        return transported(surrogate, start, value_of(surrogate.mesh.vertices[anchor]), value)
-    return drawn(surrogate, start, value, seed)
+    return ask_from(surrogate, served, start, value_of(surrogate.mesh.vertices[anchor]), value, seed)
+
+
+def ask_from(surrogate: "Surrogate", served: str, start: Sample, source: Value, value: Value, seed: int) -> Sample:
+    """As `ask`, from a sample at any λ = source between the surrogate's anchors."""
+    return transported(surrogate, start, source, value) if served == TRANSPORT else drawn(surrogate, start, value, seed)
 
 
 def transported(surrogate: "Surrogate", start: Sample, source: Value, value: Value) -> Sample:
