@@ -29,8 +29,9 @@ from pipeline.evaluation.uncertainty import (
     Movement,
     Uncertainty,
     at_condition,
-    noise_of,
+    distance_ratio,
     squared_distances,
+    variance_over_trainings,
 )
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
@@ -154,9 +155,10 @@ def distinct(conditions: NDArray[np.floating], *, deterministic: bool) -> NDArra
 
 
 def training_noise(score: Harvest, retrained: Sequence[Retrained], *, deterministic: bool) -> Array | None:
-    """σ² by output (D,), or of draws (1,), from the anchors that were trained again; without any: 0, or that of draws.
+    """σ² by output (D,), or η of draws (1,), from the anchors that were trained again.
 
-    None where there are no draws to compare within a condition.
+    Without any: 0, or of draws η of the middle anchor's own samples. None where there are no draws to compare within a
+    condition.
     """
     trained_again = [entry for entry in retrained if entry.value in score.values]
     if trained_again:
@@ -167,16 +169,18 @@ def training_noise(score: Harvest, retrained: Sequence[Retrained], *, determinis
 
 
 def _between(score: Harvest, again: Retrained, *, deterministic: bool) -> Array:
-    found = truth_at(score, float(numbers(again.value)[0]), deterministic=deterministic)
+    value, periods = float(numbers(again.value)[0]), score.schema.periods
+    found = truth_at(score, value, deterministic=deterministic)
     assert found is not None  # whoever trains has networks
     conditions, truth = found
-    return noise_of(
-        truth, np.asarray(again.network.outputs(conditions, truth.shape[1], 3), np.float64), score.schema.periods
-    )
+    other = np.asarray(again.network.outputs(conditions, truth.shape[1], 3), np.float64)
+    if deterministic:
+        return variance_over_trainings(truth, other, periods)
+    return distance_ratio(truth, _more(score, value, conditions), other, periods)
 
 
 def _noise_of_draws(score: Harvest) -> Array | None:
-    """The distance of two samples of the middle anchor."""
+    """η of a network that is not trained again: the distance of its samples that nine conditions in ten keep."""
     middle = score.hyperparameter.tolist()[len(score.values) // 2]
     found = truth_at(score, middle, deterministic=False)
     if found is None:
@@ -184,6 +188,13 @@ def _noise_of_draws(score: Harvest) -> Array | None:
     conditions, draws = found
     if score.networks is None:
         half = draws.shape[1] // 2
-        return noise_of(draws[:, :half], draws[:, half : 2 * half], score.schema.periods)
-    network = score.networks[score.values.index(middle)]
-    return noise_of(draws, np.asarray(network.outputs(conditions, DRAWS, 2), np.float64), score.schema.periods)
+        draws, more = draws[:, :half], draws[:, half : 2 * half]
+    else:
+        more = _more(score, middle, conditions)
+    return distance_ratio(draws, more, more, score.schema.periods)
+
+
+def _more(score: Harvest, value: float, conditions: NDArray[np.floating]) -> Array:
+    """Further draws (N, DRAWS, D) of the network of λ."""
+    assert score.networks is not None
+    return np.asarray(score.networks[score.values.index(value)].outputs(conditions, DRAWS, 2), np.float64)

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Value
 from pipeline.data.values import numbers
-from pipeline.evaluation.uncertainty import Array, Movement, Uncertainty, at_condition, squared_distances
+from pipeline.evaluation.uncertainty import Array, Ends, Movement, Uncertainty, at_condition, squared_distances
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -147,11 +147,9 @@ def mean_squared(surrogate: "Surrogate", uncertainty: Uncertainty, conditions: N
     """The mean of u² over conditions (N, C), outputs, and λ between the first anchor and the last."""
     anchors = surrogate.anchors
     total = 0.0
-    for left, right in pairwise(anchors):
-        stretch = _Stretch(surrogate, conditions, left, right)
-        start, end = (at_condition(surrogate, conditions, value) for value in (left, right))
-        squared = squared_distances(start, end, surrogate.schema.periods)
-        means = [uncertainty.squared(Movement(s, squared)).mean() for s in stretch.positions]
+    for k, (left, right) in enumerate(pairwise(anchors)):
+        ends, stretch = Ends.of(surrogate, conditions, k), _Stretch(surrogate, conditions, left, right)
+        means = [uncertainty.squared(ends.movement(s)).mean() for s in stretch.positions]
         total += float(np.mean(means)) * (right - left) / (anchors[-1] - anchors[0])
     return total
 

@@ -9,13 +9,16 @@ where σ² is the variance of an output over trainings (of the network at λ, an
 mixes): half the mean square difference of an anchor's network from one trained by another seed. c, a share of the way
 between the ends, is calibrated where the truth is known: every interior anchor is left out and predicted, and c is the
 smallest for which ± 1.645 u covers nine in ten of its outputs. In use the clock knows the anchor that it was left out
-of, hence CARRIED. Of draws, the same with squared Wasserstein distances: u² bounds the one to the truth's draws, and σ²
-stands for the distance that the draws of two trainings keep at nine in ten conditions, the noise of finite samples
-included.
+of, hence CARRIED.
+
+Of draws, the same with squared Wasserstein distances: u² bounds the one to the truth's draws, in place of |y_1 − y_0|²
+stands the distance between the ends' draws, and in place of σ² (1 + (1 − s)² + s²) stands η ((1 − s) d_0 + s d_1). d_0
+and d_1 are the distances between two samples of the same end at x, the noise of finite samples, which grows with the
+spread of the draws. η says how many times that far the draws of two trainings are apart at nine in ten conditions.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
@@ -43,18 +46,20 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Movement:
-    """Between the ends of an interval: the positions (N, 1), and squared distances (N, D), or (N, 1) of draws."""
+    """Between the ends of an interval: the positions (N, 1), and squared distances (N, D), or (N, 1) of draws.
+
+    own: of draws, the squared distances between two samples of the same end, mixed by position (N, 1); else 1.
+    """
 
     position: Array
     squared: Array
+    own: Array = field(default_factory=lambda: np.ones((1, 1)))
 
     @classmethod
-    def of(cls, surrogate: "Surrogate", conditions: NDArray[np.floating], value: float) -> Self:
+    def of(cls, surrogate: "Surrogate", conditions: NDArray[np.floating], value: float) -> "Movement":
         """At conditions (N, C) and one λ of one hyperparameter."""
-        k = Anchors(surrogate.anchors).interval(value)
-        left, right = (at_condition(surrogate, conditions, surrogate.anchors[j]) for j in (k, k + 1))
         position = np.asarray(surrogate.positions(conditions, value), np.float64)[:, None]
-        return cls(position, squared_distances(left, right, surrogate.schema.periods))
+        return Ends.of(surrogate, conditions, Anchors(surrogate.anchors).interval(value)).movement(position)
 
     @property
     def reach(self) -> Array:
@@ -63,10 +68,38 @@ class Movement:
         return np.asarray((4 * s * (1 - s)) ** 2 * self.squared)
 
 
-def at_condition(surrogate: "Surrogate", conditions: NDArray[np.floating], value: float) -> Array:
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The anchors around an interval, at conditions: squared distances between them (N, D), or (N, 1) of draws.
+
+    own: of draws, the squared distances between two samples of the same anchor, of the left ones and the right ones
+    (2, N, 1); else 1.
+    """
+
+    squared: Array
+    own: Array
+
+    @classmethod
+    def of(cls, surrogate: "Surrogate", conditions: NDArray[np.floating], k: int) -> Self:
+        """Of the interval after anchor k, at conditions (N, C)."""
+        anchors, periods = surrogate.anchors[k : k + 2], surrogate.schema.periods
+        left, right = (at_condition(surrogate, conditions, anchor) for anchor in anchors)
+        squared = squared_distances(left, right, periods)
+        if surrogate.deterministic:
+            return cls(squared, np.ones((2, 1, 1)))
+        again = [at_condition(surrogate, conditions, anchor, seed=1) for anchor in anchors]
+        own = [squared_distances(a, b, periods) for a, b in zip((left, right), again, strict=True)]
+        return cls(squared, np.array(own))
+
+    def movement(self, position: Array) -> Movement:
+        """At positions (N, 1)."""
+        return Movement(position, self.squared, (1 - position) * self.own[0] + position * self.own[1])
+
+
+def at_condition(surrogate: "Surrogate", conditions: NDArray[np.floating], value: float, seed: int = 0) -> Array:
     """Outputs (N, 1, D) of a deterministic surrogate, draws (N, DRAWS, D) of another, at conditions (N, C)."""
     draws = 1 if surrogate.deterministic else DRAWS
-    return np.asarray(surrogate.sample(conditions, value, draws=draws, seed=0), np.float64)
+    return np.asarray(surrogate.sample(conditions, value, draws=draws, seed=seed), np.float64)
 
 
 def squared_distances(one: Array, other: Array, periods: Sequence[float] = ()) -> Array:
@@ -86,7 +119,7 @@ def squared_distances(one: Array, other: Array, periods: Sequence[float] = ()) -
 class Uncertainty:
     """The calibrated u.
 
-    noise: σ² by output (D,), or of draws (1,), the distance of two trainings' samples at nine in ten conditions.
+    noise: σ² by output (D,), or η of draws (1,).
     timing: c. deterministic: whether u² is a variance by output, or bounds a distance. left_out: how many anchors c was
     calibrated on; 0: it is PRIOR. retrained: whether the noise of training is in σ², or the noise of draws alone.
     """
@@ -133,7 +166,7 @@ class Uncertainty:
 
 def _noise(movement: Movement, noise: Array, *, deterministic: bool) -> Array:
     s = movement.position
-    return noise * (1 + (1 - s) ** 2 + s**2) if deterministic else np.broadcast_to(noise, movement.squared.shape)
+    return noise * (1 + (1 - s) ** 2 + s**2) if deterministic else noise * movement.own
 
 
 def _ratios(movement: Movement, errors: Array, noise: Array, *, deterministic: bool) -> Array:
@@ -143,7 +176,17 @@ def _ratios(movement: Movement, errors: Array, noise: Array, *, deterministic: b
     return np.divide(spare, movement.reach, out=np.zeros_like(spare), where=movement.reach > 0)
 
 
-def noise_of(trained: Array, again: Array, periods: Sequence[float] = ()) -> Array:
-    """σ² of two trainings' outputs (N, 1, D): (D,); of their draws (N, n, D) the distance of nine in ten (1,)."""
-    squared = squared_distances(trained, again, periods)
-    return np.asarray(squared.mean(0) / 2 if trained.shape[1] == 1 else np.quantile(squared, COVERAGE, axis=0))
+def variance_over_trainings(trained: Array, again: Array, periods: Sequence[float] = ()) -> Array:
+    """σ² (D,) of two trainings' outputs (N, 1, D)."""
+    return np.asarray(squared_distances(trained, again, periods).mean(0) / 2)
+
+
+def distance_ratio(draws: Array, more: Array, again: Array, periods: Sequence[float] = ()) -> Array:
+    """η (1,): the distance of `draws` from `again` that nine conditions in ten keep, over the mean one from `more`.
+
+    All are draws (N, n, D), the second ones of the same network, the third of its second training. 0 where the draws of
+    a network do not vary.
+    """
+    own = squared_distances(draws, more, periods).mean(0)
+    kept = np.quantile(squared_distances(draws, again, periods), COVERAGE, axis=0)
+    return np.asarray(np.divide(kept, own, out=np.zeros_like(kept), where=own > 0))
