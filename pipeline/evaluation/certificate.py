@@ -7,14 +7,20 @@ uncertainty covers less than FEWEST_COVERED of the truth; or where the family's 
 those of both neighbouring anchors by more than MOST_BEHIND standard errors of the difference. In a broken interval,
 where an anchor's own network is served on purpose, only the scores count.
 
+Where the whole passes, errors and coverage are also tested in each cluster of conditions (`clusters`), and a cluster
+that fails is named. Its coverage is that of few conditions, and fails where nine in ten would hardly ever come to so
+little.
+
 A stretch without a held-out λ is trusted where one of its anchors passed the same test of errors when it was left out,
 from farther away than anything in use; else it is untested. No test says anything of λ outside the anchors.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
+
+from scipy.stats import binom
 
 from pipeline.data.mesh import Value
 from pipeline.evaluation.gates.config import FEWEST_COVERED, MOST_BEHIND, MOST_WORSE, GateSection
@@ -25,13 +31,16 @@ from pipeline.evaluation.gates.metrics.task_shortfall import shortfall
 from pipeline.evaluation.methods.retrained import RETRAINED
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.evaluation.task_table import TaskTable
-from pipeline.surrogate.regions import Region
+from pipeline.evaluation.uncertainty import COVERAGE
+from pipeline.surrogate.regions import Cluster, Doubt, Region
 
 if TYPE_CHECKING:
     from pipeline.evaluation.judgement import Judgement
 
 WORSE = GateSection(metric="error_ratio", comparison="<=", limit=MOST_WORSE)
 TESTED = "tested at "
+CHANCE = 0.01
+"""How often nine in ten may come to so little in a cluster, by chance, before it is a fault."""
 
 
 def certify(judgement: "Judgement") -> tuple[Region, ...]:
@@ -40,9 +49,11 @@ def certify(judgement: "Judgement") -> tuple[Region, ...]:
     if len(evaluation.names) > 1:
         return ()
     faults = {value: _faults(judgement, value) for value in evaluation.hyperparameters}
+    doubts = {value: _doubts(judgement, value) for value, found in faults.items() if not found}
     left_out = {value: _error_fault(evaluation.at_left_out, value) for value in evaluation.at_left_out.hyperparameters}
     points = sorted({float(v) for v in (*anchors, *faults) if not isinstance(v, tuple)})
-    merged = _merged([_piece(low, high, faults, left_out) for low, high in pairwise(points)])
+    pieces = [_with_doubts(_piece(low, high, faults, left_out), doubts) for low, high in pairwise(points)]
+    merged = _merged(pieces)
     return tuple(replace(region, reasons=_joined(region.reasons)) for region in merged)
 
 
@@ -59,16 +70,35 @@ def _piece(low: float, high: float, faults: dict[Value, list[str]], left_out: di
     return Region(low, high, "untested", ("nothing is held out here", *(f"without itself, {f}" for f in failed)))
 
 
+def _with_doubts(piece: Region, doubts: dict[Value, list[Doubt]]) -> Region:
+    """A trusted piece with the doubts of the held-out λ on its border."""
+    found = [doubt for value in (piece.low, piece.high) for doubt in doubts.get(value, ())]
+    return replace(piece, doubts=_united(found)) if piece.status == "trusted" else piece
+
+
 def _merged(pieces: Sequence[Region]) -> tuple[Region, ...]:
     """Neighbouring pieces of one status as one region."""
     merged: list[Region] = []
     for piece in pieces:
-        if merged and merged[-1].status == piece.status:
+        if merged and _alike(merged[-1], piece):
             last = merged.pop()
             reasons = tuple(dict.fromkeys((*last.reasons, *piece.reasons)))
-            piece = Region(last.low, piece.high, piece.status, reasons)
+            piece = Region(last.low, piece.high, piece.status, reasons, _united((*last.doubts, *piece.doubts)))
         merged.append(piece)
     return tuple(merged)
+
+
+def _alike(one: Region, other: Region) -> bool:
+    """Whether two pieces have one status, and the same clusters without trust."""
+    return one.status == other.status and {d.cluster for d in one.doubts} == {d.cluster for d in other.doubts}
+
+
+def _united(doubts: Iterable[Doubt]) -> tuple[Doubt, ...]:
+    """One doubt a cluster, with all its reasons."""
+    reasons: dict[Cluster, dict[str, None]] = {}
+    for doubt in doubts:
+        reasons.setdefault(doubt.cluster, {}).update(dict.fromkeys(doubt.reasons))
+    return tuple(Doubt(cluster, tuple(of)) for cluster, of in reasons.items())
 
 
 def _joined(reasons: tuple[str, ...]) -> tuple[str, ...]:
@@ -85,6 +115,31 @@ def _faults(judgement: "Judgement", value: Value) -> list[str]:
     if value not in evaluation.broken:
         found += [_error_fault(evaluation, value), _bounds_fault(judgement, value), _coverage_fault(judgement, value)]
     return [fault for fault in found if fault is not None]
+
+
+def _doubts(judgement: "Judgement", value: Value) -> list[Doubt]:
+    """The clusters of conditions in which the surrogate fails at one held-out λ."""
+    if value in judgement.evaluation.broken:
+        return []
+    found = []
+    for cluster, members in zip(judgement.clustered.clusters, judgement.clustered.members, strict=True):
+        error = _error_fault(judgement.evaluation.at_values((value,)).at_conditions(members), value)
+        reasons = [fault for fault in (error, _cluster_fault(judgement, cluster, value)) if fault is not None]
+        found += [Doubt(cluster, tuple(reasons))] if reasons else []
+    return found
+
+
+def _cluster_fault(judgement: "Judgement", cluster: Cluster, value: Value) -> str | None:
+    checked = None if judgement.trust is None else judgement.trust.checked.get(value)
+    if checked is None:
+        return None
+    inside = cluster.holds(checked.conditions)
+    if not inside.any():
+        return None
+    share, count = float(checked.covered[inside].mean()), int(inside.sum())
+    if share >= FEWEST_COVERED or binom.cdf(round(share * count), count, COVERAGE) > CHANCE:
+        return None
+    return f"at {value:g} the uncertainty covers {100 * share:.0f} % of the truth, not 90 %"
 
 
 def _error_fault(evaluation: Evaluation, value: Value) -> str | None:

@@ -9,6 +9,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value
 from pipeline.data.values import value_of
 from pipeline.evaluation.certificate import certify
+from pipeline.evaluation.clusters import Clustered
 from pipeline.evaluation.compared import Compared
 from pipeline.evaluation.decision import Decision
 from pipeline.evaluation.findings import Cost
@@ -92,6 +93,7 @@ class Judgement:
 
     costs: of the methods that were timed. trust: the surrogate's uncertainty, where there is one. bundle_bytes: the
     size of the surrogate's folder on disk, where it has one. next_value: the λ to train next, where one can be named.
+    clustered: the clusters of conditions that are judged apart.
     """
 
     evaluation: Evaluation
@@ -102,6 +104,7 @@ class Judgement:
     trust: Trust | None = None
     bundle_bytes: int | None = None
     next_value: NextValue | None = None
+    clustered: Clustered = field(default_factory=Clustered)
 
     def decided(self, gates: Sequence[GateSection] = DEFAULT_GATES) -> "Judgement":
         """The same with the decision of a list of gates."""

@@ -93,7 +93,7 @@ def leave_out(
     for value, surrogate, judged in _each(fit, score, plan, deterministic=deterministic):
         scores += judged
         if (prediction := prediction_errors(surrogate, score, value)) is not None:
-            predictions.append(prediction)
+            predictions.append(prediction[1:])
     noise = training_noise(score, retrained, deterministic=deterministic)
     if noise is None:
         return LeftOut(tuple(scores))
@@ -116,10 +116,12 @@ def _each(
         yield value, surrogate, found.held_out
 
 
-def prediction_errors(surrogate: Surrogate, score: Harvest, value: float) -> tuple[Movement, Array] | None:
-    """A movement, and squared errors of the surrogate against the network of λ = value: (N, D), or (N, 1) of draws.
+def prediction_errors(
+    surrogate: Surrogate, score: Harvest, value: float
+) -> tuple[NDArray[np.floating], Movement, Array] | None:
+    """Conditions (N, C), the movement there, and squared errors against the network of λ: (N, D), or (N, 1) of draws.
 
-    At some conditions of the score harvest; None where that has no draws to compare within a condition.
+    At some conditions of the score harvest, with λ = value; None where that has no draws to compare within a condition.
     """
     found = truth_at(score, value, deterministic=surrogate.deterministic)
     if found is None:
@@ -128,7 +130,8 @@ def prediction_errors(surrogate: Surrogate, score: Harvest, value: float) -> tup
     answers = at_condition(surrogate, conditions, value)
     if len({a.shape[1] for a in (answers, truth)}) > 1:
         answers = answers[:, : truth.shape[1]]
-    return Movement.of(surrogate, conditions, value), squared_distances(answers, truth, score.schema.periods)
+    errors = squared_distances(answers, truth, score.schema.periods)
+    return conditions, Movement.of(surrogate, conditions, value), errors
 
 
 def truth_at(score: Harvest, value: float, *, deterministic: bool) -> tuple[NDArray[np.floating], Array] | None:

@@ -30,7 +30,6 @@ from pipeline.evaluation.record_rows import (
     Named,
     NextRecord,
     RecommendationRecord,
-    RegionRecord,
     ScoreRecord,
     StandingRecord,
     TaskRecord,
@@ -89,7 +88,7 @@ class Record(Frozen):
     best_anchors: tuple[BestAnchorRecord, ...] | None = None
     barriers: tuple[BarrierRecord, ...] | None = None
     trust: TrustRecord | None = None
-    certificate: tuple[RegionRecord, ...] | None = None
+    certificate: tuple[Region, ...] | None = None
     next_: NextRecord | None = Field(default=None, alias="next")
     hyperparameters: tuple[str, ...] | None = None
     order: tuple[str, ...] | None = None
@@ -133,7 +132,7 @@ class Record(Frozen):
                 "best_anchors": _best_anchors(tables),
                 "barriers": tuple(map(BarrierRecord.of, facts.barriers)) or None,
                 "trust": None if judgement.trust is None else TrustRecord.of(judgement.trust),
-                "certificate": [vars(region) for region in judgement.regions] or None,
+                "certificate": judgement.regions or None,
                 "next": None if judgement.next_value is None else NextRecord.of(judgement.next_value),
                 "hyperparameters": facts.names if len(facts.names) > 1 else None,
                 "order": facts.order or None,
@@ -163,7 +162,7 @@ class Record(Frozen):
     @property
     def regions(self) -> tuple[Region, ...]:
         """The certificate, as a surrogate carries it."""
-        return tuple(Region(r.low, r.high, r.status, r.reasons) for r in self.certificate or ())
+        return self.certificate or ()
 
     def value(self, given: Named) -> Value:
         """A λ of the record, as a number or a tuple of P numbers."""

@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.surrogate.regions import Status
-
 if TYPE_CHECKING:
     from pipeline.evaluation.next_value import NextValue
     from pipeline.evaluation.trust import Trust
@@ -124,15 +122,6 @@ class StandingRecord(Frozen):
     verdict: str = ""
     fit_seconds: float | None = None
     ask_seconds: float | None = None
-
-
-class RegionRecord(Frozen):
-    """A stretch of λ, and whether the surrogate can be trusted there; see `pipeline.evaluation.certificate`."""
-
-    low: float
-    high: float
-    status: Status
-    reasons: tuple[str, ...]
 
 
 class CoverageRecord(Frozen):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, numbers
@@ -37,6 +38,11 @@ class Score:
     def spread_ratio(self) -> float | None:
         """The method's spread over the truth's: below 1 where it is too narrow; None where the truth has none."""
         return self.spread / self.truth_spread if self.truth_spread else None
+
+    def at_conditions(self, chosen: NDArray[np.bool_]) -> "Score":
+        """The same with the error at some of the conditions (G,) alone; spreads and distances stay those of all."""
+        some = tuple(np.array(self.by_condition)[chosen].tolist())
+        return replace(self, error=float(np.mean(some)), by_condition=some, by_redraw=())
 
     @classmethod
     def mean(cls, scores: Sequence["Score"]) -> "Score":
@@ -88,6 +94,10 @@ class Evaluation:
     def at_values(self, values: Sequence[Value]) -> "Evaluation":
         """The same with some of the held-out λ alone."""
         return replace(self, held_out=tuple(s for s in self.held_out if s.hyperparameter in values))
+
+    def at_conditions(self, chosen: NDArray[np.bool_]) -> "Evaluation":
+        """The same at some of the conditions (G,) that errors are listed by; redraws are not told apart there."""
+        return replace(self, held_out=tuple(s.at_conditions(chosen) for s in self.held_out))
 
     @property
     def at_left_out(self) -> "Evaluation":

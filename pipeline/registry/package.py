@@ -54,7 +54,9 @@ class Candidate:
     @property
     def identity(self) -> str:
         """What makes it another version: the surrogate's digest, and where it is trusted, whatever the reasons."""
-        regions = [(region.low, region.high, region.status) for region in self.surrogate.certificate]
+        regions = [
+            (r.low, r.high, r.status, *(doubt.cluster.name for doubt in r.doubts)) for r in self.surrogate.certificate
+        ]
         content = json.dumps([self.surrogate.digest, regions])
         return hashlib.sha256(content.encode()).hexdigest() if regions else self.surrogate.digest
 

@@ -103,6 +103,7 @@ def render(
             regions=[
                 {**vars(region), "share": _share(region, judgement.facts.anchors)} for region in judgement.regions
             ],
+            clusters=judgement.clustered.clusters,
             trust=judgement.trust,
             next_value=judgement.next_value,
             several=len(judgement.facts.names) > 1,

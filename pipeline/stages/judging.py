@@ -9,6 +9,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.retrained import Retrained
 from pipeline.errors import SweepError
 from pipeline.evaluation.bands import band_tables
+from pipeline.evaluation.clusters import Clustered
 from pipeline.evaluation.decision import UNDECIDED
 from pipeline.evaluation.evaluate import evaluate
 from pipeline.evaluation.features import feature_tables
@@ -65,6 +66,7 @@ def judge(
         trust,
         bundle_bytes,
         next_of(config, surrogate, trust, score),
+        Clustered.of(score, evaluation.comparison),
     ).decided(config.gates)
 
 

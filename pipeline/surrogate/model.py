@@ -28,7 +28,7 @@ from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.order import choose_order, declared_order, order_effect, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
-from pipeline.surrogate.regions import Region, untrusted
+from pipeline.surrogate.regions import Region, objections
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
@@ -320,20 +320,20 @@ class Surrogate:
         alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
         (no extrapolation), DataError for conditions that cannot be used.
 
-        Where the surrogate has a `certificate`, λ in a region that is not trusted, or untested, is answered with a
-        UserWarning; strict: refused with a HyperparameterError.
+        Where the surrogate has a `certificate`, λ in a region that is not trusted, or untested, or not trusted at one
+        of the conditions, is answered with a UserWarning; strict: refused with a HyperparameterError.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         curves = self._curves_for(conditions, len(conditions) * draws)
         x = self._conditions(conditions, curves)
         curves.parts.scaling.categories(x)  # refuses unknown categories before a network sees them
         cells, located = self._rows_at(hyperparameter, len(x))
-        self._heed_certificate(located[:, 0], strict=strict)
+        known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
+        self._heed_certificate(located[:, 0], known, strict=strict)
         if self.networks is None:
             self._warn_of_nearest()
         for verdict in self._broken.verdicts(cells, located[:, 0]):
             warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
-        known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
         rows = Rows.of(known)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
         for cell in np.unique(cells).tolist():
@@ -448,11 +448,11 @@ class Surrogate:
         self._mesh.check_inside(located)
         return self._mesh.cell_rows(located), located
 
-    def _heed_certificate(self, values: NDArray[np.float64], *, strict: bool) -> None:
-        """Warn, or refuse, where some of λ = values (n,) lie in regions without trust."""
+    def _heed_certificate(self, values: NDArray[np.float64], conditions: NDArray[np.floating], *, strict: bool) -> None:
+        """Warn, or refuse, where some rows λ = values (n,), conditions (n, C), are not trusted."""
         if not self._fit.certificate:
             return
-        verdicts = [region.verdict for region in untrusted(self._fit.certificate, values, self.anchors)]
+        verdicts = objections(self._fit.certificate, values, conditions, self.anchors)
         if verdicts and strict:
             raise HyperparameterError(
                 f"{self.schema.hyperparameter.name}: {'; '.join(verdicts)}; ask without strict to get an answer anyway"

@@ -10,7 +10,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, ConfigurationError, HyperparameterError
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.regions import Region, untrusted
+from pipeline.surrogate.regions import Cluster, Doubt, Region, objections
 
 X = np.linspace(-1, 1, 12)[:, None]
 REGIONS = (
@@ -91,5 +91,25 @@ def test_regions_of_other_anchors_are_refused(plain):
 
 
 def test_a_border_belongs_to_its_neighbour():
-    assert untrusted(REGIONS, np.array([0.4]), (0.0, 1.0, 2.0)) == []
-    assert untrusted(REGIONS, np.array([0.41, 1.0]), (0.0, 1.0, 2.0)) == [REGIONS[1]]
+    assert objections(REGIONS, np.array([0.4]), X[:1], (0.0, 1.0, 2.0)) == []
+    assert objections(REGIONS, np.array([0.41, 1.0]), X[:2], (0.0, 1.0, 2.0)) == [REGIONS[1].verdict]
+
+
+LOW = Cluster("conditions with x around -0.5", (-0.5,), ((0.5,),), (2.0,))
+DOUBTED = (Region(0.0, 2.0, "trusted", ("tested at 0.2",), (Doubt(LOW, ("at 0.2 the error is 3 times",)),)),)
+
+
+def test_a_cluster_holds_what_is_nearer_to_its_centre_than_to_any_other():
+    assert LOW.holds(np.array([[-9.0], [-0.01], [0.01], [9.0]])).tolist() == [True, True, False, False]
+
+
+def test_conditions_of_a_doubted_cluster_are_not_trusted_and_the_others_are(plain, tmp_path):
+    certified = plain.certified(DOUBTED)
+    with pytest.raises(
+        HyperparameterError, match=r"not trusted from 0 to 2 at conditions with x around -0\.5: at 0\.2 the"
+    ):
+        certified.sample(X, 0.3, strict=True)
+    certified.sample(X[X[:, 0] > 0], 0.3, strict=True)
+    certified.sample(X, np.where(X[:, 0] > 0, 0.3, 1.0), strict=True)  # at an anchor, the anchor's own
+    certified.save(tmp_path / "surrogate")
+    assert Surrogate.load(tmp_path / "surrogate").certificate == DOUBTED
