@@ -12,6 +12,7 @@ from pipeline.errors import RegistryError, SweepError
 from pipeline.evaluation.contest import contest
 from pipeline.evaluation.costs import costs_of
 from pipeline.evaluation.decision import Contest
+from pipeline.evaluation.judgement import Judgement
 from pipeline.evaluation.left_out import Plan, leave_out
 from pipeline.evaluation.plain import plain_settings
 from pipeline.evaluation.record import Record
@@ -22,6 +23,7 @@ from pipeline.registry.package import Candidate
 from pipeline.registry.register import champion_bundle, register
 from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
+from pipeline.report.html import write_report
 from pipeline.stages.judging import judge, size_of
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-PLAIN_FILE = "plain_metrics.json"
-"""The figures of a plain method that is registered, among the run's artifacts."""
+PLAIN_FILE, PLAIN_REPORT = "plain_metrics.json", "plain_report"
+"""The figures and the report of a plain method that is registered, among the run's artifacts."""
 
 
 def run(config: "Config", record: list[Path], root: Path = Path()) -> Registration:
@@ -52,9 +54,11 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
     artifacts = [validation / name for name in ("metrics.json", "errors.csv", "report")]
     with TemporaryDirectory() as scratch:
         if (plain := recommended(config, surrogate, validated, root)) is not None:
-            surrogate, validated = plain
+            surrogate, judgement = plain
+            validated = Record.of(judgement)
             validated.write(Path(scratch) / PLAIN_FILE)
-            artifacts.append(Path(scratch) / PLAIN_FILE)
+            write_report(Path(scratch) / PLAIN_REPORT, surrogate, Harvest.load(base / "dataset" / "score"), judgement)
+            artifacts += [Path(scratch) / PLAIN_FILE, Path(scratch) / PLAIN_REPORT]
         certified = surrogate.certified(validated.regions)
         certified.save(Path(scratch) / "surrogate")
         store = open_store(root)
@@ -90,8 +94,8 @@ def rollback(config: "Config", root: Path = Path()) -> Rollback:
 
 def recommended(
     config: "Config", surrogate: Surrogate, validated: Record, root: Path
-) -> tuple[Surrogate, Record] | None:
-    """The plain method that the figures recommend, as a surrogate, with figures of its own; None for the surrogate.
+) -> tuple[Surrogate, Judgement] | None:
+    """The plain method that the figures recommend, as a surrogate, judged itself; None for the surrogate.
 
     What mixtures of two networks score is the same whatever mixes them: barriers are carried over.
     """
@@ -114,7 +118,7 @@ def recommended(
         size = size_of(Path(scratch) / "surrogate")
     judgement = judge(config, plain, root, left_out, costs_of(plain, court, 0.0), size)
     instead = f"{found.method} in the place of the surrogate. {judgement.decision.reason}"
-    return plain, Record.of(replace(judgement, decision=replace(judgement.decision, reason=instead)))
+    return plain, replace(judgement, decision=replace(judgement.decision, reason=instead))
 
 
 def against_champion(config: "Config", surrogate: Surrogate, store: Store, base: Path) -> Contest | None:

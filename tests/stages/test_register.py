@@ -225,7 +225,10 @@ def test_the_plain_method_that_is_better_is_registered_where_best_is(again, best
     plain = Surrogate.load(Path(bundle))
     assert (plain.config.variant, plain.clock) == ("K_I", "linear")
     assert plain.digest == done.digest
-    assert "validation/plain_metrics.json" in {f.path for f in client.list_artifacts(version.run_id, "validation")}
+    artifacts = {f.path for f in client.list_artifacts(version.run_id, "validation")}
+    assert {"validation/plain_metrics.json", "validation/plain_report"} <= artifacts
+    page = Path(client.download_artifacts(version.run_id, "validation/plain_report/report.html", str(sweep)))
+    assert plain.digest in page.read_text(encoding="utf-8")
 
 
 def test_best_registers_the_surrogate_where_that_is_recommended(again, best, sweep, fitted_surrogate):
