@@ -7,7 +7,9 @@ import typer
 from pydantic import ValidationError
 
 from flows.environment import settle
+from flows.parameters import SweepRun
 from pipeline.errors import ConfigurationError, SweepError
+from pipeline.storage.lease import run_lease
 
 app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
@@ -35,14 +37,13 @@ def run(
     force: Annotated[bool, typer.Option(help="Run every stage, even where nothing changed.")] = False,
     max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
+    wait: Annotated[bool, typer.Option(help="Queue while another run works in this checkout.")] = True,
 ) -> None:
     """Run what is out of date, from params.yaml to a registered surrogate; no server is needed.
 
     Exit status 0: the surrogate passed its gates; 3: it was registered, and a gate refused it; 1: something failed.
     """
-    from flows.parameters import SweepRun
     from flows.selection import select
-    from flows.server import use_running_server
     from pipeline.stages.added import wanted_values
     from pipeline.stages.presets import listed_values
 
@@ -55,12 +56,21 @@ def run(
             force=force,
             max_parallel=max_parallel,
             dispatch=dispatch,
+            wait=wait,
         )
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
-    select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
-    if wanted.add:  # now in params.yaml; a preset, written again, would take it out
-        wanted = wanted.model_copy(update={"sweep": None, "add": []})
+    with run_lease(Path.cwd(), "python -m flows run", wait=wait, say=lambda line: typer.echo(line, err=True)):
+        select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
+        if wanted.add:  # now in params.yaml; a preset, written again, would take it out
+            wanted = wanted.model_copy(update={"sweep": None, "add": []})
+        _run(wanted)
+
+
+def _run(wanted: SweepRun) -> None:
+    """Run the flow, and show what it came to."""
+    from flows.server import use_running_server
+
     use_running_server(Path.cwd())
     typer.echo("Starting Prefect ...", err=True)
     from flows.report import Summary

@@ -65,12 +65,12 @@ def survey() -> Survey:
     """Read the graph and what is out of date from the DVC repository whose root is the working directory.
 
     A stage downstream of a stale one is not in `stale` as long as its own inputs have not changed: see
-    `Graph.affected`. Tracked data files (``*.dvc``) have nothing to run and are left out. Raises DVC's own exceptions:
-    for a dvc.yaml that cannot be read, and LockError where another process holds the repository.
+    `Graph.affected`. Tracked data files (``*.dvc``) have nothing to run and are left out. Waits for DVC's lock, under
+    which dvc.lock is written. Raises DVC's own exceptions, for a dvc.yaml that cannot be read.
     """
-    from dvc.repo import Repo
+    from dvc.repo import Repo, lock_repo
 
-    with Repo() as repo:
+    with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
         graph = repo.index.graph
         runnable = {stage.addressing: stage for stage in graph if stage.cmd}
         stages = [

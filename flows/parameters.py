@@ -28,6 +28,9 @@ class SweepRun(BaseModel):
     max_parallel: int | None = Field(
         default=None, ge=1, description="Stages that run at the same time; empty: one per processor core."
     )
+    wait: bool = Field(
+        default=True, description="Queue while another run works in the checkout; otherwise fail at once."
+    )
     dispatch: bool = Field(
         default=False, description="Send stages of another pool (fit, validate: gpu) to that pool's workers."
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from flows.rwlock import recover_rwlock
 from pipeline.errors import SweepError
 
 Action = Literal["ran", "restored", "unchanged"]
@@ -17,10 +18,10 @@ Action = Literal["ran", "restored", "unchanged"]
 
 LOCKED = re.compile(
     r"^ERROR: (?:failed to reproduce '[^']*': )?"
-    r"(?:Unable to acquire lock|'[^']*' is busy, it is (?:being )?blocked by)",
+    r"(?:Unable to acquire lock|'[^']*' is busy, it is (?:being )?blocked by|Unable to read RWLock-file)",
     re.MULTILINE,
 )
-"""DVC's messages where another process holds the repository, or a path in it: both conditions are temporary."""
+"""DVC's messages where another process holds the repository or a path in it, or was killed as it wrote that down."""
 
 DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |Verifying |Updating lock file|\s*$)")
 LAST_LINES = 12
@@ -57,7 +58,10 @@ def reproduce(
     say: called with every line of output. Raises LockedError, or StageError where the command failed.
     """
     start = perf_counter()
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", *(["--force"] if force else []), address]
+    recover_rwlock(root)
+    options = ["--single-item", *(["--force"] if force else [])]
+    # DVC holds its lock while it looks for what changed and while it writes dvc.lock, not while the command runs.
+    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, address]
     lines: list[str] = []
     with subprocess.Popen(
         command,

@@ -1,5 +1,6 @@
 """A stage as a Prefect task, and as a small flow that the workers of another pool run."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
@@ -11,19 +12,22 @@ from prefect.client.schemas.objects import FlowRun, State, TaskRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Completed
-from prefect.tasks import exponential_backoff
 
 from flows.graph import HOME_POOL, Stage
 from flows.reproduce import Action, LockedError, Outcome, StageError, reproduce
+from flows.rwlock import TornLockError
+from flows.unchanged import check_params
+from pipeline.storage.lease import TOKEN
 
-LOCK_RETRIES = 6
+LOCK_RETRIES, LOCK_DELAY = 200, 3
+"""Tries, seconds apart, while another process uses a path of the stage: a killed run's may still be training."""
 PROGRESS = {"progress": True}
 """Marks the log records that a terminal shows: one line a stage."""
 
 
 def held_by_another(task: Task[..., object], run: TaskRun, state: State[object]) -> bool:
     """Retry only where DVC could not get a lock: a stage whose command failed would fail again."""
-    return isinstance(state.data, LockedError)
+    return isinstance(state.data, LockedError | TornLockError)
 
 
 @task(
@@ -31,7 +35,7 @@ def held_by_another(task: Task[..., object], run: TaskRun, state: State[object])
     task_run_name="{stage.address}",
     cache_policy=NO_CACHE,  # DVC alone decides what is up to date
     retries=LOCK_RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
+    retry_delay_seconds=LOCK_DELAY,
     retry_jitter_factor=0.5,
     retry_condition_fn=held_by_another,
 )
@@ -42,15 +46,19 @@ def run_stage(
     force: bool = False,
     threads: int | None = None,
     dispatch: bool = False,
+    params: str = "",
     upstream: Sequence[Outcome] = (),
 ) -> Outcome:
     """Bring one stage up to date.
 
     stale: DVC called it changed before the flow began. upstream: outcomes of the stages that it depends on; where all
     are unchanged and it was not stale, DVC is not called. threads: see `reproduce`. dispatch: a stage of another pool
-    goes to that pool's workers, where the server knows them. Raises StageError with the command's last lines.
+    goes to that pool's workers, where the server knows them. params: the digest that params.yaml has to have, if any.
+    Raises StageError with the command's last lines, ChangedError for another params.yaml.
     """
     logger = get_run_logger()
+    if params:
+        check_params(Path.cwd(), params)
     if not (stale or force or any(outcome.action != "unchanged" for outcome in upstream)):
         return Outcome(stage.address, "unchanged", 0.0)
     if dispatch and stage.pool != HOME_POOL and _is_deployed(stage.pool):
@@ -77,7 +85,7 @@ def _on_pool(stage: Stage, *, force: bool) -> Outcome:
     start = perf_counter()
     run = run_deployment(
         f"stage/{stage.pool}",
-        parameters={"address": stage.address, "force": force},
+        parameters={"address": stage.address, "force": force, "lease": os.environ.get(TOKEN, "")},
         flow_run_name=stage.address,
         poll_interval=1,
     )
@@ -98,7 +106,11 @@ def _as_action(message: str | None) -> Action:
 
 
 @flow(name="stage", flow_run_name="{address}")
-def stage(address: str, *, force: bool = False) -> State[None]:
-    """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``."""
+def stage(address: str, *, force: bool = False, lease: str = "") -> State[None]:
+    """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``.
+
+    lease: the token of the run that it belongs to.
+    """
+    os.environ[TOKEN] = lease
     outcome = run_stage(Stage(address, HOME_POOL, ()), force=force)
     return Completed(message=outcome.action)

@@ -4,21 +4,25 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from prefect import flow, task
+from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
+from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
-from prefect.tasks import exponential_backoff
 
 from flows.graph import HOME_POOL, Stage, Survey, survey
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
-from flows.reproduce import LockedError, Outcome, StageError
+from flows.reproduce import Outcome, StageError
+from flows.rwlock import recover_rwlock
 from flows.selection import select
-from flows.stage import LOCK_RETRIES, held_by_another, run_stage
+from flows.stage import PROGRESS, run_stage
+from flows.unchanged import check_current, check_params, digest_of_params
+from pipeline.errors import SweepError
 from pipeline.registry.registration import Registration
+from pipeline.storage.lease import run_lease
 
 REGISTER = "register"
 REFUSED = "NotPromoted"
@@ -36,37 +40,48 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary | State[Summary]:
     A surrogate that does not pass its gates is a result: the run is completed, and its state is called NotPromoted.
     """
     root = Path.cwd()
-    folder = root / "data" / select(run, root).name
-    surveyed = look()
-    outcomes = run_stages(surveyed, run)
-    if outcomes[REGISTER].action != "ran" and not is_registered(root, read_registration(folder)):
-        # A new MLflow store is empty while DVC is up to date, or has the registration's file in its cache.
-        outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
-    summary = summarise(folder, outcomes.values())
+    with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say):
+        folder = root / "data" / select(run, root).name
+        outcomes = bring_up_to_date(root, folder, run)
+        summary = summarise(folder, outcomes.values())
     publish(summary)
     if not summary.registration.passed:
         return Completed(name=REFUSED, message=summary.registration.reason, data=summary)
     return summary
 
 
-@task(
-    cache_policy=NO_CACHE,
-    retries=LOCK_RETRIES,
-    retry_delay_seconds=exponential_backoff(backoff_factor=1),
-    retry_condition_fn=held_by_another,
-)
+def bring_up_to_date(root: Path, folder: Path, run: SweepRun) -> dict[str, Outcome]:
+    """Run what is out of date, and make sure that it is up to date then; the outcome of every stage.
+
+    Raises ChangedError where params.yaml, code or data were changed meanwhile.
+    """
+    params = digest_of_params(root)
+    outcomes = run_stages(look(), run, params)
+    if outcomes[REGISTER].action != "ran" and not is_registered(root, read_registration(folder)):
+        # A new MLflow store is empty while DVC is up to date, or has the registration's file in its cache.
+        outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
+    if any(outcome.action != "unchanged" for outcome in outcomes.values()):
+        check_current(look().stale)
+    check_params(root, params)
+    return outcomes
+
+
+def _say(line: str) -> None:
+    get_run_logger().info(line, extra=PROGRESS)
+
+
+@task(cache_policy=NO_CACHE)
 def look() -> Survey:
     """Read DVC's graph, and what is out of date."""
-    from dvc.lock import LockError
-
-    try:
-        return survey()
-    except LockError as error:
-        raise LockedError(str(error)) from error
+    recover_rwlock(Path.cwd())
+    return survey()
 
 
-def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
-    """Run the stale stages and what follows from them; the outcome of every stage of the graph, in its order."""
+def run_stages(surveyed: Survey, run: SweepRun, params: str) -> dict[str, Outcome]:
+    """Run the stale stages and what follows from them; the outcome of every stage of the graph, in its order.
+
+    params: the digest of params.yaml, which has to stay the same.
+    """
     graph = surveyed.graph
     stale = frozenset(s.address for s in graph.stages) if run.force else surveyed.stale
     workers = run.max_parallel or len(os.sched_getaffinity(0))
@@ -83,6 +98,7 @@ def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
                 "force": run.force,
                 "threads": threads,
                 "dispatch": run.dispatch,
+                "params": params,
                 "upstream": [futures[d] for d in stage.depends_on if d in futures],
             }
             futures[stage.address] = runner.submit(run_stage, parameters)
@@ -95,13 +111,15 @@ def run_stages(surveyed: Survey, run: SweepRun) -> dict[str, Outcome]:
 
 def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
     """Raise the errors of failed stages. Stages that were not started because of these are not reported."""
-    failures: list[StageError] = []
+    failures: list[SweepError] = []
     for future in futures:
         if future.state.is_failed() or future.state.is_crashed():
             try:
                 future.result()
-            except StageError as error:
+            except SweepError as error:
                 failures.append(error)
+    if len(failures) == 1:
+        raise failures[0]
     if failures:
         raise StageError("\n".join(map(str, failures)))
 

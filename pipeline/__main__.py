@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup
 
 from pipeline.errors import ConfigurationError, SweepError
 from pipeline.stages.params import load_config
+from pipeline.storage.lease import run_lease, stage_lease
 
 NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
 
@@ -33,6 +34,24 @@ class Commands(TyperGroup):
             raise typer.Exit(1) from error
 
 
+class StageCommand(TyperCommand):
+    """A stage of dvc.yaml; it is refused while a run that it does not belong to works in the checkout."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it under the lease of stages."""
+        with stage_lease(Path.cwd()):
+            return super().invoke(ctx)
+
+
+class SelectCommand(TyperCommand):
+    """A command that writes params.yaml; it is refused while anything else works in the checkout."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run it under a lease of its own."""
+        with run_lease(Path.cwd(), f"python -m pipeline {self.name}", wait=False):
+            return super().invoke(ctx)
+
+
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 Value = Annotated[str, typer.Argument(help="λ as params.yaml writes it: one of sweep.values.")]
 Again = Annotated[str, typer.Argument(help="One of retrain.networks: 0.5_seed1.")]
@@ -44,7 +63,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
 
 
-@app.command()
+@app.command(cls=SelectCommand)
 def sweep(
     name: Annotated[str | None, typer.Argument(help="A preset: a file under sweeps/, without its ending.")] = None,
     harvest: Annotated[Path | None, typer.Option(help="Folder of a harvest: nothing is trained.")] = None,
@@ -101,7 +120,7 @@ def check_fit(
         typer.echo(sentence)
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def raw(file: Annotated[str, typer.Argument(help="A file of the package vega_datasets.")]) -> None:
     """Copy a bundled file to data/raw/."""
     from pipeline.stages import raw as stage
@@ -109,7 +128,7 @@ def raw(file: Annotated[str, typer.Argument(help="A file of the package vega_dat
     stage.run(file)
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def ingest() -> None:
     """Turn the source into data/NAME/data."""
     from pipeline.stages import ingest as stage
@@ -117,7 +136,7 @@ def ingest() -> None:
     stage.run(load_config())
 
 
-@app.command(context_settings=NUMBER)
+@app.command(context_settings=NUMBER, cls=StageCommand)
 def train(value: Value) -> None:
     """Train the network of one λ: data/NAME/networks/VALUE."""
     from pipeline.stages import train as stage
@@ -125,7 +144,7 @@ def train(value: Value) -> None:
     stage.run(load_config(), value)
 
 
-@app.command(context_settings=NUMBER)
+@app.command(context_settings=NUMBER, cls=StageCommand)
 def harvest(value: Value) -> None:
     """Evaluate the network of one λ: data/NAME/harvest/VALUE."""
     from pipeline.stages import harvest as stage
@@ -133,7 +152,7 @@ def harvest(value: Value) -> None:
     stage.run(load_config(), value)
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def warm(network: Annotated[str, typer.Argument(help="One of warm.links: up_5.0.")]) -> None:
     """Train an anchor's network from its neighbour's: data/NAME/networks/NETWORK."""
     from pipeline.stages import warm as stage
@@ -141,7 +160,7 @@ def warm(network: Annotated[str, typer.Argument(help="One of warm.links: up_5.0.
     stage.run(load_config(), network)
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def chain(name: Annotated[str, typer.Argument(help="One of warm.chains: own, up, down.")]) -> None:
     """Judge the anchors' networks of a chain, and harvest what it retrained: data/NAME/harvest/NAME."""
     from pipeline.stages import chain as stage
@@ -149,7 +168,7 @@ def chain(name: Annotated[str, typer.Argument(help="One of warm.chains: own, up,
     stage.run(load_config(), name)
 
 
-@app.command(context_settings=NUMBER)
+@app.command(context_settings=NUMBER, cls=StageCommand)
 def retrain(network: Again) -> None:
     """Train a network again from another seed: data/NAME/retrained/NETWORK."""
     from pipeline.stages import retrain as stage
@@ -157,7 +176,7 @@ def retrain(network: Again) -> None:
     stage.run(load_config(), network)
 
 
-@app.command(context_settings=NUMBER)
+@app.command(context_settings=NUMBER, cls=StageCommand)
 def reharvest(network: Again) -> None:
     """Evaluate a network that was trained again: data/NAME/harvest/NETWORK."""
     from pipeline.stages import reharvest as stage
@@ -165,7 +184,7 @@ def reharvest(network: Again) -> None:
     stage.run(load_config(), network)
 
 
-@app.command(context_settings=NUMBER)
+@app.command(context_settings=NUMBER, cls=StageCommand)
 def conditioned(lowest: Value, highest: Value) -> None:
     """Train one network of all λ between two: data/NAME/harvest/conditioned."""
     from pipeline.stages import conditioned as stage
@@ -173,7 +192,7 @@ def conditioned(lowest: Value, highest: Value) -> None:
     stage.run(load_config(), lowest, highest)
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def dataset() -> None:
     """Gather what is fitted on and what is scored on: data/NAME/dataset."""
     from pipeline.stages import dataset as stage
@@ -181,7 +200,7 @@ def dataset() -> None:
     stage.run(load_config())
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def fit() -> None:
     """Fit the surrogate: data/NAME/surrogate."""
     from pipeline.stages import fit as stage
@@ -189,7 +208,7 @@ def fit() -> None:
     stage.run(load_config())
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def timing() -> None:
     """Time the answers of the surrogate and of what nobody fits: data/NAME/timing.json."""
     from pipeline.stages import timing as stage
@@ -197,7 +216,7 @@ def timing() -> None:
     stage.run(load_config())
 
 
-@app.command("leave_out")
+@app.command("leave_out", cls=StageCommand)
 def leave_out() -> None:
     """Predict every interior anchor without itself: data/NAME/left_out.json."""
     from pipeline.stages import leave_out as stage
@@ -205,7 +224,7 @@ def leave_out() -> None:
     stage.run(load_config())
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def compare() -> None:
     """Fit what one could do instead of the surrogate, and score it at the held-out λ: data/NAME/comparison.json."""
     from pipeline.stages import compare as stage
@@ -213,7 +232,7 @@ def compare() -> None:
     stage.run(load_config())
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def validate() -> None:
     """Score the surrogate at the held-out λ, beside baselines: data/NAME/validation."""
     from pipeline.stages import validate as stage
@@ -221,7 +240,7 @@ def validate() -> None:
     stage.run(load_config())
 
 
-@app.command()
+@app.command(cls=StageCommand)
 def register(record: Annotated[list[Path] | None, typer.Option(help="A file that the run keeps.")] = None) -> None:
     """Register the surrogate in MLflow: data/NAME/registration.json."""
     from pipeline.stages import register as stage

@@ -16,13 +16,15 @@ from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
 from pipeline.stages.warm_starts import NEIGHBOUR, check_family
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.tracking.store import check_reachable, open_store
 
 
 def check(config: Config, root: Path = Path()) -> None:
-    """Raise the error that a stage would raise later: family settings, values of λ, source file and its columns."""
+    """Raise the error that a stage would raise later: settings, values of λ, source file, columns, the MLflow store."""
     bundled = {RAW / name: bundled_file(name) for name in config.raw.bundled}
     source = root / config.ingest.source
     _check_fit(config)
+    check_reachable(open_store(root))
     if config.network is None:
         if config.train.family_settings:
             raise ConfigurationError(

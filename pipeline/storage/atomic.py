@@ -2,9 +2,12 @@
 
 The temporary name ends in ``.partial`` and lies beside the final one, because a rename is atomic only within one file
 system. `.dvcignore` and `.gitignore` leave such names out, so that what a killed process left never enters a hash.
+What is written is on the disk before it is renamed, and so is the new name before the call returns: after a power
+failure, too, there is the old content or the new one.
 """
 
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -22,6 +25,15 @@ def _partial(path: Path) -> Path:
     return path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}{SUFFIX}")
 
 
+def _sync(path: Path) -> None:
+    """Wait until the disk has the content of a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def atomic_file(path: Path | str) -> Iterator[Path]:
     """Yield a temporary path; on success it replaces `path`, on an exception it is removed."""
@@ -29,7 +41,9 @@ def atomic_file(path: Path | str) -> Iterator[Path]:
     temporary = _partial(path)
     try:
         yield temporary
+        _sync(temporary)
         temporary.replace(path)
+        _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -49,9 +63,12 @@ def atomic_folder(path: Path | str, replaces: str | None = None) -> Iterator[Pat
     temporary.mkdir()
     try:
         yield temporary
+        for written in (*temporary.rglob("*"), temporary):
+            _sync(written)
         if path.is_dir():
             path.rename(aside)
         temporary.rename(path)
+        _sync(path.parent)
     finally:
         if aside.exists() and not path.exists():
             aside.rename(path)

@@ -6,11 +6,16 @@ several stores can be used by one process.
 """
 
 import os
+import re
+import socket
 import sqlite3
+import urllib.request
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from pipeline.errors import RegistryError
 
@@ -26,6 +31,11 @@ QUIET = {
 }
 """Unless these are set before it is imported, MLflow sends telemetry, shows progress bars for copied files, and retries
 a server that does not answer for four minutes."""
+
+
+SECONDS = 5.0
+"""How long a server, or a database's host, may take to answer."""
+PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
 @dataclass(frozen=True)
@@ -55,10 +65,48 @@ class Store:
             client.search_registered_models(max_results=1)  # a server is not asked before
         except (MlflowException, SQLAlchemyError, sqlite3.Error) as error:
             raise RegistryError(
-                f"{self.uri} cannot be opened as an MLflow store ({' '.join(str(error).split())}); check the store or "
-                f"{URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is used"
+                f"{_shown(self.uri)} cannot be opened as an MLflow store ({' '.join(str(error).split())}); check the "
+                f"store or {URI_VARIABLE}; where that is unset, the checkout's own mlflow.db is used"
             ) from error
         return client
+
+
+def check_reachable(store: Store) -> None:
+    """Raise RegistryError, within seconds, where a store cannot be reached: what a run would find out at its end.
+
+    A server has to answer `/health`, a database's host to take a connection; an SQLite file that exists has to be a
+    database that can be written.
+    """
+    try:
+        if store.uri.startswith(SQLITE):
+            path = store.uri.removeprefix(SQLITE).partition("?")[0]
+            if Path(path).exists():
+                _check_database(path)
+            return
+        parts = urlsplit(store.uri)
+        port = parts.port or PORTS.get(parts.scheme.split("+")[0], 0)  # ValueError for one that is no number
+        if parts.scheme in ("http", "https"):
+            _check_server(store.uri)
+        elif parts.hostname is not None:
+            socket.create_connection((parts.hostname, port), SECONDS).close()
+    except (OSError, ValueError, sqlite3.Error) as error:
+        raise RegistryError(
+            f"the MLflow store {_shown(store.uri)} cannot be reached ({error}), and nothing could be registered in the "
+            f"end; start it, or unset {URI_VARIABLE} to use the checkout's own mlflow.db"
+        ) from error
+
+
+def _shown(uri: str) -> str:
+    """A URI without the name and password in it."""
+    return re.sub(r"//[^/@]*@", "//", uri)
+
+
+def _check_server(uri: str) -> None:
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=SECONDS).close()  # http or https
+    except HTTPError as error:
+        if error.code >= 500:  # any other answer, such as a demand for a password, is one
+            raise
 
 
 def _check_database(path: str) -> None:

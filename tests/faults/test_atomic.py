@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.harvest import Harvest
+from pipeline.storage.atomic import atomic_folder, write_text
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text, write_source
 
@@ -105,3 +106,43 @@ def test_stage_leaves_no_half_network_and_runs_again(tmp_path):
     subprocess.run([*command, "train", "0.1"], cwd=tmp_path, env=environment, check=True)
     assert visible(networks) == {"0.1"}
     assert visible(networks / "0.1") == {"family.json", "metrics.json", "network.json", "weights.safetensors"}
+
+
+@pytest.fixture
+def order(monkeypatch):
+    """What is written through to the disk (fsync) and what is renamed, in their order; both still happen."""
+    done = []
+    fsync, rename, replace = os.fsync, Path.rename, Path.replace
+
+    def synced(descriptor):
+        fsync(descriptor)
+        done.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+
+    def moved(move):
+        def do(path, target):
+            done.append(("move", path.name, Path(target).name))
+            return move(path, target)
+
+        return do
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "rename", moved(rename))
+    monkeypatch.setattr(Path, "replace", moved(replace))
+    return done
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_call_ends(order, tmp_path):
+    write_text(tmp_path / "target", "whole")
+    content, move, name = order
+    assert move[::2] == ("move", "target")
+    assert content == ("sync", move[1])
+    assert name == ("sync", tmp_path.name)
+
+
+def test_so_is_everything_in_a_folder(order, tmp_path):
+    with atomic_folder(tmp_path / "target") as folder:
+        (folder / "inner").mkdir()
+        (folder / "inner" / "file").write_text("whole")
+    at = [step[0] for step in order].index("move")
+    assert {name for _, name in order[:at]} == {"file", "inner", order[at][1]}
+    assert order[at + 1 :] == [("sync", tmp_path.name)]

@@ -1,5 +1,7 @@
 """Retries and skipping, by a real Prefect server and real locks."""
 
+import json
+import os
 import threading
 import time
 
@@ -7,6 +9,7 @@ import pytest
 
 from flows.graph import Stage
 from flows.reproduce import Outcome, StageError
+from flows.rwlock import RWLOCK
 
 pytestmark = pytest.mark.slow
 PART = Stage("part@a", "cpu", ())
@@ -25,20 +28,18 @@ def runs(toy) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-def test_a_stage_waits_for_dvcs_lock(toy):
-    from dvc.repo import Repo
-
+def test_a_stage_waits_for_a_path_in_use(toy):
     from flows.stage import run_stage
 
-    with Repo() as repo:
-        lock = repo.lock
-        lock.lock()
-        # Longer than DVC itself waits (3 s), so that only another try can succeed.
-        release = threading.Timer(6, lock.unlock)
-        release.start()
-        start = time.monotonic()
-        state = run_stage(PART, return_state=True)
-        release.join()
+    # A path that another process writes: DVC does not wait for those.
+    holder = {"pid": os.getpid(), "cmd": "dvc repro"}
+    (toy / RWLOCK).parent.mkdir(exist_ok=True)
+    (toy / RWLOCK).write_text(json.dumps({"write": {str(toy / "part-a"): holder}, "read": {}}))
+    release = threading.Timer(6, (toy / RWLOCK).unlink)
+    release.start()
+    start = time.monotonic()
+    state = run_stage(PART, return_state=True)
+    release.join()
     assert state.is_completed()
     assert time.monotonic() - start > 6
     assert state.result().action == "ran"
@@ -85,6 +86,6 @@ def test_what_ran_beside_a_failure_is_kept(toy):
     from flows.sweep_to_surrogate import run_stages
 
     with pytest.raises(StageError, match="stage broken failed:\n  said to stdout"):
-        flow(lambda: run_stages(survey(), SweepRun(max_parallel=2)), name="toy")()
+        flow(lambda: run_stages(survey(), SweepRun(max_parallel=2), ""), name="toy")()
     assert (toy / "whole").read_text() == "1\n1\n1\n"
     assert survey().stale == {"broken"}
