@@ -147,8 +147,8 @@ def section(record: Record) -> str:
                 ratio=0.3,
                 targets=[("MSE", 0.25)],
             ),
-            "The same anchors and one network of all quantiles, which was trained on the held-out ones, too; means over "
-            "the held-out quantiles, median and range over the seeds of networks:\n",
+            "The same anchors and one network of all quantiles, which was trained on the held-out ones, too; means "
+            "over the held-out quantiles, median and range over the seeds of networks:\n",
             measured(record, ALL, COLUMNS, ROWS),
         ]
     )
