@@ -151,6 +151,7 @@ def test_table_report_and_record_state_it(done):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:conditions. columns .* outside the harvest's range")
 def test_a_policy_of_all_weights_stands_in_the_table_with_its_reward(tmp_path):
     therapy = {
         "name": "therapy",
