@@ -11,12 +11,15 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.evaluation.findings import Findings
 from pipeline.evaluation.methods.conditioned import CONDITIONED
+from pipeline.families.catalog import make_family
 from pipeline.families.conditioned_store import read_conditioned
+from pipeline.families.protocol import Data, ScoredFamily
 from pipeline.stages import compare, conditioned, dataset, fit, harvest, ingest, leave_out, timing, train, validate
 from pipeline.stages.check import check
 from pipeline.stages.conditioning import box_of, with_conditioning
 from pipeline.stages.params import Config, parse_config
 from pipeline.stages.presets import resolve_params
+from tests.families.test_contract import POLICY
 from tests.stages.test_fit import QUICK
 from tests.sweeps import sweep_text, write_source
 
@@ -96,17 +99,21 @@ def done(tmp_path_factory) -> tuple[Config, Path]:
     """A small sweep with its network of all λ, up to the comparison."""
     root = tmp_path_factory.mktemp("conditioned")
     config = parse_config(text(), "params.yaml")
-    write_source(root)
-    ingest.run(config, root)
-    for value in map(str, config.sweep.values):
-        train.run(config, value, root)
-        harvest.run(config, value, root)
+    harvest_all(config, root)
     with pytest.raises(BundleError, match=r"conditioned.json is missing"):
         dataset.run(config, root)
     conditioned.run(config, "0.1", "0.9", root)
     dataset.run(config, root)
     compare.run(config, root)
     return config, root / config.folder
+
+
+def harvest_all(config: Config, root: Path) -> None:
+    write_source(root)
+    ingest.run(config, root)
+    for value in map(str, config.sweep.values):
+        train.run(config, value, root)
+        harvest.run(config, value, root)
 
 
 def test_the_network_is_judged_beside_the_others_with_its_cost(done):
@@ -141,6 +148,32 @@ def test_table_report_and_record_state_it(done):
     assert CONDITIONED in document["task_mean"]["pinball loss"]
     assert {m["role"] for m in document["methods"] if m["name"] == CONDITIONED} == {"reference"}
     assert "one network conditioned on λ" in (folder / "validation/report/report.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:conditions. columns .* outside the harvest's range")
+def test_a_policy_of_all_weights_stands_in_the_table_with_its_reward(tmp_path):
+    therapy = {
+        "name": "therapy",
+        "network": "cancer_therapy",
+        "sweep": {"values": [0.0, 4.0, 10.0], "anchors": [0.0, 10.0]},
+        "train": {"seed": 0, **POLICY, "episodes": 2},
+        "harvest": {"fit_conditions": 8, "score_conditions": 8, "draws": 2, "seed": 0},
+        "dataset": {"source": "data/therapy/harvest"},
+    }
+    config = parse_config(text("semicircles", **therapy), "params.yaml")
+    harvest_all(config, tmp_path)
+    conditioned.run(config, "0.0", "10.0", tmp_path)
+    dataset.run(config, tmp_path)
+    compare.run(config, tmp_path)
+    folder = tmp_path / config.folder
+    (table,) = Findings.read(folder / "comparison.json").tables
+    trained = read_conditioned(folder / "dataset" / "conditioned")
+    assert trained is not None
+    family = make_family(config.network, config.train.family_settings)
+    assert isinstance(family, ScoredFamily)
+    score = family.score(trained.network.at(4.0).outputs, Data.load(folder / "data"), 4.0, config.validate_.seed)
+    assert {table.name: table.means()[CONDITIONED]} == pytest.approx(score)
 
 
 def test_a_corrupted_folder_is_refused(done, tmp_path):

@@ -42,12 +42,13 @@ FIRST_STEP = 1e-4
 class Day:
     """What one step gives for N patients.
 
-    observation: (N, 7) float32. reward: (N,). terminated: (N,), cured or out of bounds. truncated: (N,), treated for
-    200 days without either.
+    observation: (N, 7) float32. reward: (N,). penalty: (N,), at most 0, the part of the reward that λ weighs, without
+    λ. terminated: (N,), cured or out of bounds. truncated: (N,), treated for 200 days without either.
     """
 
     observation: NDArray[np.float32]
     reward: NDArray[np.float64]
+    penalty: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
 
@@ -96,9 +97,10 @@ class Patients:
         outside = (self.state[ROWS] > HIGHEST_STATE[:, None]).any(axis=0) & ~cured
         observation = self._observe(range(self.day.size))
         reward += END_REWARD * cured - END_REWARD * outside
-        reward -= self.weight * self._deviation(observation)
+        penalty = -self._deviation(observation)
+        reward += self.weight * penalty
         terminated = np.asarray(cured | outside)
-        return Day(observation, reward, terminated, (self.day >= DAYS) & ~terminated)
+        return Day(observation, reward, penalty, terminated, (self.day >= DAYS) & ~terminated)
 
     def _deviation(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
         """What λ weighs: the deviation of the NK cells' logarithm, as observed, from that of the first day."""

@@ -13,7 +13,13 @@ from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvIndices, VecEnvObs, VecEnvStepReturn
 
 from pipeline.families.cancer_therapy.cancer import Patients
-from pipeline.families.cancer_therapy.observed import HIGHEST_ACTION, HIGHEST_OBSERVATION, LOWEST_ACTION, Penalty
+from pipeline.families.cancer_therapy.observed import (
+    HIGHEST_ACTION,
+    HIGHEST_OBSERVATION,
+    LOWEST_ACTION,
+    PENALTY,
+    Penalty,
+)
 
 
 def _spaces() -> tuple[spaces.Box, spaces.Box]:
@@ -42,7 +48,13 @@ class CancerEnv(gymnasium.Env[Any, Any]):
     def step(self, action: NDArray[np.float32]) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
         """Treat the patient for one day with an action (2,), which is clipped to the box."""
         day = self._patients.treat(np.asarray(action)[None])
-        return day.observation[0], float(day.reward[0]), bool(day.terminated[0]), bool(day.truncated[0]), {}
+        return (
+            day.observation[0],
+            float(day.reward[0]),
+            bool(day.terminated[0]),
+            bool(day.truncated[0]),
+            {PENALTY: float(day.penalty[0])},
+        )
 
 
 class CancerVecEnv(VecEnv):
@@ -69,14 +81,14 @@ class CancerVecEnv(VecEnv):
         self._actions = actions
 
     def step_wait(self) -> VecEnvStepReturn:
-        """One day of all patients: observations, rewards, whether they are done, and SB3's info."""
+        """One day of all patients: observations, rewards, whether they are done, and SB3's info with PENALTY."""
         day = self._patients.treat(self._actions)
         done = day.terminated | day.truncated
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
+        infos: list[dict[str, Any]] = [{PENALTY: penalty} for penalty in day.penalty.tolist()]
         observation = day.observation
         if rows := np.flatnonzero(done).tolist():
             for row in rows:
-                infos[row] = {
+                infos[row] |= {
                     "terminal_observation": observation[row].copy(),
                     "TimeLimit.truncated": bool(day.truncated[row]),
                 }

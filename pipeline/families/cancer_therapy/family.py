@@ -15,6 +15,7 @@ from pipeline.families.cancer_therapy.observed import (
     HIGHEST_OBSERVATION,
     LOWEST_ACTION,
     OBSERVED,
+    PENALTY,
     Penalty,
 )
 from pipeline.families.policies.policy_family import PolicyFamily
@@ -39,6 +40,7 @@ class CancerTherapy(PolicyFamily):
     Settings = CancerSettings
     settings: CancerSettings
     weight = Column(name="nk_weight", lower=0.0)
+    penalty = PENALTY
     observed: ClassVar[tuple[Column, ...]] = tuple(
         Column(name=f"log_{name}", units="log cells", lower=0.0, upper=float(highest))
         for name, highest in zip(OBSERVED, HIGHEST_OBSERVATION, strict=True)

@@ -6,6 +6,8 @@ import numpy as np
 
 Penalty = Literal["linear", "hinge"]
 """What λ weighs: any deviation of NK cells, or what lies beyond a margin."""
+PENALTY = "penalty"
+"""Key of an environment's info: the part of the day's reward that λ weighs, without λ."""
 
 LOWEST_ACTION = np.array([0.0, 0.0], np.float32)
 HIGHEST_ACTION = np.array([10.0, 8.0], np.float32)

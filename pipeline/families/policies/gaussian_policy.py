@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from pipeline.families.embedding import joined
 from pipeline.families.layers import linear_layers
 
 
@@ -12,7 +13,8 @@ class GaussianPolicy(nn.Module):
     """Tanh MLP from observations (N, C) to the mean (N, D); the deviation is one for all observations.
 
     centre, scale (C,): what observations are standardised by; 0 and 1 where they are not. lower, upper: the box of the
-    actions, (D,) each. Its weights come from training in `pipeline.families.policies.ppo`; this class only evaluates.
+    actions, (D,) each. features: of λ that the first layer takes, too. Its weights come from training in
+    `pipeline.families.policies.ppo`; this class only evaluates.
     """
 
     centre: Tensor
@@ -21,19 +23,24 @@ class GaussianPolicy(nn.Module):
     upper: Tensor
 
     def __init__(
-        self, observations: int, hidden: Sequence[int], lower: Sequence[float], upper: Sequence[float]
+        self,
+        observations: int,
+        hidden: Sequence[int],
+        lower: Sequence[float],
+        upper: Sequence[float],
+        features: int = 0,
     ) -> None:
         super().__init__()
-        self.layers = linear_layers([observations, *hidden, len(lower)])
+        self.layers = linear_layers([observations + features, *hidden, len(lower)])
         self.log_deviation = nn.Parameter(torch.zeros(len(lower)))
         self.register_buffer("centre", torch.zeros(observations))
         self.register_buffer("scale", torch.ones(observations))
         self.register_buffer("lower", torch.tensor(lower, dtype=torch.float32), persistent=False)
         self.register_buffer("upper", torch.tensor(upper, dtype=torch.float32), persistent=False)
 
-    def forward(self, observations: Tensor) -> Tensor:
-        """Means (N, D), which may lie outside the box."""
-        hidden = (observations - self.centre) / self.scale
+    def forward(self, observations: Tensor, features: Tensor | None = None) -> Tensor:
+        """Means (N, D), which may lie outside the box, from features (N, F) of λ, too, where it takes them."""
+        hidden = joined((observations - self.centre) / self.scale, features)
         for layer in self.layers[:-1]:
             hidden = torch.tanh(layer(hidden))
         mean: Tensor = self.layers[-1](hidden)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, HyperparameterError
+from pipeline.families.conditioned import ConditionedModule, ConditionedModules
 from pipeline.families.policies.settings import PolicySettings
 from pipeline.families.protocol import Data, IngestSection, Split, check_width, drawn_conditions
 from pipeline.families.torch_family import ReparameterisedFamily
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from stable_baselines3.common.vec_env import VecEnv
     from torch import Tensor, nn
 
+    from pipeline.data.conditioned import Box, ConditionedNetwork
     from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
 DATA_SEED = 0
@@ -45,10 +47,11 @@ def score_seed(seed: int) -> int:
     return int(np.random.SeedSequence([seed, 1]).generate_state(1)[0] % 2**31)
 
 
-class PolicyFamily(ReparameterisedFamily):
+class PolicyFamily(ReparameterisedFamily, ConditionedModules):
     """The common part of families of policies; weight is the column of λ.
 
-    observed, actions: columns; those of the actions have both bounds.
+    observed, actions: columns; those of the actions have both bounds. penalty: the key of the environments' infos that
+    has what λ weighs in the reward of a step, times λ; the rest of the reward does not depend on λ.
 
     Equal noise couples two policies at a state: optimally, as far as their deviations are diagonal and not clipped.
     """
@@ -60,6 +63,7 @@ class PolicyFamily(ReparameterisedFamily):
     observed: ClassVar[tuple[Column, ...]]
     actions: ClassVar[tuple[Column, ...]]
     weight: ClassVar[Column]
+    penalty: ClassVar[str]
 
     @abstractmethod
     def environment(self, hyperparameter: float, count: int, seed: int) -> "VecEnv":
@@ -114,10 +118,14 @@ class PolicyFamily(ReparameterisedFamily):
 
     def build(self, hyperparameter: float) -> "GaussianPolicy":
         """An untrained policy."""
+        return self.build_conditioned(0)
+
+    def build_conditioned(self, features: int) -> "GaussianPolicy":
+        """An untrained policy of all λ, which takes so many features of λ beside its observations."""
         from pipeline.families.policies.gaussian_policy import GaussianPolicy
 
         lower, upper = zip(*((column.lower, column.upper) for column in self.actions), strict=True)
-        return GaussianPolicy(len(self.observed), self.settings.hidden, lower, upper)
+        return GaussianPolicy(len(self.observed), self.settings.hidden, lower, upper, features)
 
     def train(self, data: Data, hyperparameter: float, seed: int) -> tuple[Network, dict[str, float]]:
         """Train the policy of one λ; metrics are steps, and reward and length of the last episodes."""
@@ -145,6 +153,26 @@ class PolicyFamily(ReparameterisedFamily):
         metrics = train_on(environment, module, self.settings, seed, share)
         environment.close()
         return self.network(module, hyperparameter), metrics
+
+    def train_conditioned(self, data: Data, box: "Box", seed: int) -> "tuple[ConditionedNetwork, dict[str, float]]":
+        """Train one policy of all λ: every episode has a λ of its own, uniform in the box, which it sees and pays.
+
+        Its metrics are those of `train`, over λ as they came. Steps and settings are those of one λ's policy, as epochs
+        and iterations of the other families' networks of all λ are.
+        """
+        require_simulators()
+        from pipeline.families.embedding import count_features
+        from pipeline.families.policies.conditioned_env import ConditionedVecEnv
+        from pipeline.families.policies.ppo import train
+
+        for end in (box.lowest, box.highest):
+            self.check_hyperparameter(*end)
+        module = self.build_conditioned(count_features(box))
+        inner = self.environment(1.0, self.settings.environments, seed)
+        environment = ConditionedVecEnv(inner, self.penalty, box, seed)
+        metrics = train(environment, module, self.settings, seed)
+        environment.close()
+        return ConditionedModule(self, module, box), metrics
 
     @property
     def noise_dimension(self) -> int:

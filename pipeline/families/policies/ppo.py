@@ -102,7 +102,9 @@ class Training:
 
     def finish(self, module: GaussianPolicy) -> dict[str, float]:
         """Write the actor and its standardisation into the module; returns what `train` returns."""
-        state = self.networks.actor_state() | ({} if self._normalised is None else standardisation(self._normalised))
+        state = self.networks.actor_state()
+        if self._normalised is not None:
+            state = without_scaled_features(state | standardisation(self._normalised), len(module.centre))
         tensors = {name: torch.from_numpy(array) for name, array in state.items()}
         module.load_state_dict(module.state_dict() | tensors)
         episodes = self._rollouts.episodes
@@ -126,6 +128,24 @@ def standardisation(environment: VecNormalize) -> dict[str, NDArray[np.float32]]
     assert not isinstance(statistics, dict)
     scale = np.sqrt(statistics.var + environment.epsilon)
     return {"centre": statistics.mean.astype(np.float32), "scale": scale.astype(np.float32)}
+
+
+def without_scaled_features(
+    state: Mapping[str, NDArray[np.float32]], observations: int
+) -> dict[str, NDArray[np.float32]]:
+    """The same policy, whose inputs beyond so many observations, the features of λ, are no longer standardised.
+
+    Their centre and scale become part of the first layer, W (f − c) / s + b = (W / s) f + (b − (W / s) c).
+    """
+    weight, bias, centre, scale = (state[name] for name in ("layers.0.weight", "layers.0.bias", "centre", "scale"))
+    own = weight[:, observations:] / scale[observations:]
+    return {
+        **state,
+        "layers.0.weight": np.concatenate([weight[:, :observations], own], axis=1),
+        "layers.0.bias": bias - own @ centre[observations:],
+        "centre": centre[:observations],
+        "scale": scale[:observations],
+    }
 
 
 def episode_rewards(policy: Policy, environment: VecEnv, seed: int) -> NDArray[np.float64]:

@@ -26,6 +26,7 @@ class Reacher(PolicyFamily):
     """The family; ingest.source is this module itself, targets are drawn. Torques are fractions of the highest one."""
 
     weight = Column(name="control_cost", lower=0.0)
+    penalty = "reward_ctrl"
     observed: ClassVar[tuple[Column, ...]] = (
         *(Column(name=name, lower=-1.0, upper=1.0) for name in ("cos_0", "cos_1", "sin_0", "sin_1")),
         *(Column(name=name, units="m") for name in ("target_x", "target_y")),
