@@ -10,8 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from flows.guard import guarded
 from flows.rwlock import recover_rwlock
 from pipeline.errors import SweepError
+
+running: "set[subprocess.Popen[str]]" = set()
+"""The stages that this process waits for."""
 
 Action = Literal["ran", "restored", "unchanged"]
 """ran: its command was executed; restored: outputs of an equal earlier run came from DVC's cache."""
@@ -61,7 +65,7 @@ def reproduce(
     recover_rwlock(root)
     options = ["--single-item", *(["--force"] if force else [])]
     # DVC holds its lock while it looks for what changed and while it writes dvc.lock, not while the command runs.
-    command = [sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, address]
+    command = guarded([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, address])
     lines: list[str] = []
     with subprocess.Popen(
         command,
@@ -74,12 +78,22 @@ def reproduce(
         errors="replace",
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line.rstrip())
-            say(lines[-1])
+        running.add(process)
+        try:
+            for line in process.stdout:
+                lines.append(line.rstrip())
+                say(lines[-1])
+        finally:
+            running.discard(process)
     if process.returncode:
         raise _failure(address, lines)
     return Outcome(address, _action(address, lines), perf_counter() - start)
+
+
+def end_stages() -> None:
+    """Ask all running stages to end; their guards end what DVC started."""
+    for process in tuple(running):
+        process.terminate()
 
 
 def _environment(threads: int | None) -> dict[str, str]:

@@ -18,6 +18,9 @@ from pipeline.storage.atomic import write_json
 POOLS = {"cpu": None, "gpu": 1}
 """Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""
 
+API = "PREFECT_API_URL"
+"""Environment variable that tells Prefect where its server is."""
+
 CHECKOUT = "SWEEP_CHECKOUT"
 """Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
@@ -59,9 +62,9 @@ def start(root: Path, port: int) -> str:
     if _read(root):
         raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
     url = f"http://127.0.0.1:{port}"
-    if _answers(url):
+    if answers(url):
         raise ServerError(f"port = {port}: the port is already in use; choose another: make deploy PORT=4201")
-    environment = {**os.environ, "PREFECT_API_URL": f"{url}/api"}
+    environment = {**os.environ, API: f"{url}/api"}
     processes: list[Started] = []
 
     def background(name: str, *arguments: str) -> None:
@@ -113,8 +116,8 @@ def stop(root: Path) -> str:
 
 def use_running_server(root: Path) -> None:
     """Point Prefect at the server that `start` started, so that two servers never share one database."""
-    if (running := _read(root)) and _answers(running.url):
-        os.environ.setdefault("PREFECT_API_URL", f"{running.url}/api")
+    if (running := _read(root)) and answers(running.url):
+        os.environ.setdefault(API, f"{running.url}/api")
 
 
 def _read(root: Path) -> Running | None:
@@ -136,13 +139,14 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
 
 def _wait_for(url: str, server: Started, root: Path) -> None:
     deadline = time.monotonic() + PATIENCE
-    while not _answers(f"{url}/api/health"):
+    while not answers(f"{url}/api/health"):
         if server.process() is None or time.monotonic() > deadline:
             raise ServerError(f"the server did not start at {url}; see {root / STATE / 'server.log'}")
         time.sleep(0.2)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Whether something answers at a URL within two seconds."""
     try:
         with urllib.request.urlopen(url, timeout=2):
             return True

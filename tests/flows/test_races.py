@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,12 @@ from tests.flows.conftest import TINY
 pytestmark = pytest.mark.slow
 
 
-def other(of):
-    """Settings of the fit, other ones for every test, so that each has something to run."""
-    return TINY["fit"] | {"map_steps": 30 + len(of)}
+STEPS = count(30)
+
+
+def others():
+    """Settings of the fit, other ones each time, so that there is something to run."""
+    return TINY["fit"] | {"map_steps": next(STEPS)}
 
 
 def started(checkout, *arguments):
@@ -47,9 +51,9 @@ def shared(finished):
 
 
 @pytest.fixture
-def stale(shared, request):
+def stale(shared):
     """The checkout with stages to run from fit on."""
-    shared.params(fit=other(request.node.name))
+    shared.params(fit=others())
     return shared
 
 
@@ -83,7 +87,7 @@ def test_params_that_change_under_a_run_end_it(stale):
         seen.append(line)
         if line.startswith("fit "):
             break
-    stale.params(fit=other(""))
+    stale.params(fit=others())
     rest, _ = one.communicate(timeout=600)
     assert one.returncode == 1, [*seen, rest]
     assert "Error: params.yaml was changed while this run worked with it" in rest
