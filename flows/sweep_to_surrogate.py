@@ -13,6 +13,7 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.graph import HOME_POOL, Stage, Survey, survey
+from flows.interrupts import ending_stages
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import Outcome, StageError
@@ -40,7 +41,7 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary | State[Summary]:
     A surrogate that does not pass its gates is a result: the run is completed, and its state is called NotPromoted.
     """
     root = Path.cwd()
-    with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say):
+    with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say), ending_stages():
         folder = root / "data" / select(run, root).name
         outcomes = bring_up_to_date(root, folder, run)
         summary = summarise(folder, outcomes.values())
