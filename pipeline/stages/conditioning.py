@@ -15,6 +15,7 @@ from pipeline.families.protocol import ConditionedFamily, NetworkFamily
 from pipeline.settings import Section
 from pipeline.stages.planned import with_section
 from pipeline.stages.sweep import SweepSection
+from pipeline.storage.yaml_text import sections
 
 HEADING = "# Written by `make sweep`: the range of λ that one network of all λ is trained on.\n"
 ALL = "all"
@@ -69,13 +70,7 @@ def with_conditioning(text: str) -> str:
 
     All other text stays as it is, and so does a text that is no sweep: reading it as one will say what is wrong.
     """
-    import yaml  # here, as in `params`
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    ranges = _planned(loaded) if isinstance(loaded, Mapping) else {}
+    ranges = _planned(sections(text))
     return with_section(text, "conditioned", HEADING, {"ranges": ranges} if ranges else None)
 
 

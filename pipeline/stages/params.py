@@ -18,6 +18,7 @@ from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
 from pipeline.stages.warm_starts import WarmSection, check_plan
+from pipeline.storage.yaml_text import read_yaml
 from pipeline.surrogate.config import SurrogateConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -226,20 +227,7 @@ class Config(Section):
 
 def parse_config(text: str, origin: str) -> Config:
     """Read YAML text into a `Config`; `origin` (a file name) stands in the message of a ConfigurationError."""
-    import yaml  # here, because a served model needs the settings' classes but no YAML
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
-                line = node.start_mark.line + 1
-                raise ConfigurationError(f"{origin}: {repeated} are repeated in the section at line {line}; keep one")
-            return super().construct_mapping(node, deep)
-
-    try:
-        loaded = yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{origin} is not YAML: {error}") from error
+    loaded = read_yaml(text, origin)
     if not isinstance(loaded, dict):
         raise ConfigurationError(
             f"{origin} has {type(loaded).__name__} at its top level; expected a mapping of sections"

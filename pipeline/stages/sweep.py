@@ -23,6 +23,7 @@ from pipeline.data.mesh import Value, outside_hull
 from pipeline.data.values import NAME, in_words, named, numbers, read_words
 from pipeline.errors import ConfigurationError
 from pipeline.settings import Section
+from pipeline.storage.yaml_text import nodes, sections
 
 SHORT = ("grid", "held_out")
 """Keys that stand for values; `expanded` replaces them."""
@@ -244,17 +245,12 @@ def resolved(text: str) -> str:
     """params.yaml's text with its sweep section expanded, which DVC needs; all else, comments too, stays as it is.
 
     A text whose section holds plain lists, or that is no mapping with a section `sweep`, comes back as it was. Raises
-    ValueError as `expanded` does, and yaml.YAMLError for what is no YAML.
+    ValueError as `expanded` does.
     """
-    import yaml  # here, because reading a Config from memory needs none
-
-    root = yaml.compose(text, yaml.SafeLoader)
-    pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    found = [(key, value) for key, value in pairs if key.value == "sweep"]
-    section = yaml.safe_load(text)["sweep"] if found else None
+    section = sections(text).get("sweep")
     if not isinstance(section, dict) or not _has_names(section):
         return text
-    key, value = found[0]
+    key, value = next((key, value) for key, value in nodes(text).value if key.value == "sweep")
     lines = expanded(section)
     if section == lines:
         return text
@@ -265,9 +261,7 @@ def resolved(text: str) -> str:
 
 def _end(node: Any) -> int:
     """Where the text of a YAML node ends: a block's own mark stands after the comments that follow it."""
-    import yaml
-
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+    if isinstance(node.value, list) and node.value and not node.flow_style:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
     return int(node.end_mark.index)
