@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from pipeline.errors import ConfigurationError
 
@@ -14,13 +14,24 @@ _REPR.maxstring = _REPR.maxother = 120
 _REPR.maxlong = 40
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Widths = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+# Sizes have limits far beyond what any sweep needs: a slip of the keyboard is refused at once, and takes no memory.
+Units = Annotated[int, Field(ge=1, le=16_384)]
+"""Of a layer, a code, a basis, a window."""
+Widths = Annotated[tuple[Units, ...], Field(min_length=1, max_length=64)]
+Count = Annotated[int, Field(ge=1, le=1_000_000)]
+"""Of what is held in memory at once: rows, conditions, draws, episodes, a batch."""
+Steps = Annotated[int, Field(ge=1, le=1_000_000_000)]
+"""Of what is done one after the other: batches, epochs, steps of a simulator."""
+MOST_VALUES = 1_000
+"""λ of a sweep: a network each."""
+Switch = Annotated[bool, Strict()]
+"""true or false; YAML 1.2 reads yes and on as texts, and so does DVC."""
 
 
 class Section(BaseModel):
-    """A part of params.yaml: frozen, and strict about its keys."""
+    """A part of params.yaml: frozen, strict about its keys, and finite. Every whole number has an upper bound."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 MOST_CHARACTERS = 500_000

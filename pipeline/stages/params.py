@@ -13,7 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
-from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.settings import Count, Section, Seed, Switch, explain, read_text
 from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
@@ -51,7 +51,7 @@ class TrainSection(BaseModel):
     warm_episodes: number that an anchor's score, and each mixture's, is judged by.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     seed: Seed = 0
     start: Literal["own", "neighbour"] = "own"
@@ -67,9 +67,9 @@ class TrainSection(BaseModel):
 class HarvestSection(Section):
     """How many conditions the networks are evaluated at, and how many draws are taken at each."""
 
-    fit_conditions: int = Field(ge=1)
-    score_conditions: int = Field(ge=1)
-    draws: int = Field(default=1, ge=1)
+    fit_conditions: Count
+    score_conditions: Count
+    draws: Count = 1
     seed: Seed = 0
 
 
@@ -111,12 +111,12 @@ class ValidateSection(Section):
     conditioned: whether one network of all λ is trained, too, where the family can: a dear reference.
     """
 
-    redraws: int = Field(default=1, ge=1)
+    redraws: Count = 1
     seed: Seed = 0
     methods: tuple[str, ...] = ()
     noise: int = Field(default=0, ge=0, le=MOST_NOISE)
     floor_seeds: int = Field(default=0, ge=0, le=MOST_SEEDS)
-    conditioned: bool = False
+    conditioned: Switch = False
 
     @field_validator("methods", mode="before")
     @classmethod

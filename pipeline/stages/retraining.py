@@ -28,7 +28,7 @@ class Again(Section):
     """A network that is trained again. value: λ in words. seed: what is added to train.seed."""
 
     value: str
-    seed: int = Field(ge=1)
+    seed: int = Field(ge=1, le=MOST_SEEDS)
 
 
 class RetrainSection(Section):

@@ -22,7 +22,7 @@ from pipeline.data.anchors import check_anchors, check_ascending
 from pipeline.data.mesh import Value, outside_hull
 from pipeline.data.values import NAME, in_words, named, numbers, read_words
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Section
+from pipeline.settings import MOST_VALUES, Section
 from pipeline.storage.yaml_text import nodes, sections
 
 SHORT = ("grid", "held_out")
@@ -30,7 +30,9 @@ SHORT = ("grid", "held_out")
 
 
 def _number_or_read(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """What `SweepSection._read` made of a text is checked; anything else must be a number."""
+    """What `SweepSection._read` made of a text is checked; anything else must be a number, which DVC writes as one."""
+    if isinstance(given, bool | str):
+        raise ValueError("a λ is a number, without quotes")
     return given if isinstance(given, tuple) else handler(given)
 
 
@@ -47,8 +49,8 @@ class SweepSection(Section):
     hyperparameters, in their order, where there are several; it follows from the values. Accepts what `expanded` takes.
     """
 
-    values: tuple[Point, ...]
-    anchors: tuple[Point, ...]
+    values: tuple[Point, ...] = Field(max_length=MOST_VALUES)
+    anchors: tuple[Point, ...] = Field(max_length=MOST_VALUES)
     names: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
@@ -189,6 +191,8 @@ def _listed(entries: Any, field: str) -> list[str]:
         return []
     if isinstance(entries, Mapping):
         columns = {name: _numbers(column, f"{field}.{name}") for name, column in entries.items()}
+        if (count := math.prod(map(len, columns.values()))) > MOST_VALUES:
+            raise ValueError(f"{field} has {count:,} combinations, a network each; at most {MOST_VALUES:,} are taken")
         points = [dict(zip(columns, point, strict=True)) for point in product(*columns.values())]
     elif isinstance(entries, list | tuple):
         points = [_mapping(entry, field) for entry in entries]

@@ -63,8 +63,8 @@ def test_every_fault_is_listed_at_once():
         ([0.9, 0.1], r"sweep.anchors = .*: 0.9 comes before 0.1; sort them ascending"),
         ([0.1, 0.1, 0.9], r"sweep.anchors = .*: 0.1 is repeated"),
         ([0.1, 0.95], r"sweep.anchors: \[0.95\] are not among sweep.values"),
-        ([0.1, float("nan")], r"sweep.anchors: \[nan\] are not finite"),
-        ([0.1, float("inf")], r"sweep.anchors: \[inf\] are not finite"),
+        ([0.1, float("nan")], r"sweep.anchors.1: .*finite number \(received nan\)"),
+        ([0.1, float("inf")], r"sweep.anchors.1: .*finite number \(received inf\)"),
         ([0.1, 0.5, "high"], r"sweep.anchors.2: .* \(received 'high'\)"),
     ],
 )

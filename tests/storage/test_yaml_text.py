@@ -3,18 +3,20 @@
 import datetime
 import math
 import resource
-from collections.abc import Callable
 from time import perf_counter
 from typing import Any
 
 import pytest
+import yaml
 from dvc.utils.serialize import parse_yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigurationError
 from pipeline.stages.params import load_config, parse_config
+from pipeline.stages.presets import write_params
 from pipeline.storage.yaml_text import MOST_NODES, read_yaml, yaml_of
+from tests.sweeps import sweep_text
 
 
 def by_dvc(text: str) -> Any:
@@ -22,12 +24,16 @@ def by_dvc(text: str) -> Any:
     return parse_yaml(text, "params.yaml")
 
 
-def value(read: Callable[[str], Any], text: str) -> object:
-    """What a reader makes of a text, with its types, NaN being equal to itself; None where it refuses."""
+def by_both(text: str) -> tuple[str | None, str | None]:
+    """What DVC makes of a text, and this project, with all types (NaN is equal to itself); None where one refuses."""
     try:
-        return repr(read(text))
+        dvcs: str | None = repr(by_dvc(text))
     except Exception:  # noqa: BLE001 - DVC's loader raises what it likes
-        return None
+        dvcs = None
+    try:
+        return dvcs, repr(ours(text))
+    except ConfigurationError as error:  # and nothing else
+        return dvcs, None if len(str(error)) <= 600 else "a long message"
 
 
 def ours(text: str) -> Any:
@@ -81,16 +87,14 @@ SCALARS = st.one_of(
 @given(SCALARS)
 def test_any_scalar_is_read_as_dvc_reads_it_or_refused(scalar):
     text = f"a: {scalar}\nb: [{scalar}]\nc: 1\n"
-    found = value(ours, text)
-    assert found is None or found == value(by_dvc, text)
-    if "\x00" not in scalar and scalar.isprintable():  # what is refused beyond DVC is control characters
-        assert found == value(by_dvc, text)
+    dvcs, found = by_both(text)
+    assert found == dvcs or (found is None and not scalar.isprintable())  # control characters are refused
 
 
 @given(st.text(st.sampled_from("ab: 01.-\n[]{},&*<>|?!'\"#\t%e_"), max_size=40))
 def test_any_document_is_read_as_dvc_reads_it_or_refused(text):
-    found = value(ours, text)
-    assert found is None or found == value(by_dvc, text)
+    dvcs, found = by_both(text)
+    assert found in (dvcs, None)
 
 
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | SCALARS.filter(str.isprintable)
@@ -171,3 +175,27 @@ def test_huge_file_is_not_read(tmp_path):
         file.truncate(10**12)  # without blocks on disk
     with pytest.raises(ConfigurationError, match=r"has 1,000,000,000,000 bytes; at most 500,000 characters are read"):
         load_config(path)
+
+
+LINES = sweep_text().splitlines()
+NASTY = SCALARS | st.sampled_from(["{}", "[]", "[[]]", "{a: {b: c}}", "1e59", "9" * 60, "-1", "[.nan]", "~", "&a [*a]"])
+
+
+@given(st.integers(0, len(LINES) - 1), NASTY)
+def test_any_value_in_the_place_of_another_is_taken_or_refused_in_short(number, scalar):
+    key, found, _ = LINES[number].partition(":")
+    text = "\n".join([*LINES[:number], f"{key}: {scalar}" if found else scalar, *LINES[number + 1 :]])
+    said = ""
+    try:
+        parse_config(text, "params.yaml")
+    except ConfigurationError as error:
+        said = str(error)
+    assert len(said) <= 700
+
+
+@pytest.mark.parametrize("text", [text for text, _ in HOSTILE.values()], ids=HOSTILE)
+def test_hostile_preset_leaves_params_alone(tmp_path, text):
+    (tmp_path / "params.yaml").write_text(sweep_text())
+    with pytest.raises(ConfigurationError):
+        write_params(text, "sweeps/hostile.yaml", tmp_path)
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text()) == yaml.safe_load(sweep_text())
