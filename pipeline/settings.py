@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, Strict, ValidationError
 
 from pipeline.errors import ConfigurationError
 
@@ -22,6 +22,20 @@ Count = Annotated[int, Field(ge=1, le=1_000_000)]
 """Of what is held in memory at once: rows, conditions, draws, episodes, a batch."""
 Steps = Annotated[int, Field(ge=1, le=1_000_000_000)]
 """Of what is done one after the other: batches, epochs, steps of a simulator."""
+MOST_PART = 255
+"""Bytes of a file's name; file systems take no more."""
+
+
+def _path(given: str) -> str:
+    if not given.isprintable():
+        raise ValueError("a path has no line breaks and no control characters")
+    if any(len(part.encode()) > MOST_PART for part in given.split("/")):
+        raise ValueError(f"the name of a file has at most {MOST_PART} bytes")
+    return given
+
+
+FilePath = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_path)]
+"""Absolute, or relative to the repository."""
 MOST_VALUES = 1_000
 """λ of a sweep: a network each."""
 Switch = Annotated[bool, Strict()]

@@ -43,6 +43,13 @@ class ConditionedSection(Section):
 
     ranges: dict[str, Range] = {}
 
+    def of(self, name: str) -> Range:
+        """The range of a name; ConfigurationError where it is not one of conditioned.ranges."""
+        if name not in self.ranges:
+            known = list(self.ranges)
+            raise ConfigurationError(f"{name!r} is not one of conditioned.ranges = {known}; choose one of them")
+        return self.ranges[name]
+
 
 def box_of(lowest: str, highest: str) -> Box:
     """A range in words; ConfigurationError where it is none."""

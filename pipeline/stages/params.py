@@ -5,7 +5,7 @@ before anything runs, with the field, the value and a remedy.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,7 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
-from pipeline.settings import Count, Section, Seed, Switch, explain, read_text
+from pipeline.settings import MOST_PART, Count, FilePath, Section, Seed, Switch, explain, read_text
 from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
@@ -33,14 +33,14 @@ class CodeSection(Section):
     one is named here.
     """
 
-    family: str = Field(min_length=1)
-    shared: str = Field(min_length=1)
+    family: FilePath
+    shared: FilePath
 
 
 class RawSection(Section):
     """Files that a package ships, to be copied to data/raw/ so that DVC can watch them."""
 
-    bundled: tuple[str, ...]
+    bundled: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=MOST_PART)], ...]
 
 
 class TrainSection(BaseModel):
@@ -79,7 +79,7 @@ class DatasetSection(Section):
     score_fraction, seed: which part of a harvest from disk is held back for scoring.
     """
 
-    source: str = Field(min_length=1)
+    source: FilePath
     score_fraction: float = Field(default=0.25, gt=0, lt=1)
     seed: Seed = 0
 
