@@ -1,44 +1,47 @@
 # The commands of this project. They need make, git and a Python >= 3.11, and build everything else themselves.
 #   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]] [ADD=auto|0.3,0.6]
 
-SHELL := /bin/bash
+override SHELL := /bin/bash
+override BIN := .venv/bin
+override INSTALLED := .venv/installed
 .DEFAULT_GOAL := help
 .PHONY: help install run compare sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
+# What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
+# but text. `value` keeps make itself from expanding it.
+GIVEN := SWEEP HARVEST HELD_OUT ADD METHODS JOBS PORT PYTHON
+$(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
+
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
-PYTHON ?= $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
+override FOUND = $(firstword $(foreach name,python3 python3.14 python3.13 python3.12 python3.11,\
 	$(shell $(name) -c 'import sys; sys.version_info >= (3, 11) and print("$(name)")' 2>/dev/null)))
-BIN := .venv/bin
-INSTALLED := .venv/installed
-PORT ?= 4200
 
 help:  ## this list
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 16
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/' | expand -t 16
 
 install: $(INSTALLED)  ## build .venv with everything in it
 
 # Written only when all is there: an installation that was interrupted is taken up again by the next command.
 $(INSTALLED): pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 found (python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python $(MAKECMDGOALS)" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON = $(PYTHON) is %d.%d; 3.11 or newer is needed" % sys.version_info[:2])'
-	@echo "Building .venv with $$("$(PYTHON)" --version): about 2 GB, some minutes"
-	"$(PYTHON)" -m venv .venv
+	@python="$${PYTHON:-$(FOUND)}"; \
+	test -n "$$python" || { echo "No Python >= 3.11 found (python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python install" >&2; exit 1; }; \
+	"$$python" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON = %s is %d.%d; 3.11 or newer is needed" % (sys.executable, *sys.version_info[:2]))' && \
+	echo "Building .venv with $$("$$python" --version): about 2 GB, some minutes" && \
+	"$$python" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it; ADD=auto, ADD=0.3,0.6 trains more anchors
-	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep '$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)') $(if $(ADD),--add '$(ADD)')
+	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD")
 
-METHODS ?= all
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
-	@$(BIN)/dvc exp run -S 'validate.methods=[$(METHODS)]' validate
+	@$(BIN)/dvc exp run -S "validate.methods=[$${METHODS:-all}]" validate
 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
-	@$(BIN)/python -m pipeline sweep $(if $(SWEEP),'$(SWEEP)') $(if $(HARVEST),--harvest '$(HARVEST)') $(if $(HELD_OUT),--held-out '$(HELD_OUT)')
+	@$(BIN)/python -m pipeline sweep $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(SWEEP),-- "$$SWEEP")
 
 # Files of tests are independent: two processes take half the time, one thread each, so that they do not compete.
-JOBS ?= 2
-PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+override PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n "$${JOBS:-2}" --dist loadfile
 
 test: $(INSTALLED)  ## every test, in two processes (JOBS=2)
 	$(PYTEST)
@@ -71,7 +74,7 @@ bench-full: $(INSTALLED)  ## the same, with R^64, twenty seeds on every publishe
 	$(BIN)/python -m benchmarks --full
 
 deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml
-	@$(BIN)/python -m flows deploy --port $(PORT)
+	@$(BIN)/python -m flows deploy --port="$${PORT:-4200}"
 
 deploy-stop: $(INSTALLED)  ## end what deploy started
 	@$(BIN)/python -m flows stop

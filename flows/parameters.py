@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class SweepRun(BaseModel):
     """Which sweep to run, and how. Empty: params.yaml as it is, and only what is out of date."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sweep: str | None = Field(
         default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it unchanged."
@@ -26,7 +26,7 @@ class SweepRun(BaseModel):
     )
     force: bool = Field(default=False, description="Run every stage, even where nothing changed.")
     max_parallel: int | None = Field(
-        default=None, ge=1, description="Stages that run at the same time; empty: one per processor core."
+        default=None, ge=1, le=1024, description="Stages that run at the same time; empty: one per processor core."
     )
     wait: bool = Field(
         default=True, description="Queue while another run works in the checkout; otherwise fail at once."

@@ -4,6 +4,7 @@ Stages are imported inside their commands: a command loads what it needs and no 
 """
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from pipeline.errors import ConfigurationError, SweepError
+from pipeline.settings import shown
 from pipeline.stages.params import load_config
 from pipeline.storage.lease import run_lease, stage_lease
 
@@ -53,8 +55,26 @@ class SelectCommand(TyperCommand):
 
 
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
-Value = Annotated[str, typer.Argument(help="λ as params.yaml writes it: one of sweep.values.")]
-Again = Annotated[str, typer.Argument(help="One of retrain.networks: 0.5_seed1.")]
+BY_DVC = "By DVC: from the stage's name, in DVC_STAGE."
+Value = Annotated[str | None, typer.Argument(help=f"λ as params.yaml writes it, one of sweep.values. {BY_DVC}")]
+Again = Annotated[str | None, typer.Argument(help=f"One of retrain.networks: 0.5_seed1. {BY_DVC}")]
+
+
+def asked_for(stage: str, given: str | None) -> str:
+    """What a stage is about: its argument, or what the name of DVC's stage says after the @ (train@0.5: 0.5).
+
+    dvc.yaml hands over no argument: a shell would read it, and run what somebody wrote into params.yaml.
+    ConfigurationError where there is neither.
+    """
+    address = os.environ.get("DVC_STAGE", "")
+    before, found, target = address.partition(f"{stage}@")
+    by_dvc = found and (not before or before.endswith(":"))
+    if given is None and not by_dvc:
+        raise ConfigurationError(
+            f"{stage} names nothing, and DVC_STAGE = {shown(address)} is no stage {stage}@…; write what it is about "
+            f"behind {stage}, or run it by `dvc repro`"
+        )
+    return target if given is None else given
 
 
 @app.callback(help="Sweep to surrogate: the stages of dvc.yaml, and what chooses and checks a sweep.")
@@ -121,11 +141,13 @@ def check_fit(
 
 
 @app.command(cls=StageCommand)
-def raw(file: Annotated[str, typer.Argument(help="A file of the package vega_datasets.")]) -> None:
+def raw(
+    file: Annotated[str | None, typer.Argument(help=f"A file of the package vega_datasets. {BY_DVC}")] = None,
+) -> None:
     """Copy a bundled file to data/raw/."""
     from pipeline.stages import raw as stage
 
-    stage.run(file)
+    stage.run(asked_for("raw", file))
 
 
 @app.command(cls=StageCommand)
@@ -137,59 +159,67 @@ def ingest() -> None:
 
 
 @app.command(context_settings=NUMBER, cls=StageCommand)
-def train(value: Value) -> None:
+def train(value: Value = None) -> None:
     """Train the network of one λ: data/NAME/networks/VALUE."""
     from pipeline.stages import train as stage
 
-    stage.run(load_config(), value)
+    stage.run(load_config(), asked_for("train", value))
 
 
 @app.command(context_settings=NUMBER, cls=StageCommand)
-def harvest(value: Value) -> None:
+def harvest(value: Value = None) -> None:
     """Evaluate the network of one λ: data/NAME/harvest/VALUE."""
     from pipeline.stages import harvest as stage
 
-    stage.run(load_config(), value)
+    stage.run(load_config(), asked_for("harvest", value))
 
 
 @app.command(cls=StageCommand)
-def warm(network: Annotated[str, typer.Argument(help="One of warm.links: up_5.0.")]) -> None:
+def warm(
+    network: Annotated[str | None, typer.Argument(help=f"One of warm.links: up_5.0. {BY_DVC}")] = None,
+) -> None:
     """Train an anchor's network from its neighbour's: data/NAME/networks/NETWORK."""
     from pipeline.stages import warm as stage
 
-    stage.run(load_config(), network)
+    stage.run(load_config(), asked_for("warm", network))
 
 
 @app.command(cls=StageCommand)
-def chain(name: Annotated[str, typer.Argument(help="One of warm.chains: own, up, down.")]) -> None:
+def chain(
+    name: Annotated[str | None, typer.Argument(help=f"One of warm.chains: own, up, down. {BY_DVC}")] = None,
+) -> None:
     """Judge the anchors' networks of a chain, and harvest what it retrained: data/NAME/harvest/NAME."""
     from pipeline.stages import chain as stage
 
-    stage.run(load_config(), name)
+    stage.run(load_config(), asked_for("chain", name))
 
 
 @app.command(context_settings=NUMBER, cls=StageCommand)
-def retrain(network: Again) -> None:
+def retrain(network: Again = None) -> None:
     """Train a network again from another seed: data/NAME/retrained/NETWORK."""
     from pipeline.stages import retrain as stage
 
-    stage.run(load_config(), network)
+    stage.run(load_config(), asked_for("retrain", network))
 
 
 @app.command(context_settings=NUMBER, cls=StageCommand)
-def reharvest(network: Again) -> None:
+def reharvest(network: Again = None) -> None:
     """Evaluate a network that was trained again: data/NAME/harvest/NETWORK."""
     from pipeline.stages import reharvest as stage
 
-    stage.run(load_config(), network)
+    stage.run(load_config(), asked_for("reharvest", network))
 
 
-@app.command(context_settings=NUMBER, cls=StageCommand)
-def conditioned(lowest: Value, highest: Value) -> None:
-    """Train one network of all λ between two: data/NAME/harvest/conditioned."""
+@app.command(cls=StageCommand)
+def conditioned(
+    name: Annotated[str | None, typer.Argument(help=f"One of conditioned.ranges: all. {BY_DVC}")] = None,
+) -> None:
+    """Train one network of all λ of a range: data/NAME/harvest/conditioned."""
     from pipeline.stages import conditioned as stage
 
-    stage.run(load_config(), lowest, highest)
+    config = load_config()
+    ends = config.conditioned.of(asked_for("conditioned", name))
+    stage.run(config, ends.lowest, ends.highest)
 
 
 @app.command(cls=StageCommand)

@@ -6,7 +6,7 @@ from typing import Literal, Self
 from pydantic import Field
 
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Section
+from pipeline.settings import Section, Switch
 
 ClockName = Literal[
     "auto", "learnt", "linear", "log", "mirror_log", "reciprocal", "logit", "probit", "hold", "calibrated"
@@ -25,7 +25,7 @@ class ClockConfig(Section):
     # the conditions.
     clock: ClockName = "auto"
     clock_prior: ClockPrior = "auto"
-    persistence: bool = True
+    persistence: Switch = True
     # With several hyperparameters: what differs for one of them, by its name.
     clocks: dict[str, ClockName] = Field(default_factory=dict)
     clock_priors: dict[str, ClockPrior] = Field(default_factory=dict)

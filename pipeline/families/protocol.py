@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtim
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from safetensors.numpy import save_file
 
 from pipeline.data.network import Network, Policy
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
-from pipeline.settings import Section
+from pipeline.settings import FilePath, Section
 from pipeline.storage.files import read_arrays
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ for categories, which occur in both."""
 class IngestSection(Section):
     """The source data: a path (absolute, or relative to the repository), and for a table its value column."""
 
-    source: str = Field(min_length=1)
+    source: FilePath
     column: str = ""
     units: str = ""
 

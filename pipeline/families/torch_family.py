@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
@@ -29,7 +29,7 @@ from pipeline.families.protocol import (
     check_noise,
     check_width,
 )
-from pipeline.settings import explain
+from pipeline.settings import Section, explain
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json, read_tensors
 
@@ -40,10 +40,8 @@ NETWORK_FILE, WEIGHTS_FILE = "network.json", "weights.safetensors"
 _SEEDED = threading.RLock()  # a network may ask another one
 
 
-class NoSettings(BaseModel):
+class NoSettings(Section):
     """There is nothing to set."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Family(ABC):

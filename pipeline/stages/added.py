@@ -14,6 +14,7 @@ from pipeline.settings import read_text
 from pipeline.stages.params import PARAMS, Config, parse_config
 from pipeline.stages.presets import listed_values, write_params
 from pipeline.stages.sweep import resolved
+from pipeline.storage.yaml_text import nodes, read_yaml, yaml_of
 
 AUTO: Literal["auto"] = "auto"
 BY_HAND = "or name a λ: ADD=0.3"
@@ -125,27 +126,24 @@ def _inserted(text: str, key: str, value: Value, names: Sequence[str]) -> str:
 
 def _entries(text: str, key: str) -> list[Any]:
     """The YAML nodes of the list sweep.KEY, with their places in the text."""
-    import yaml
 
     def under(node: Any, name: str) -> Any:
         return next(value for found, value in node.value if found.value == name)
 
-    return list(under(under(yaml.compose(text, yaml.SafeLoader), "sweep"), key).value)
+    return list(under(under(nodes(text), "sweep"), key).value)
 
 
 def _number(entry: Any) -> float:
     """The number of a YAML node; NaN of a text."""
     try:
-        return float(entry.value)
-    except ValueError:
+        return float(read_yaml(entry.value, "sweep"))
+    except (ValueError, TypeError):
         return float("nan")
 
 
 def _text(value: Value, entries: Sequence[Any], names: Sequence[str]) -> str:
     """λ as the other entries are written: whole numbers without a point where all are; DVC names stages by it."""
-    import yaml
-
     if isinstance(value, tuple):
         return in_words(value, names)
     whole = value.is_integer() and all(entry.tag.endswith(":int") for entry in entries)
-    return str(int(value)) if whole else yaml.safe_dump(value).split("\n")[0]
+    return str(int(value)) if whole else yaml_of(value).rstrip("\n")

@@ -15,6 +15,7 @@ from pipeline.families.protocol import ConditionedFamily, NetworkFamily
 from pipeline.settings import Section
 from pipeline.stages.planned import with_section
 from pipeline.stages.sweep import SweepSection
+from pipeline.storage.yaml_text import sections
 
 HEADING = "# Written by `make sweep`: the range of λ that one network of all λ is trained on.\n"
 ALL = "all"
@@ -41,6 +42,13 @@ class ConditionedSection(Section):
     """ranges: "all" → that of the sweep, or nothing."""
 
     ranges: dict[str, Range] = {}
+
+    def of(self, name: str) -> Range:
+        """The range of a name; ConfigurationError where it is not one of conditioned.ranges."""
+        if name not in self.ranges:
+            known = list(self.ranges)
+            raise ConfigurationError(f"{name!r} is not one of conditioned.ranges = {known}; choose one of them")
+        return self.ranges[name]
 
 
 def box_of(lowest: str, highest: str) -> Box:
@@ -69,13 +77,7 @@ def with_conditioning(text: str) -> str:
 
     All other text stays as it is, and so does a text that is no sweep: reading it as one will say what is wrong.
     """
-    import yaml  # here, as in `params`
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    ranges = _planned(loaded) if isinstance(loaded, Mapping) else {}
+    ranges = _planned(sections(text))
     return with_section(text, "conditioned", HEADING, {"ranges": ranges} if ranges else None)
 
 

@@ -5,7 +5,7 @@ before anything runs, with the field, the value and a remedy.
 """
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -13,11 +13,12 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
-from pipeline.settings import Section, Seed, explain, read_text
+from pipeline.settings import MOST_PART, Count, FilePath, Section, Seed, Switch, explain, read_text
 from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
 from pipeline.stages.sweep import SweepSection
 from pipeline.stages.warm_starts import WarmSection, check_plan
+from pipeline.storage.yaml_text import read_yaml
 from pipeline.surrogate.config import SurrogateConfig
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -32,14 +33,14 @@ class CodeSection(Section):
     one is named here.
     """
 
-    family: str = Field(min_length=1)
-    shared: str = Field(min_length=1)
+    family: FilePath
+    shared: FilePath
 
 
 class RawSection(Section):
     """Files that a package ships, to be copied to data/raw/ so that DVC can watch them."""
 
-    bundled: tuple[str, ...]
+    bundled: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.\-]*$", max_length=MOST_PART)], ...]
 
 
 class TrainSection(BaseModel):
@@ -50,7 +51,7 @@ class TrainSection(BaseModel):
     warm_episodes: number that an anchor's score, and each mixture's, is judged by.
     """
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     seed: Seed = 0
     start: Literal["own", "neighbour"] = "own"
@@ -66,9 +67,9 @@ class TrainSection(BaseModel):
 class HarvestSection(Section):
     """How many conditions the networks are evaluated at, and how many draws are taken at each."""
 
-    fit_conditions: int = Field(ge=1)
-    score_conditions: int = Field(ge=1)
-    draws: int = Field(default=1, ge=1)
+    fit_conditions: Count
+    score_conditions: Count
+    draws: Count = 1
     seed: Seed = 0
 
 
@@ -78,7 +79,7 @@ class DatasetSection(Section):
     score_fraction, seed: which part of a harvest from disk is held back for scoring.
     """
 
-    source: str = Field(min_length=1)
+    source: FilePath
     score_fraction: float = Field(default=0.25, gt=0, lt=1)
     seed: Seed = 0
 
@@ -110,12 +111,12 @@ class ValidateSection(Section):
     conditioned: whether one network of all λ is trained, too, where the family can: a dear reference.
     """
 
-    redraws: int = Field(default=1, ge=1)
+    redraws: Count = 1
     seed: Seed = 0
     methods: tuple[str, ...] = ()
     noise: int = Field(default=0, ge=0, le=MOST_NOISE)
     floor_seeds: int = Field(default=0, ge=0, le=MOST_SEEDS)
-    conditioned: bool = False
+    conditioned: Switch = False
 
     @field_validator("methods", mode="before")
     @classmethod
@@ -226,20 +227,7 @@ class Config(Section):
 
 def parse_config(text: str, origin: str) -> Config:
     """Read YAML text into a `Config`; `origin` (a file name) stands in the message of a ConfigurationError."""
-    import yaml  # here, because a served model needs the settings' classes but no YAML
-
-    class Loader(yaml.SafeLoader):
-        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            if repeated := sorted({key for key in keys if keys.count(key) > 1}):
-                line = node.start_mark.line + 1
-                raise ConfigurationError(f"{origin}: {repeated} are repeated in the section at line {line}; keep one")
-            return super().construct_mapping(node, deep)
-
-    try:
-        loaded = yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{origin} is not YAML: {error}") from error
+    loaded = read_yaml(text, origin)
     if not isinstance(loaded, dict):
         raise ConfigurationError(
             f"{origin} has {type(loaded).__name__} at its top level; expected a mapping of sections"

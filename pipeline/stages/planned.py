@@ -7,18 +7,17 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.storage.yaml_text import sections, yaml_of
+
 
 def with_section(text: str, name: str, heading: str, needed: Mapping[str, Any] | None) -> str:
-    """The text of params.yaml, valid YAML, with the section `name` as it is needed, or without it; all else stays.
+    """The text of params.yaml with the section `name` as it is needed, or without it; all else stays.
 
     heading: the comment above the section, a whole line, by which it is taken away again.
     """
-    import yaml  # here, as in `params`
-
     rest = re.sub(rf"(?:{re.escape(heading)})?^{name}:.*\n?(?:[ \t]+.*\n?)*", "", text, flags=re.MULTILINE)
     if needed is None:
         return rest
-    if yaml.safe_load(text).get(name) == needed:
+    if sections(text).get(name) == needed:
         return text
-    written = yaml.safe_dump({name: needed}, sort_keys=False, default_flow_style=None, width=10_000)
-    return rest.rstrip("\n") + "\n" + heading + written
+    return rest.rstrip("\n") + "\n" + heading + yaml_of({name: needed})

@@ -19,6 +19,7 @@ from pipeline.stages.retraining import with_retraining
 from pipeline.stages.sweep import resolved
 from pipeline.stages.warm_starts import with_warm_starts
 from pipeline.storage.atomic import write_text
+from pipeline.storage.yaml_text import yaml_of
 
 PRESETS = Path("sweeps")
 
@@ -106,8 +107,6 @@ def listed_values(text: str, option: str = "--held-out") -> list[float | str]:
 
 
 def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float | str], root: Path) -> str:
-    import yaml
-
     folder, home = path.resolve(), root.resolve()
     source = folder.relative_to(home) if folder.is_relative_to(home) else folder
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", folder.name).strip("-")[:90] or "harvest"
@@ -131,7 +130,7 @@ def _document(path: Path, anchors: Sequence[float | str], values: Sequence[float
     heading = (
         f"# A harvest from disk: nothing is trained. Held out, because they are not anchors: {held_out or 'none'}.\n"
     )
-    return heading + yaml.safe_dump(sections, sort_keys=False, allow_unicode=True, default_flow_style=None)
+    return heading + yaml_of(sections)
 
 
 def resolve_params(root: Path = Path()) -> bool:

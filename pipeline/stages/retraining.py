@@ -15,6 +15,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.settings import Section
 from pipeline.stages.planned import with_section
 from pipeline.stages.sweep import SweepSection
+from pipeline.storage.yaml_text import sections
 
 if TYPE_CHECKING:
     from pipeline.data.mesh import Value
@@ -27,7 +28,7 @@ class Again(Section):
     """A network that is trained again. value: λ in words. seed: what is added to train.seed."""
 
     value: str
-    seed: int = Field(ge=1)
+    seed: int = Field(ge=1, le=MOST_SEEDS)
 
 
 class RetrainSection(Section):
@@ -67,13 +68,7 @@ def with_retraining(text: str) -> str:
 
     All other text stays as it is, and so does a text that is no sweep: reading it as one will say what is wrong.
     """
-    import yaml  # here, as in `params`
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    networks = _planned(loaded) if isinstance(loaded, Mapping) else {}
+    networks = _planned(sections(text))
     return with_section(text, "retrain", HEADING, {"networks": networks} if networks else None)
 
 

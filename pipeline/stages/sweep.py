@@ -22,14 +22,17 @@ from pipeline.data.anchors import check_anchors, check_ascending
 from pipeline.data.mesh import Value, outside_hull
 from pipeline.data.values import NAME, in_words, named, numbers, read_words
 from pipeline.errors import ConfigurationError
-from pipeline.settings import Section
+from pipeline.settings import MOST_VALUES, Section
+from pipeline.storage.yaml_text import nodes, sections
 
 SHORT = ("grid", "held_out")
 """Keys that stand for values; `expanded` replaces them."""
 
 
 def _number_or_read(given: Any, handler: ValidatorFunctionWrapHandler) -> Any:
-    """What `SweepSection._read` made of a text is checked; anything else must be a number."""
+    """What `SweepSection._read` made of a text is checked; anything else must be a number, which DVC writes as one."""
+    if isinstance(given, bool | str):
+        raise ValueError("a λ is a number, without quotes")
     return given if isinstance(given, tuple) else handler(given)
 
 
@@ -46,8 +49,8 @@ class SweepSection(Section):
     hyperparameters, in their order, where there are several; it follows from the values. Accepts what `expanded` takes.
     """
 
-    values: tuple[Point, ...]
-    anchors: tuple[Point, ...]
+    values: tuple[Point, ...] = Field(max_length=MOST_VALUES)
+    anchors: tuple[Point, ...] = Field(max_length=MOST_VALUES)
     names: tuple[str, ...] = Field(default=(), exclude=True)
 
     @property
@@ -188,6 +191,8 @@ def _listed(entries: Any, field: str) -> list[str]:
         return []
     if isinstance(entries, Mapping):
         columns = {name: _numbers(column, f"{field}.{name}") for name, column in entries.items()}
+        if (count := math.prod(map(len, columns.values()))) > MOST_VALUES:
+            raise ValueError(f"{field} has {count:,} combinations, a network each; at most {MOST_VALUES:,} are taken")
         points = [dict(zip(columns, point, strict=True)) for point in product(*columns.values())]
     elif isinstance(entries, list | tuple):
         points = [_mapping(entry, field) for entry in entries]
@@ -244,17 +249,12 @@ def resolved(text: str) -> str:
     """params.yaml's text with its sweep section expanded, which DVC needs; all else, comments too, stays as it is.
 
     A text whose section holds plain lists, or that is no mapping with a section `sweep`, comes back as it was. Raises
-    ValueError as `expanded` does, and yaml.YAMLError for what is no YAML.
+    ValueError as `expanded` does.
     """
-    import yaml  # here, because reading a Config from memory needs none
-
-    root = yaml.compose(text, yaml.SafeLoader)
-    pairs = root.value if isinstance(root, yaml.MappingNode) else []
-    found = [(key, value) for key, value in pairs if key.value == "sweep"]
-    section = yaml.safe_load(text)["sweep"] if found else None
+    section = sections(text).get("sweep")
     if not isinstance(section, dict) or not _has_names(section):
         return text
-    key, value = found[0]
+    key, value = next((key, value) for key, value in nodes(text).value if key.value == "sweep")
     lines = expanded(section)
     if section == lines:
         return text
@@ -265,9 +265,7 @@ def resolved(text: str) -> str:
 
 def _end(node: Any) -> int:
     """Where the text of a YAML node ends: a block's own mark stands after the comments that follow it."""
-    import yaml
-
-    if isinstance(node, yaml.CollectionNode) and node.value and not node.flow_style:
+    if isinstance(node.value, list) and node.value and not node.flow_style:
         last = node.value[-1]
         return _end(last[1] if isinstance(last, tuple) else last)
     return int(node.end_mark.index)

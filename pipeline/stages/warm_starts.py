@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.families.protocol import EpisodicFamily, NetworkFamily, WarmFamily
 from pipeline.settings import Section
 from pipeline.stages.planned import with_section
+from pipeline.storage.yaml_text import sections
 
 if TYPE_CHECKING:
     from pipeline.data.mesh import Value
@@ -64,18 +65,13 @@ def with_warm_starts(text: str) -> str:
 
     All other text stays as it is, and so does a text that is no sweep: reading it as one will say what is wrong.
     """
-    import yaml  # here, as in `params`
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
+    loaded = sections(text)
     names = _anchors(loaded) if _starts_from_neighbours(loaded) else []
     return with_section(text, "warm", HEADING, plan(names).model_dump(mode="json") if names else None)
 
 
-def _starts_from_neighbours(loaded: object) -> bool:
-    train = loaded.get("train") if isinstance(loaded, Mapping) else None
+def _starts_from_neighbours(loaded: Mapping[str, Any]) -> bool:
+    train = loaded.get("train")
     return isinstance(train, Mapping) and train.get("start") == NEIGHBOUR
 
 

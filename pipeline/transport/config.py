@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from pipeline.settings import Section, Widths
+from pipeline.settings import Count, Section, Steps, Units, Widths
 from pipeline.transport.variant import VariantName
 
 Variant = Literal["auto", VariantName]
@@ -27,13 +27,13 @@ class LagrangianConfig(Section):
     condition_bandwidth: Bandwidth = "auto"
     # Principal components of the outputs that metric, potential, paths and maps act on; the rest is carried linearly.
     # auto: all of up to 8 outputs (of up to 64 where paths are straight), else 99 % of the variance, 16 at most.
-    components: Annotated[int, Field(ge=1)] | Literal["auto"] = "auto"
-    density_samples: int = Field(default=2048, ge=1)
+    components: Units | Literal["auto"] = "auto"
+    density_samples: Count = 2048
     eigenvalues: tuple[float, float] = (0.1, 1.0)
     metric_widths: Widths = (64, 64)
     path_widths: Widths = (128, 128)
-    spline_functions: int = Field(default=8, ge=2)
-    quadrature_points: int = Field(default=12, ge=2)
+    spline_functions: Units = Field(default=8, ge=2)
+    quadrature_points: Units = Field(default=12, ge=2)
 
     @model_validator(mode="after")
     def _metric_is_positive(self) -> Self:
@@ -49,7 +49,7 @@ class LagrangianConfig(Section):
 class TrainingConfig(Section):
     """What both solvers share: batches, and the learning rates of paths, metric and maps."""
 
-    batch_size: int = Field(default=128, ge=1)
+    batch_size: Count = 128
     path_learning_rate: float = Field(default=2e-3, gt=0)
     metric_learning_rate: float = Field(default=2e-3, gt=0)
     map_learning_rate: float = Field(default=3e-3, gt=0)
@@ -59,10 +59,10 @@ class TrainingConfig(Section):
 class PairedConfig(TrainingConfig):
     """The paired solver: couplings by exact transport, in turns with metric and paths; then the maps."""
 
-    coupling_rounds: int = Field(default=4, ge=1)
-    coupling_pairs: int = Field(default=60_000, ge=1)
-    path_steps: int = Field(default=250, ge=1)
-    map_steps: int = Field(default=700, ge=1)
+    coupling_rounds: Steps = 4
+    coupling_pairs: Steps = 60_000
+    path_steps: Steps = 250
+    map_steps: Steps = 700
 
 
 class SemidualConfig(TrainingConfig):
@@ -72,7 +72,7 @@ class SemidualConfig(TrainingConfig):
     """
 
     dual_widths: Widths = (64, 64, 64)
-    outer_steps: int = Field(default=600, ge=1)
-    conjugate_iterations: int = Field(default=3, ge=1)
-    metric_every: int = Field(default=2, ge=1)
+    outer_steps: Steps = 600
+    conjugate_iterations: Steps = 3
+    metric_every: Steps = 2
     dual_learning_rate: float = Field(default=1e-3, gt=0)

@@ -12,6 +12,7 @@ from pipeline.evaluation.record_rows import NextRecord
 from pipeline.stages.added import add_anchors, wanted_values
 from pipeline.stages.params import load_config
 from pipeline.stages.presets import select_harvest, select_preset
+from pipeline.storage.yaml_text import read_yaml
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text
 
@@ -88,7 +89,7 @@ def test_whole_numbers_stay_whole_and_small_ones_numbers():
     whole = _inserted("sweep: {values: [0, 5, 10]}", "values", 7.0, ())
     assert whole == "sweep: {values: [0, 5, 7, 10]}"
     assert _inserted("sweep: {values: [0.0, 5.0]}", "values", 3.0, ()) == "sweep: {values: [0.0, 3.0, 5.0]}"
-    small = yaml.safe_load(_inserted("sweep: {values: [0.0, 1.0]}", "values", 1e-5, ()))
+    small = read_yaml(_inserted("sweep: {values: [0.0, 1.0]}", "values", 1e-5, ()), "params.yaml")
     assert small["sweep"]["values"] == [0.0, 1e-5, 1.0]
 
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from dvc.utils.serialize import parse_yaml
 
 from pipeline.errors import ConfigurationError
 from pipeline.stages.params import Config, load_config, parse_config
@@ -62,8 +63,8 @@ def test_every_fault_is_listed_at_once():
         ([0.9, 0.1], r"sweep.anchors = .*: 0.9 comes before 0.1; sort them ascending"),
         ([0.1, 0.1, 0.9], r"sweep.anchors = .*: 0.1 is repeated"),
         ([0.1, 0.95], r"sweep.anchors: \[0.95\] are not among sweep.values"),
-        ([0.1, float("nan")], r"sweep.anchors: \[nan\] are not finite"),
-        ([0.1, float("inf")], r"sweep.anchors: \[inf\] are not finite"),
+        ([0.1, float("nan")], r"sweep.anchors.1: .*finite number \(received nan\)"),
+        ([0.1, float("inf")], r"sweep.anchors.1: .*finite number \(received inf\)"),
         ([0.1, 0.5, "high"], r"sweep.anchors.2: .* \(received 'high'\)"),
     ],
 )
@@ -111,8 +112,8 @@ def test_name_is_fit_for_a_folder(name):
         ("- a\n- b\n", "has list at its top level"),
         ("a: [", "is not YAML"),
         ("{}", r"name: missing; set it"),
-        ("name: a\nfit: {seed: 1, seed: 2}\n", r"params.yaml: \['seed'\] are repeated in the section at line 2; keep"),
-        ("name: a\nname: b\n", r"params.yaml: \['name'\] are repeated"),
+        ("name: a\nfit: {seed: 1, seed: 2}\n", r"params.yaml, line 2: 'seed' is repeated in its section; keep"),
+        ("name: a\nname: b\n", r"params.yaml, line 2: 'name' is repeated"),
     ],
 )
 def test_text_that_is_no_configuration_is_refused(text, message):
@@ -140,6 +141,13 @@ def test_seed_that_does_not_fit_a_generator_is_refused(section, seed):
 @pytest.mark.parametrize("model", ["", ".", "..", " ", ". .", "a/b", "x" * 201])
 def test_registered_models_name_is_one(model):
     refused(r"register\.model: ", register={"model": model})
+
+
+def test_whole_number_with_a_leading_zero_is_what_dvc_reads():
+    text = sweep_text().replace("history: 4", "history: 012")
+    assert "012" in text
+    read = parse_config(text, "params.yaml").train.family_settings["history"]
+    assert read == parse_yaml(text, "params.yaml")["train"]["history"] == 12
 
 
 def test_long_name_is_refused():

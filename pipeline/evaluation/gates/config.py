@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.evaluation.gates import metrics
 from pipeline.settings import Section
+from pipeline.storage.yaml_text import sections
 
 Scope = Literal["mean", "worst"]
 
@@ -107,13 +108,8 @@ HEADING = "# Written by `make sweep` where it was missing: what a surrogate has 
 
 def with_gates(text: str) -> str:
     """params.yaml's text with the default gates, where it is a sweep and has no section `gates`."""
-    import yaml  # here, because a served model needs no YAML
-
-    try:
-        loaded = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text  # reading it as a sweep will say what is wrong
-    if not isinstance(loaded, dict) or "gates" in loaded:
+    loaded = sections(text)
+    if not loaded or "gates" in loaded:
         return text
     lines = [(_line(gate), told) for gate, told in DEFAULTS]
     width = max(len(line) for line, _ in lines)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
@@ -26,6 +26,7 @@ from pipeline.families.checkpoints.states import REMEDY, SAFETENSORS, TORCH, rea
 from pipeline.families.imports import check_watched, checksums, import_object
 from pipeline.families.protocol import Data, Hyperparameter, IngestSection, Split
 from pipeline.families.torch_family import Family
+from pipeline.settings import Section
 
 if TYPE_CHECKING:
     from torch import nn
@@ -35,7 +36,7 @@ FIXED_URI = re.compile(r"runs:/[^/]+/.+|models:/[^/@]+/\d+|models:/m-[0-9a-f]+")
 Place = Annotated[str, Field(min_length=1)]
 
 
-class CheckpointSettings(BaseModel):
+class CheckpointSettings(Section):
     """Where the checkpoints are, and the columns of their inputs and outputs.
 
     checkpoints: a place for every λ, or one pattern for all, with {value} for λ ("policy-{value:g}.pt"), or, where
@@ -45,8 +46,6 @@ class CheckpointSettings(BaseModel):
     that file, or there are no conditions. build: import path of a function from λ to the module that a state_dict is
     loaded into. key: the entry of a torch file that is the state_dict, where the file has several.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     checkpoints: Place | dict[float, Place]
     columns: Schema

@@ -1,9 +1,11 @@
 """Settings of a β-VAE on digits."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pipeline.settings import Count, Section, Steps, Units
 
 
-class VAESettings(BaseModel):
+class VAESettings(Section):
     """Sizes and training of one variational autoencoder.
 
     latent: dimensions of the code z. width: units of both hidden layers, in the encoder and in the decoder. faint:
@@ -12,11 +14,9 @@ class VAESettings(BaseModel):
     number of batches that a network is trained on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    latent: int = Field(default=4, ge=1)
-    width: int = Field(default=256, ge=1)
+    latent: Units = 4
+    width: Units = 256
     faint: float = Field(default=0.25, ge=0, lt=1)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    batch_size: int = Field(default=128, ge=1)
-    iterations: int = Field(default=3000, ge=1)
+    batch_size: Count = 128
+    iterations: Steps = 3000

@@ -2,12 +2,12 @@
 
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from pipeline.settings import Widths
+from pipeline.settings import Count, Section, Steps, Switch, Widths
 
 
-class PolicySettings(BaseModel):
+class PolicySettings(Section):
     """Sizes, training and scoring of one Gaussian policy. Everything else is stable-baselines3's default.
 
     hidden: units of the hidden layers, of the policy and of the value network alike. steps: of the environments in all;
@@ -17,20 +17,18 @@ class PolicySettings(BaseModel):
     of the reference behaviour in each split; the conditions are their states.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     hidden: Widths = (64, 64)
-    steps: int = Field(default=500_000, ge=1)
-    environments: int = Field(default=32, ge=1)
-    rollout: int = Field(default=2048, ge=2)
-    batch_size: int = Field(default=64, ge=2)
-    epochs: int = Field(default=10, ge=1)
+    steps: Steps = 500_000
+    environments: Count = 32
+    rollout: Count = Field(default=2048, ge=2)
+    batch_size: Count = Field(default=64, ge=2)
+    epochs: Steps = 10
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     discount: float = Field(default=0.99, gt=0, le=1)
     trace: float = Field(default=0.95, ge=0, le=1)
-    normalise: bool = False
-    episodes: int = Field(default=100, ge=1)
-    reference_episodes: int = Field(default=100, ge=1)
+    normalise: Switch = False
+    episodes: Count = 100
+    reference_episodes: Count = 100
 
     @model_validator(mode="after")
     def _rollouts_are_whole(self) -> Self:

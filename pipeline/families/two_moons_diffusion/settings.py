@@ -1,12 +1,14 @@
 """Settings of a two-moons diffusion model."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from pipeline.settings import Count, Section, Steps, Units
 
 CATEGORIES = 2
 """The moons: 0 is the upper one, 1 the lower one."""
 
 
-class DiffusionSettings(BaseModel):
+class DiffusionSettings(Section):
     """Sizes and training of one diffusion model, and the moons that it is trained on.
 
     points, noise: number of data points, and the deviation of their noise before they are standardised. steps: length
@@ -15,15 +17,13 @@ class DiffusionSettings(BaseModel):
     number of batches that a network is trained on.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    points: int = Field(default=10_000, ge=4)
-    noise: float = Field(default=0.05, ge=0, allow_inf_nan=False)
-    steps: int = Field(default=100, ge=2)
+    points: Count = Field(default=10_000, ge=4)
+    noise: float = Field(default=0.05, ge=0)
+    steps: Steps = Field(default=100, ge=2)
     first_variance: float = Field(default=1e-4, gt=0, lt=1)
     last_variance: float = Field(default=0.02, gt=0, lt=1)
-    width: int = Field(default=256, ge=1)
-    embedding: int = Field(default=16, ge=2, multiple_of=2)
+    width: Units = 256
+    embedding: Units = Field(default=16, ge=2, multiple_of=2)
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
-    batch_size: int = Field(default=256, ge=1)
-    iterations: int = Field(default=4000, ge=1)
+    batch_size: Count = 256
+    iterations: Steps = 4000
