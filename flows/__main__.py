@@ -71,19 +71,19 @@ def _run(wanted: SweepRun) -> None:
     """Run the flow, and show what it came to."""
     from flows.interrupts import end_at_once, end_on_signals
     from flows.server import use_running_server
-    from flows.temporary_server import temporary_server
+    from flows.temporary_server import start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
     typer.echo("Starting Prefect ...", err=True)
-    with temporary_server(lambda: end_at_once("the Prefect server has ended")) as wait_for_server:
-        from flows.report import Summary
-        from flows.sweep_to_surrogate import sweep_to_surrogate
-        from flows.terminal import show, show_progress_only
+    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
+    from flows.report import Summary
+    from flows.sweep_to_surrogate import sweep_to_surrogate
+    from flows.terminal import show, show_progress_only
 
-        wait_for_server()
-        show_progress_only()
-        summary = sweep_to_surrogate(wanted)
+    wait_for_server()
+    show_progress_only()
+    summary = sweep_to_surrogate(wanted)
     assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
     show(summary)
     if not summary.registration.passed:

@@ -1,13 +1,13 @@
 """A Prefect server on loopback for as long as one run takes, which ends with the run, however that ends."""
 
+import atexit
 import os
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from flows.guard import guarded
 from flows.server import API, PATIENCE, ServerError, answers
@@ -18,27 +18,26 @@ EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFE
 Ended = Callable[[], object]
 
 
-@contextmanager
-def temporary_server(ended: Ended) -> Iterator[Callable[[], None]]:
-    """Start a server and point Prefect at it, unless PREFECT_API_URL names one; yields what waits until it answers.
+def start_temporary_server(ended: Ended) -> Callable[[], None]:
+    """Start a server and point Prefect at it, unless PREFECT_API_URL names one; returns what waits until it answers.
 
-    It starts while the caller imports Prefect. ended: called, in another thread, where the server ends before the
-    run: Prefect itself would ask it again for minutes. What waits raises ServerError where it does not start.
+    It starts while the caller imports Prefect, and ends when this process exits: Prefect's threads send it what is
+    left until then. ended: called, in another thread, where the server ends before: Prefect itself would ask it again
+    for minutes. What waits raises ServerError where it does not start.
     """
     if API in os.environ:
-        yield lambda: None
-        return
+        return lambda: None
     url = f"http://127.0.0.1:{_free_port()}/api"
-    process = _start(url)
+    process, over = _start(url), threading.Event()
     os.environ[API] = url
-    over = threading.Event()
-    try:
-        yield lambda: _wait(process, url, over, ended)
-    finally:
+
+    def end() -> None:
         over.set()
         process.terminate()
         process.wait()
-        del os.environ[API]
+
+    atexit.register(end)
+    return lambda: _wait(process, url, over, ended)
 
 
 def _free_port() -> int:

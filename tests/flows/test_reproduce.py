@@ -2,6 +2,7 @@ import json
 import os
 import re
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,3 +80,16 @@ def test_a_stage_that_speaks_of_locks_is_not_locked(toy):
     with pytest.raises(StageError, match="Unable to acquire lock") as caught:
         reproduce("broken", toy)
     assert not isinstance(caught.value, LockedError)
+
+
+@pytest.mark.slow
+def test_nine_stages_on_four_slots_wait_for_one_another(toy):
+    wide = re.sub(r"\[a, b, c\]", "[a, b, c, d, e, f, g, h, i]", (toy / "dvc.yaml").read_text())
+    (toy / "dvc.yaml").write_text(wide)
+    for content in ("1", "2"):
+        (toy / "source").write_text(content)
+        with ThreadPoolExecutor(4) as slots:
+            outcomes = list(slots.map(lambda v: reproduce(f"part@{v}", toy), "abcdefghi"))
+        assert [outcome.action for outcome in outcomes] == ["ran"] * 9
+        assert {(toy / f"part-{v}").read_text() for v in "abcdefghi"} == {content}
+    assert sorted(runs(toy)) == sorted("abcdefghi" * 2)
