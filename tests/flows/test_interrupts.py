@@ -96,7 +96,6 @@ def test_a_run_that_is_ended_ends_soon_and_leaves_nothing_behind(checkout, ended
 
 def test_what_was_done_before_is_not_done_again(checkout):
     checkout.params()
-    text = checkout.flow().stdout
-    assert "dataset" not in text
-    assert "fit " in text
+    # Fit and what follows from it: timing, leave_out, compare, validate, register.
+    assert "Stages: 6 ran, 0 restored, 8 unchanged" in checkout.flow().stdout
     assert checkout.is_clean()
