@@ -55,7 +55,6 @@ def run(
             add=wanted_values(add),
             force=force,
             max_parallel=max_parallel,
-            dispatch=dispatch,
             wait=wait,
         )
     except ValidationError as error:
@@ -64,10 +63,10 @@ def run(
         select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
         if wanted.add:  # now in params.yaml; a preset, written again, would take it out
             wanted = wanted.model_copy(update={"sweep": None, "add": []})
-        _run(wanted)
+        _run(wanted, dispatch=dispatch)
 
 
-def _run(wanted: SweepRun) -> None:
+def _run(wanted: SweepRun, *, dispatch: bool) -> None:
     """Run the flow, and show what it came to."""
     from flows.interrupts import end_at_once, end_on_signals
     from flows.server import use_running_server
@@ -83,7 +82,7 @@ def _run(wanted: SweepRun) -> None:
 
     wait_for_server()
     show_progress_only()
-    summary = sweep_to_surrogate(wanted)
+    summary = sweep_to_surrogate(wanted, dispatch=dispatch)
     assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
     show(summary)
     if not summary.registration.passed:

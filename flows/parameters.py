@@ -4,6 +4,8 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from pipeline.stages.presets import preset_names
+
 
 class SweepRun(BaseModel):
     """Which sweep to run, and how. Empty: params.yaml as it is, and only what is out of date."""
@@ -11,7 +13,9 @@ class SweepRun(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     sweep: str | None = Field(
-        default=None, description="Name of a preset under sweeps/ to write into params.yaml; empty: leave it unchanged."
+        default=None,
+        description="A preset under sweeps/ to write into params.yaml; empty: leave it unchanged.",
+        json_schema_extra=lambda schema: schema.update(enum=[None, *preset_names()]),
     )
     harvest: str | None = Field(default=None, description="Folder of a harvest from disk: no networks are trained.")
     held_out: list[float | str] = Field(
@@ -30,9 +34,6 @@ class SweepRun(BaseModel):
     )
     wait: bool = Field(
         default=True, description="Queue while another run works in the checkout; otherwise fail at once."
-    )
-    dispatch: bool = Field(
-        default=False, description="Send stages of another pool (fit, validate: gpu) to that pool's workers."
     )
 
     @model_validator(mode="after")

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ API = "PREFECT_API_URL"
 CHECKOUT = "SWEEP_CHECKOUT"
 """Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
+SERVER = "server"
 RECORD = STATE / "processes.json"
 PATIENCE = 120.0
 
@@ -56,45 +58,74 @@ class Running:
     url: str
     processes: tuple[Started, ...]
 
+    @property
+    def ended(self) -> tuple[str, ...]:
+        """The names of the processes that run no more."""
+        return tuple(started.name for started in self.processes if started.process() is None)
+
 
 def start(root: Path, port: int) -> str:
-    """Start server and workers and deploy prefect.yaml; ServerError where they are already running or do not start."""
-    if _read(root):
+    """Start server and workers and deploy prefect.yaml; where the server still runs, replace the workers that ended.
+
+    ServerError where all of them are running, or one does not start.
+    """
+    running = _read(root)
+    if running is not None and (ended := running.ended):
+        if SERVER not in ended:
+            return _replace_workers(root, running, ended)
+        stop(root)  # workers without their server
+    elif running is not None:
         raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
     url = f"http://127.0.0.1:{port}"
     if answers(url):
         raise ServerError(f"port = {port}: the port is already in use; choose another: make deploy PORT=4201")
-    environment = {**os.environ, API: f"{url}/api"}
-    processes: list[Started] = []
-
-    def background(name: str, *arguments: str) -> None:
-        with (root / STATE / f"{name}.log").open("ab") as log:
-            command = [sys.executable, "-m", "prefect", *arguments]
-            child = subprocess.Popen(
-                command,
-                cwd=root,
-                env={**environment, CHECKOUT: str(root)},
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        processes.append(Started(name, child.pid, psutil.Process(child.pid).create_time()))
-        write_json(root / RECORD, asdict(Running(url, tuple(processes))))
-
     (root / STATE).mkdir(exist_ok=True)
     try:
-        background("server", "server", "start", "--host", "127.0.0.1", "--port", str(port))
-        _wait_for(url, processes[0], root)
+        server = _background(root, url, SERVER, "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        _record(root, Running(url, (server,)))
+        _wait_for(url, server, root)
         for pool in POOLS:
-            _prefect(root, environment, "work-pool", "create", pool, "--type", "process", "--overwrite")
-        _prefect(root, environment, "--no-prompt", "deploy", "--all")
-        for pool, limit in POOLS.items():
-            limits = [] if limit is None else ["--limit", str(limit)]
-            background(f"worker-{pool}", "worker", "start", "--pool", pool, "--type", "process", *limits)
+            _prefect(root, url, "work-pool", "create", pool, "--type", "process", "--overwrite")
+        _prefect(root, url, "--no-prompt", "deploy", "--all")
+        _start_workers(root, Running(url, (server,)), POOLS)
     except BaseException:
         stop(root)
         raise
     return f"Prefect runs at {url}, with a worker for each pool; logs are in {STATE}/. Stop them: make deploy-stop"
+
+
+def _replace_workers(root: Path, running: Running, ended: Collection[str]) -> str:
+    """Start the workers of a running server that have ended; the others, and what they run, go on."""
+    alive = Running(running.url, tuple(p for p in running.processes if p.name not in ended))
+    _start_workers(root, alive, [pool for pool in POOLS if f"worker-{pool}" in ended])
+    return f"Prefect runs at {running.url}; {', '.join(ended)} had ended, and has been started again"
+
+
+def _start_workers(root: Path, running: Running, pools: Iterable[str]) -> None:
+    for pool in pools:
+        limits = [] if POOLS[pool] is None else ["--limit", str(POOLS[pool])]
+        name, of = f"worker-{pool}", ["--pool", pool, "--type", "process"]
+        worker = _background(root, running.url, name, "worker", "start", *of, *limits)
+        running = Running(running.url, (*running.processes, worker))
+        _record(root, running)
+
+
+def _background(root: Path, url: str, name: str, *arguments: str) -> Started:
+    """Start `prefect ARGUMENTS` in the background, with its output in a log of that name."""
+    with (root / STATE / f"{name}.log").open("ab") as log:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "prefect", *arguments],
+            cwd=root,
+            env={**os.environ, API: f"{url}/api", CHECKOUT: str(root)},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return Started(name, child.pid, psutil.Process(child.pid).create_time())
+
+
+def _record(root: Path, running: Running) -> None:
+    write_json(root / RECORD, asdict(running))
 
 
 def stop(root: Path) -> str:
@@ -154,8 +185,8 @@ def answers(url: str) -> bool:
         return False
 
 
-def _prefect(root: Path, environment: dict[str, str], *arguments: str) -> None:
-    command = [sys.executable, "-m", "prefect", *arguments]
+def _prefect(root: Path, url: str, *arguments: str) -> None:
+    command, environment = [sys.executable, "-m", "prefect", *arguments], {**os.environ, API: f"{url}/api"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise ServerError(f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")

@@ -32,18 +32,20 @@ AS_IT_IS = SweepRun()
 
 
 @flow(name="sweep-to-surrogate")
-def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary | State[Summary]:
+def sweep_to_surrogate(run: SweepRun = AS_IT_IS, *, dispatch: bool = False) -> Summary | State[Summary]:
     """Train, harvest, fit, validate, register: every stage that DVC calls out of date, in the order of its graph.
 
     Runs in the root of the checkout. Raises a SweepError before anything is trained where params.yaml, the preset or
     the source data are invalid, and StageError where a stage failed; the outputs of stages that finished are kept.
+
+    dispatch: send stages of another pool (fit, validate: gpu) to that pool's workers; deployments say so, not runs.
 
     A surrogate that does not pass its gates is a result: the run is completed, and its state is called NotPromoted.
     """
     root = Path.cwd()
     with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say), ending_stages():
         folder = root / "data" / select(run, root).name
-        outcomes = bring_up_to_date(root, folder, run)
+        outcomes = bring_up_to_date(root, folder, run, dispatch=dispatch)
         summary = summarise(folder, outcomes.values())
     publish(summary)
     if not summary.registration.passed:
@@ -51,13 +53,13 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS) -> Summary | State[Summary]:
     return summary
 
 
-def bring_up_to_date(root: Path, folder: Path, run: SweepRun) -> dict[str, Outcome]:
+def bring_up_to_date(root: Path, folder: Path, run: SweepRun, *, dispatch: bool) -> dict[str, Outcome]:
     """Run what is out of date, and make sure that it is up to date then; the outcome of every stage.
 
     Raises ChangedError where params.yaml, code or data were changed meanwhile.
     """
     params = digest_of_params(root)
-    outcomes = run_stages(look(), run, params)
+    outcomes = run_stages(look(), run, params, dispatch=dispatch)
     if outcomes[REGISTER].action != "ran" and not is_registered(root, read_registration(folder)):
         # A new MLflow store is empty while DVC is up to date, or has the registration's file in its cache.
         outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
@@ -78,7 +80,7 @@ def look() -> Survey:
     return survey()
 
 
-def run_stages(surveyed: Survey, run: SweepRun, params: str) -> dict[str, Outcome]:
+def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool = False) -> dict[str, Outcome]:
     """Run the stale stages and what follows from them; the outcome of every stage of the graph, in its order.
 
     params: the digest of params.yaml, which has to stay the same.
@@ -98,7 +100,7 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str) -> dict[str, Outcom
                 "stale": stage.address in stale,
                 "force": run.force,
                 "threads": threads,
-                "dispatch": run.dispatch,
+                "dispatch": dispatch,
                 "params": params,
                 "upstream": [futures[d] for d in stage.depends_on if d in futures],
             }

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import psutil
 import pytest
@@ -11,9 +12,14 @@ import yaml
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
 from prefect.client.schemas.objects import FlowRun
+from prefect.states import Scheduled
+
+from pipeline.stages.presets import preset_names
+from tests.paths import CHECKOUT
 
 pytestmark = pytest.mark.slow
 PATIENCE = 150
+TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 def free_port() -> int:
@@ -98,8 +104,35 @@ def test_the_gpu_pools_worker_runs_what_its_pool_is_named_for(client, finished):
 def test_a_form_asks_for_the_parameters(client):
     schema = client.read_deployment_by_name("sweep-to-surrogate/on-demand").parameter_openapi_schema
     fields = schema["definitions"]["SweepRun"]["properties"]
-    assert {"sweep", "harvest", "held_out", "add", "force", "max_parallel", "dispatch"} == set(fields)
+    assert {"sweep", "harvest", "held_out", "add", "force", "max_parallel", "wait"} == set(fields)
     assert all(field["description"] for field in fields.values())
+    assert fields["sweep"]["enum"] == [None, *preset_names(CHECKOUT)]
+
+
+def test_a_runs_parameters_leave_the_deployments_dispatch_as_it_is(client):
+    deployment = client.read_deployment_by_name("sweep-to-surrogate/on-demand")
+    # As `prefect deployment run --params '{"run": {"max_parallel": 1}}'` asks; never started.
+    run = client.create_flow_run_from_deployment(
+        deployment.id, parameters={"run": {"max_parallel": 1}}, state=Scheduled(scheduled_time=TOMORROW)
+    )
+    assert client.read_flow_run(run.id).parameters == {"run": {"max_parallel": 1}, "dispatch": True}
+    client.delete_flow_run(run.id)
+
+
+def test_a_worker_that_has_ended_is_replaced(client, finished):
+    record = finished.root / ".prefect" / "processes.json"
+    before = {entry["name"]: entry["pid"] for entry in json.loads(record.read_text())["processes"]}
+    worker = psutil.Process(before["worker-gpu"])
+    worker.kill()
+    worker.wait(10)
+    said = finished.call("flows", "deploy").stdout
+    assert "worker-gpu had ended, and has been started again" in said
+    after = {entry["name"]: entry["pid"] for entry in json.loads(record.read_text())["processes"]}
+    assert after["worker-gpu"] != before["worker-gpu"]
+    assert {name: after[name] for name in ("server", "worker-cpu")} == {
+        name: before[name] for name in ("server", "worker-cpu")
+    }
+    assert psutil.Process(after["worker-gpu"]).is_running()
 
 
 def test_deploying_twice_is_refused(client, finished):
