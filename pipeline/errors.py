@@ -29,5 +29,9 @@ class FitError(SweepError, RuntimeError):
     """A fit did not end finite."""
 
 
+class SpaceError(SweepError, OSError):
+    """The disk has too little room."""
+
+
 class RegistryError(SweepError, RuntimeError):
     """The model registry holds something other than what was asked for."""

@@ -105,6 +105,7 @@ def test_stages_are_modules_and_sections():
         "sweep",
         "check",
         "presets",
+        "space",
         "planned",
         "judging",
         "warm_starts",

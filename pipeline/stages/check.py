@@ -14,6 +14,7 @@ from pipeline.families.protocol import NetworkFamily, Split, check_conditions
 from pipeline.stages.conditioning import check_conditionable
 from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
+from pipeline.stages.space import check_space
 from pipeline.stages.warm_starts import NEIGHBOUR, check_family
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.tracking.store import check_reachable, open_store
@@ -50,6 +51,7 @@ def check(config: Config, root: Path = Path()) -> None:
     if config.sweep.names:
         _check_values(config, family)
     if config.harvest is not None:
+        check_space(config, schema, root)
         for split in get_args(Split):
             check_conditions(family.conditions(data, split, 1, config.harvest.seed), split)
 

@@ -1,8 +1,9 @@
 import pytest
 import torch
 
-from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.errors import BundleError, ConfigurationError, DataError, SpaceError
 from pipeline.stages.check import check
+from pipeline.stages.space import BESIDE, needed_bytes
 from tests.sweeps import SWEEPS, line_harvest, sweep_config, write_source
 
 
@@ -100,3 +101,22 @@ def test_what_a_stage_would_refuse_is_refused_before(root, kind, sections, error
 def test_device_that_is_not_there_is_refused_before_training(root):
     with pytest.raises(ConfigurationError, match="device = 'cuda', but this machine has no CUDA device"):
         check(sweep_config(fit={"device": "cuda"}), root)
+
+
+def test_a_sweep_that_the_disk_has_no_room_for_is_refused(root):
+    harvest = {"fit_conditions": 1_000_000, "score_conditions": 1_000_000, "draws": 1_000_000}
+    with pytest.raises(
+        SpaceError, match=r"is expected to take [\d.]+ GiB, and .* GiB left; free some, or reduce harvest"
+    ):
+        check(sweep_config("semicircles", harvest=harvest), root)
+
+
+def test_what_a_sweep_takes_grows_with_its_samples():
+    schema = line_harvest((0.0, 1.0)).schema
+    few, many = (
+        needed_bytes(
+            sweep_config("semicircles", harvest={"fit_conditions": 10, "score_conditions": 10, "draws": n}), schema
+        )
+        for n in (100, 300)
+    )
+    assert (many - BESIDE) == 3 * (few - BESIDE) > 0
