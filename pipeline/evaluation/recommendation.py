@@ -8,6 +8,9 @@ from pipeline.evaluation.methods.method import Method
 from pipeline.evaluation.scores import SURROGATE, Evaluation
 from pipeline.evaluation.standings import Standing, standings
 
+MARGIN = 0.03
+"""The part of the surrogate's error below which a smaller one is no reason to take another method."""
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -20,9 +23,9 @@ class Recommendation:
 def recommend(evaluation: Evaluation) -> Recommendation | None:
     """From the tested λ of an evaluation; None where there are none.
 
-    A quick method that is better beyond the noise is recommended, unless the surrogate is at the floor; an unmoved
-    anchor also where it cannot be told from the surrogate, since it costs nothing; else the surrogate. Where draws are
-    too few for an interval, any smaller error counts.
+    A quick method that is better beyond the noise, by MARGIN or more, is recommended, unless the surrogate is at the
+    floor; an unmoved anchor also where it cannot be told from the surrogate, since it costs nothing; else the
+    surrogate. Where draws are too few for an interval, a smaller error by MARGIN counts.
     """
     known, found = by_name(), standings(evaluation)
     if not found:
@@ -64,8 +67,8 @@ def _is_rival(method: Method) -> bool:
 
 
 def _is_ahead(standing: Standing, own: Standing) -> bool:
-    """Whether a method is better than the surrogate, beyond the noise where that is known, else beyond rounding."""
-    return standing.verdict == "better" or (standing.verdict == "too few draws" and standing.mean < 0.97 * own.mean)
+    """Whether a method is better than the surrogate by MARGIN, and beyond the noise where that is known."""
+    return standing.verdict in ("better", "too few draws") and standing.mean < (1 - MARGIN) * own.mean
 
 
 def _is_behind(standing: Standing, own: Standing) -> bool:

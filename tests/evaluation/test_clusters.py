@@ -14,7 +14,7 @@ from pipeline.evaluation.record import Record
 from pipeline.evaluation.scores import SURROGATE, Evaluation, Score
 from pipeline.evaluation.trust import Checked, Trust
 from pipeline.evaluation.uncertainty import Uncertainty
-from pipeline.report.html import markdown
+from pipeline.report.html import markdown, render
 from tests.evaluation.oracles import ConstantVelocity, forecast_harvest
 
 RNG = np.random.default_rng(0)
@@ -86,7 +86,7 @@ def in_cluster(k):
     return clusters_of(CONDITIONS, NAMES, (False, False))[k].holds(np.unique(CONDITIONS, axis=0))
 
 
-def test_a_cluster_in_which_the_error_is_large_is_named_where_the_mean_passes():
+def test_a_cluster_in_which_the_error_is_large_is_named_where_the_mean_passes(tmp_path):
     judgement = judged(np.where(in_cluster(0), 2.0, 0.9))
     (region,) = certify(judgement)
     assert region.status == "trusted"
@@ -96,6 +96,9 @@ def test_a_cluster_in_which_the_error_is_large_is_named_where_the_mean_passes():
         "at 0.5 the error is 2 times that of the best quick method (MSE 2; straight line, linear clock: 1)",
     )
     assert "  - **not** at conditions with x0 around 9" in markdown(judgement)
+    page = render(judgement, [], tmp_path)
+    assert '<span class="trusted doubted"' in page
+    assert "trusted, not at all conditions" in page
 
 
 def test_a_cluster_that_is_hardly_covered_is_named():

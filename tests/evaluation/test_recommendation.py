@@ -29,6 +29,13 @@ def test_a_quick_method_that_is_better_with_and_without_an_interval(redraws):
     assert recommended(pchip=0.1, redraws=redraws) == "pchip"
 
 
+@pytest.mark.parametrize("redraws", [1, 10])
+def test_a_smaller_error_that_hardly_matters_is_no_reason(redraws):
+    found = recommend(evaluation(redraws, surrogate=1.0, left_anchor=3.0, pchip=0.98))
+    assert found.method == SURROGATE
+    assert found.sentence.startswith("The surrogate is recommended; as good, as far as these data tell: PCHIP")
+
+
 def test_a_surrogate_at_the_floor_is_behind_nothing():
     assert recommended(pchip=0.9, floor=1.1) == SURROGATE
     assert recommended(pchip=0.9, floor=0.95) == "pchip"
