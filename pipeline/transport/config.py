@@ -32,8 +32,8 @@ class LagrangianConfig(Section):
     eigenvalues: tuple[float, float] = (0.1, 1.0)
     metric_widths: Widths = (64, 64)
     path_widths: Widths = (128, 128)
-    spline_functions: Units = Field(default=8, ge=2)
-    quadrature_points: Units = Field(default=12, ge=2)
+    spline_functions: Annotated[Units, Field(ge=2)] = 8
+    quadrature_points: Annotated[Units, Field(ge=2)] = 12
 
     @model_validator(mode="after")
     def _metric_is_positive(self) -> Self:

@@ -18,7 +18,7 @@ from pipeline.stages.presets import preset_names
 from tests.paths import CHECKOUT
 
 pytestmark = pytest.mark.slow
-PATIENCE = 150
+PATIENCE = 400
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 

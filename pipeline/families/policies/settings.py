@@ -1,6 +1,6 @@
 """Settings of a policy that is trained by proximal policy optimisation: common to all families of policies."""
 
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
@@ -20,8 +20,8 @@ class PolicySettings(Section):
     hidden: Widths = (64, 64)
     steps: Steps = 500_000
     environments: Count = 32
-    rollout: Count = Field(default=2048, ge=2)
-    batch_size: Count = Field(default=64, ge=2)
+    rollout: Annotated[Count, Field(ge=2)] = 2048
+    batch_size: Annotated[Count, Field(ge=2)] = 64
     epochs: Steps = 10
     learning_rate: float = Field(default=3e-4, gt=0, le=1)
     discount: float = Field(default=0.99, gt=0, le=1)

@@ -1,5 +1,7 @@
 """Settings of a two-moons diffusion model."""
 
+from typing import Annotated
+
 from pydantic import Field
 
 from pipeline.settings import Count, Section, Steps, Units
@@ -17,13 +19,13 @@ class DiffusionSettings(Section):
     number of batches that a network is trained on.
     """
 
-    points: Count = Field(default=10_000, ge=4)
+    points: Annotated[Count, Field(ge=4)] = 10_000
     noise: float = Field(default=0.05, ge=0)
-    steps: Steps = Field(default=100, ge=2)
+    steps: Annotated[Steps, Field(ge=2)] = 100
     first_variance: float = Field(default=1e-4, gt=0, lt=1)
     last_variance: float = Field(default=0.02, gt=0, lt=1)
     width: Units = 256
-    embedding: Units = Field(default=16, ge=2, multiple_of=2)
+    embedding: Annotated[Units, Field(ge=2, multiple_of=2)] = 16
     learning_rate: float = Field(default=1e-3, gt=0, le=1)
     batch_size: Count = 256
     iterations: Steps = 4000
