@@ -65,6 +65,9 @@ def to_numbers(texts: Any, decimal: str) -> NDArray[np.float64]:
     """Numbers (N,) of texts, NaN where a text is none; digits may be grouped by three, by a blank or the other mark."""
     import pandas as pd
 
+    plain: Any = pd.to_numeric(texts, errors="coerce")
+    if decimal == "." and np.isfinite(plain).all():
+        return np.array(plain, np.float64)
     bare = texts.str.replace(r"(?<=\d)[\s\u00a0\u202f'](?=\d{3})", "", regex=True)
     mark = "." if decimal == "," else ","
     grouped = bare.str.fullmatch(rf"[-+]?\d{{1,3}}(?:\{mark}\d{{3}})+(?:\{decimal}\d*)?")

@@ -19,6 +19,8 @@ DATES = ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y",
 SHORT_DATES = ("%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%b-%Y", "%d-%b-%y", "%Y-%m")
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %H")
 DIGITS = {8: "%Y%m%d", 10: "%Y%m%d%H", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+HEAD = 50
+"""Rows that show how times are written."""
 EVIDENT = 0.9
 """Share of rows that look like a time in a column that is one."""
 HOUR = 3600.0
@@ -72,7 +74,7 @@ def read_times(columns: Sequence[Any], names: Sequence[str]) -> Times:
     for further in columns[1:]:
         texts = texts + " " + further
     said = bool(re.search(r"(?i)\b(utc|gmt)\b|utc_|_utc", " ".join(names)))
-    filled = texts[texts != ""]
+    filled = texts[texts != ""].iloc[:HEAD]
     zoned = said or (len(filled) > 0 and bool(filled.str.contains(ZONE).mean() > EVIDENT))
     if len(filled) and filled.str.fullmatch(r"[-+]?\d+(\.\d+)?").mean() > EVIDENT:
         return _counted(texts, zoned)
@@ -81,6 +83,8 @@ def read_times(columns: Sequence[Any], names: Sequence[str]) -> Times:
 
 def _plain_clocks(texts: Any) -> Any:
     """18.00.00 as 18:00:00, without the words UTC and GMT."""
+    if not texts.iloc[:HEAD].str.contains(r"\s\d{1,2}\.\d{2}(?:\.\d{2})?$|(?i:utc|gmt)$|:$", regex=True).any():
+        return texts
     dotted = texts.str.replace(r"(?<=\s)(\d{1,2})\.(\d{2})(?:\.(\d{2}))?$", r"\1:\2:\3", regex=True)
     return dotted.str.replace(r":$", "", regex=True).str.replace(r"(?i)\s*(utc|gmt)$", "", regex=True)
 
@@ -105,7 +109,7 @@ def _dated(texts: Any) -> NDArray[np.float64]:
     Where days and months could be exchanged, only one order gives regular steps.
     """
     formats = ["ISO8601", *(date + clock for date, clock in product((*DATES, *SHORT_DATES), CLOCKS))]
-    head = texts[texts != ""].iloc[:50]
+    head = texts[texts != ""].iloc[:HEAD]
     likely = [known for known in formats if np.isfinite(_seconds(head, format=known)).mean() > EVIDENT] or ["ISO8601"]
     found = [_seconds(texts, format=known) for known in likely]
     return max(found, key=lambda seconds: (int(np.isfinite(seconds).sum()), _regularity(seconds)))
