@@ -201,7 +201,7 @@ def _say(doubts: list[str], settings: IngestSection, source: Path) -> None:
 
 def _report(form: CsvForm, decimal: str, times: Times | None, dates: list[Cells], series: Series, missing: int) -> None:
     """One line: how the file was read."""
-    parts = [str(form), f"decimal mark {decimal}"]
+    parts = [str(form), "decimal commas" if decimal == "," else "decimal points"]
     if times is not None and np.isfinite(times.values).all() and len(times.values) > 2:
         usual = float(np.median(np.abs(np.diff(times.values))))
         parts.append(f"times in {', '.join(cells.name for cells in dates)} by {in_words(usual, times.dates)}")

@@ -99,7 +99,7 @@ def test_what_a_file_is_read_as_is_reported_in_one_line(tmp_path, caplog):
     read(write(tmp_path, ["# a", *lines(";", ",")]))
     (line,) = [record.message for record in caplog.records]
     assert line == (
-        "ingest: read as utf-8, separated by semicolons, header in line 2, decimal mark ,, times in when by 1 h"
+        "ingest: read as utf-8, separated by semicolons, header in line 2, decimal commas, times in when by 1 h"
     )
 
 
