@@ -33,9 +33,9 @@ def run(config: "Config", root: Path = Path()) -> None:
     """
     harvest = Harvest.load(root / config.folder / "dataset" / "fit")
     logger.info("fit: %s, anchors %s", config.fit.variant, harvest.hyperparameter.tolist())
-    settings = {"network": config.network, "train": config.train.model_dump(mode="json"), "fit": config.fit.model_dump(mode="json")}
+    sections = {"train": config.train.model_dump(mode="json"), "fit": config.fit.model_dump(mode="json")}
     inputs = [config.folder / "dataset" / "fit", config.folder / "data"]
-    with stage_work(root, Path(config.name, "fit"), settings, inputs) as work:
+    with stage_work(root, Path(config.name, "fit"), {"network": config.network} | sections, inputs) as work:
         surrogate = Surrogate.fit(harvest, config.fit.surrogate(), seed=config.fit.seed, device=config.fit.device)
         logger.info("fit: compared %s", compared(surrogate))
         barriers = check_barriers(config, harvest, root / config.folder / "data")

@@ -10,14 +10,14 @@ Who runs it says what work it belongs to, `kept_work`; without that, the same lo
 NumPy's and torch's global ones, are kept beside what is handed in. Parts are known by the order in which they are asked
 for, which the work decides alone; inside a part there may be loops and parts, inside a loop nothing is kept.
 
-A checkpoint is one safetensors file, written atomically. It is written when a share of the time so far has passed since
-the last one, at most seconds (`Pace`): a kill costs little of a short work, too; and never so often that writing costs more
+A checkpoint is one safetensors file, written atomically: when a share of the time so far has passed since the last one,
+or some seconds (`Pace`), so that a kill costs little of a short work, too; and never so often that writing takes more
 than a fiftieth of the time. It is of use to one key alone: a digest of all that decides the result.
 """
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pipeline.errors import BundleError
+from pipeline.settings import in_a_line
 from pipeline.storage.checkpoint_files import Address, Entry, clear, clear_others, read_entries, write_entries
 from pipeline.storage.packing import GLOBAL, Tensors, check_changeable, pack, restore, state_of, unpack
 
@@ -37,7 +38,8 @@ T = TypeVar("T")
 class Pace:
     """How often checkpoints are written: after `share` of the time so far or `every` seconds, whichever is less.
 
-    But after `patience` times the seconds that the last one took at least; the first is taken to cost `first` seconds.
+    But after `patience` times the seconds that one took at least, the quickest of the last three: a disk may be slow
+    for a moment. The first is taken to cost `first` seconds.
     """
 
     every: float = 5.0
@@ -45,9 +47,9 @@ class Pace:
     patience: float = 50.0
     first: float = 0.01
 
-    def is_due(self, since: float, so_far: float, cost: float | None) -> bool:
+    def is_due(self, since: float, so_far: float, costs: Sequence[float]) -> bool:
         """Whether one is due, `since` seconds after the last one and `so_far` after the work began."""
-        dear = self.patience * (self.first if cost is None else cost)
+        dear = self.patience * min(costs[-3:], default=self.first)
         return since >= max(dear, min(self.every, self.share * so_far))
 
 
@@ -66,20 +68,18 @@ class Work:
         self._number = 0
         self._started = self._last = time.perf_counter()
         self._before = 0.0
-        self._cost: float | None = None
+        self._costs: list[float] = []
         self.in_loop = self._broken = False
 
     @property
     def seconds(self) -> float:
         """Wall seconds that the work has taken, those before it was killed included, without what was lost."""
-        self._open()
         return self._before + time.perf_counter() - self._started
 
     def loop(self, count: int, name: str, state: Mapping[str, Any]) -> Iterator[int]:
         """As `resumable`."""
-        address, first = self._next_address(), 0
-        if (entry := self._found.pop(address, None)) is not None and self._put_back(entry, name, state):
-            first = entry.step
+        address = self._next_address()
+        first, _ = self._put_back(address, name, state)
         self.in_loop = True
         try:
             for step in range(first, count):
@@ -95,18 +95,18 @@ class Work:
     def part(self, compute: Callable[[], T], name: str, state: Mapping[str, Any]) -> T:
         """As `once`."""
         address = self._next_address()
-        if (entry := self._found.pop(address, None)) is not None and self._put_back(entry, name, state):
-            return _result(entry, name)  # type: ignore[no-any-return]
+        done, result = self._put_back(address, name, state)
+        if done:
+            return result  # type: ignore[no-any-return]
         outside, self._prefix, self._number = (self._prefix, self._number), address, 0
         try:
             result = compute()
         finally:
             self._prefix, self._number = outside
         self._pending = {a: e for a, e in self._pending.items() if a[: len(address)] != address}
-        entry = Entry.of(name, 1, _taken(state) | {RESULT: result})
-        self._pending[address] = entry
+        entry = self._pending[address] = Entry.of(name, 1, _taken(state) | {RESULT: result})
         self._write_if_due()
-        return _result(entry, name)  # type: ignore[no-any-return]
+        return entry.values()[RESULT]  # type: ignore[no-any-return]
 
     def forget(self) -> None:
         """Remove the checkpoints: the work is done."""
@@ -126,20 +126,31 @@ class Work:
         self._number += 1
         return (*self._prefix, self._number)
 
-    def _put_back(self, entry: Entry, name: str, state: Mapping[str, Any]) -> bool:
-        """Whether an entry is of this name and state; then its state is put back."""
-        saved = entry.values() if entry.name == name else {}
-        if saved.keys() - {RESULT} != state.keys() | {GENERATORS}:
-            logger.warning("a checkpoint of %s, not of %s, is ignored: the work has changed", entry.name, name)
-            return False
-        for key, part in state.items():
-            restore(part, saved[key])
-        restore(GLOBAL, saved[GENERATORS])
-        return True
+    def _put_back(self, address: Address, name: str, state: Mapping[str, Any]) -> tuple[int, Any]:
+        """Put the state of a loop or part back; the steps that were done, and the result: 0 and None where none is.
+
+        Raises BundleError, and removes the checkpoints, where the state does not fit.
+        """
+        if (entry := self._found.pop(address, None)) is None:
+            return 0, None
+        try:
+            saved = entry.values()
+            if entry.name != name or saved.keys() - {RESULT} != state.keys() | {GENERATORS}:
+                raise ValueError(f"it is of {entry.name}: {sorted(saved)}")
+            for key, part in state.items():
+                restore(part, saved[key])
+            restore(GLOBAL, saved[GENERATORS])
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            self.forget()
+            raise BundleError(
+                f"the checkpoint of {name} {list(state)} does not fit it ({in_a_line(str(error))}), and is removed; "
+                "run the stage again, from its beginning. What it does must depend on settings, seed and data alone"
+            ) from error
+        return entry.step, saved.get(RESULT)
 
     def _is_due(self) -> bool:
         since = time.perf_counter() - self._last
-        return not self._broken and self._pace.is_due(since, self._before + self._last - self._started + since, self._cost)
+        return not self._broken and self._pace.is_due(since, self.seconds, self._costs)
 
     def _write_if_due(self) -> None:
         if self._pending and self._is_due():
@@ -149,18 +160,17 @@ class Work:
         """Write what is finished and not yet written, then the loop that runs."""
         start = time.perf_counter()
         assert self._folder is not None
-        so_far = self._before + start - self._started
         try:
             if self._pending:
-                write_entries(self._folder, self._pending, so_far)
+                write_entries(self._folder, self._pending, self.seconds)
                 self._pending = {}
             if address is not None and running is not None:
-                write_entries(self._folder, {address: running}, so_far, running=True)
+                write_entries(self._folder, {address: running}, self.seconds, running=True)
         except OSError as error:  # a full disk is no reason to lose what has been computed
             logger.warning("no checkpoint can be written (%s): if this is killed, it begins again", error)
             self._broken = True
         self._last = time.perf_counter()
-        self._cost = self._last - start
+        self._costs.append(self._last - start)
 
 
 RESULT, GENERATORS = "", "*"
@@ -170,13 +180,6 @@ _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
 
 def _taken(state: Mapping[str, Any]) -> dict[str, Any]:
     return {name: state_of(part) for name, part in state.items()} | {GENERATORS: state_of(GLOBAL)}
-
-
-def _result(entry: Entry, name: str) -> Any:
-    try:
-        return entry.values()[RESULT]
-    except KeyError as error:
-        raise BundleError(f"the checkpoint of {name} holds no result; remove the folder of checkpoints") from error
 
 
 @contextmanager
@@ -226,4 +229,3 @@ def once(compute: Callable[[], T], name: str = "part", /, **state: Any) -> T:
         tensors: Tensors = {}
         return unpack(pack(compute(), tensors), tensors)  # type: ignore[no-any-return]  # laid out as it would be read
     return work.part(compute, name, state)
-

@@ -1,7 +1,7 @@
 """The files of checkpoints: a folder for every work, in it one for its key, in it safetensors files of finished parts.
 
-    <work>/<key>/running.safetensors     the loop that runs, as it was last
-    <work>/<key>/1.2.safetensors         parts that are finished, by the address of one of them
+<work>/<key>/running.safetensors     the loop that runs, as it was last
+<work>/<key>/1.2.safetensors         parts that are finished, by the address of one of them
 """
 
 import hashlib
@@ -66,9 +66,10 @@ def write_entries(folder: Path, entries: Mapping[Address, Entry], seconds: float
         parts[name] = {"name": entry.name, "step": entry.step, "packed": entry.packed}
     text = json.dumps({"seconds": seconds, "entries": parts})
     metadata = {"state": text, "sha256": _digest(text, tensors)}
-    with atomic_file(folder / f"{RUNNING if running else name}{SUFFIX}") as path:
+    path = folder / f"{RUNNING if running else name}{SUFFIX}"
+    with atomic_file(path, durable=False) as partial:  # a torn one is known by its checksum
         try:
-            save_file(tensors, path, metadata)
+            save_file(tensors, partial, metadata)
         except SafetensorError as error:
             raise OSError(str(error)) from error
 
@@ -108,7 +109,7 @@ def _digest(text: str, tensors: Tensors) -> str:
     digest = hashlib.sha256(text.encode())
     for name in sorted(tensors):
         digest.update(name.encode())
-        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy())
+        digest.update(tensors[name].reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

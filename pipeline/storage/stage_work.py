@@ -47,7 +47,7 @@ def digest_of(settings: Mapping[str, Any], inputs: Sequence[Path]) -> str:
 
 
 def environment() -> dict[str, Any]:
-    """What decides how numbers are computed: Python, packages with their versions, threads, and the processor's kind."""
+    """What decides how numbers are computed: Python, packages and their versions, threads, the processor's kind."""
     import torch
 
     packages = Path(sysconfig.get_path("purelib")).glob("*.dist-info")

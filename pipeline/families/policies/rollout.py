@@ -55,7 +55,7 @@ class Rollouts:
         return Batch(*flat)
 
     def state_dict(self) -> dict[str, Any]:
-        """The steps so far, the last episodes and the present observations; environments and networks have their own."""
+        """Steps so far, last episodes and present observations; environments and networks have states of their own."""
         keys = self.episodes[0] if self.episodes else ()
         episodes = {key: np.array([episode[key] for episode in self.episodes]) for key in keys}
         return {"steps": self.steps, "episodes": episodes, "observation": self._observation}

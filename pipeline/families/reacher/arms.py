@@ -3,7 +3,7 @@
 from typing import Any
 
 import gymnasium
-import mujoco
+import mujoco  # type: ignore[import-untyped]
 import numpy as np
 from gymnasium.wrappers import TimeLimit
 from stable_baselines3.common.vec_env import DummyVecEnv
