@@ -203,8 +203,9 @@ def resumable(count: int, name: str = "training", /, **state: Any) -> Iterator[i
     state: everything that the loop's body changes and that matters later, by any names: torch modules, optimisers and
     schedules; generators of torch and NumPy; arrays, tensors, lists and dictionaries, which are changed in place; what
     has state_dict() and load_state_dict(). All of it is as it was after the last step that was kept, once the first
-    step is asked for; what else the loop needs is made before it, from the same seed. A loop that ends by `break`
-    decides that from its state at the beginning of a step.
+    step is asked for; what else the loop needs is made before it, from the same seed. Where the loop had ended, no step
+    is left: what is returned after it is part of the state, too. A loop that ends by `break` decides that from its
+    state at the beginning of a step.
 
     Raises ConfigurationError for a state that cannot be changed in place, such as a number.
     """

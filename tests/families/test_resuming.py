@@ -10,9 +10,9 @@ from pipeline.data.conditioned import Box
 from pipeline.families.catalog import BUILT_IN, make_family
 from pipeline.families.protocol import Data, IngestSection
 from pipeline.families.torch_family import Family
-from pipeline.storage.checkpoint import resumable
+from pipeline.storage.checkpoint import kept_work, resumable
 from tests.families.test_contract import CASES
-from tests.mortal import killed_at
+from tests.mortal import EAGER, Killed, killed_at
 
 TRAINED = sorted(set(BUILT_IN) - {"checkpoints", "semicircles", "turning_cloud"})
 """Families that train; the others read or know their networks."""
@@ -53,6 +53,22 @@ def test_training_that_was_killed_gives_the_same_network(name, tmp_path):
     expected = family.train(data, value, 0)
     for moments in KILLS:
         assert_equal(expected, killed_at(moments, tmp_path / "work", lambda: family.train(data, value, 0)))
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_training_that_had_ended_when_it_was_killed_takes_no_step(name, tmp_path):
+    family, data, (_, value) = made(name, tmp_path)
+    trained = []
+
+    def killed_at_the_end():
+        with kept_work(tmp_path / "work", lambda: "key", EAGER):
+            trained.append(family.train(data, value, 0))
+            raise Killed
+
+    for _ in range(2):
+        with pytest.raises(Killed):
+            killed_at_the_end()
+    assert_equal(*trained)
 
 
 @pytest.mark.parametrize("name", ["robust_classifier", "cancer_therapy", "reacher"])

@@ -169,8 +169,13 @@ def test_where_nothing_can_be_written_the_work_goes_on(home, caplog):
 
 
 def test_seconds_go_on_where_they_were(home):
-    with pytest.raises(Killed), kept_work(home, lambda: "key", Mortal(moments=2)):
-        [time.sleep(0.2) for _ in resumable(4, kept=[])]
+    def sleep(pace):
+        with kept_work(home, lambda: "key", pace):
+            for _ in resumable(4, kept=[]):
+                time.sleep(0.2)
+
+    with pytest.raises(Killed):
+        sleep(Mortal(moments=2))
     with kept_work(home, lambda: "key", EAGER) as work:
         next(resumable(4, kept=[]))
         assert 0.2 <= work.seconds < 0.4
