@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.environment import STATE
+from flows.environment import CHECKOUT, STATE
 from pipeline.errors import SweepError
 from pipeline.storage.atomic import write_json
 
@@ -21,9 +21,6 @@ POOLS = {"cpu": None, "gpu": 1}
 
 API = "PREFECT_API_URL"
 """Environment variable that tells Prefect where its server is."""
-
-CHECKOUT = "SWEEP_CHECKOUT"
-"""Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
 SERVER = "server"
 RECORD = STATE / "processes.json"

@@ -46,8 +46,16 @@ def fit_network_maps(
     size = maps.residual_scale.square()
     curve = np.zeros(config.map_steps)
     best: dict[str, Any] = {"error": _error(maps, held_back) if held_back else math.inf, "weights": _weights(maps)}
-    changing = {"maps": maps, "optimiser": optimiser, "schedule": schedule, "best": best, "curve": curve}
-    for step in resumable(config.map_steps, "maps", generator=generator, **changing):
+    for step in resumable(
+        config.map_steps,
+        "maps",
+        generator=generator,
+        maps=maps,
+        optimiser=optimiser,
+        schedule=schedule,
+        best=best,
+        curve=curve,
+    ):
         batch = Pairs.combine([p.draw(config.batch_size, generator) for p in train], torch.stack)
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
         optimiser.zero_grad(set_to_none=True)

@@ -99,9 +99,10 @@ def train(
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     curve = np.zeros((settings.iterations, 2))
-    changing = {"module": module, "optimiser": optimiser, "schedule": schedule, "curve": curve}
     with single_thread():
-        for iteration in resumable(settings.iterations, generator=generator, **changing):
+        for iteration in resumable(
+            settings.iterations, generator=generator, module=module, optimiser=optimiser, schedule=schedule, curve=curve
+        ):
             rows = torch.randint(len(data), (settings.batch_size,), generator=generator)
             noise = torch.randn(settings.batch_size, settings.latent, generator=generator)
             optimiser.zero_grad()

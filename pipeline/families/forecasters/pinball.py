@@ -140,8 +140,15 @@ def descend(
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     best: dict[str, Any] = {"loss": float("inf"), "epoch": 0, "state": copy.deepcopy(module.state_dict())}
     done = [0]
-    changing = {"module": module, "optimiser": optimiser, "best": best, "done": done, "noise": losses.noise}
-    for epoch in resumable(settings.max_epochs, generator=generator, **changing):
+    for epoch in resumable(
+        settings.max_epochs,
+        generator=generator,
+        module=module,
+        optimiser=optimiser,
+        best=best,
+        done=done,
+        noise=losses.noise,
+    ):
         if epoch - best["epoch"] >= settings.patience:
             break
         order = torch.randperm(losses.count, generator=generator)

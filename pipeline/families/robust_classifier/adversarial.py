@@ -143,8 +143,9 @@ def descend(module: nn.Module, loss: Loss, settings: RobustSettings, generator: 
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
     losses = np.zeros((settings.iterations, 1))
-    changing = {"module": module, "optimiser": optimiser, "schedule": schedule, "losses": losses}
-    for iteration in resumable(settings.iterations, generator=generator, **changing):
+    for iteration in resumable(
+        settings.iterations, generator=generator, module=module, optimiser=optimiser, schedule=schedule, losses=losses
+    ):
         rows = torch.randint(loss.count, (settings.batch_size,), generator=generator)
         # The attack's gradients are of images alone: those of the weights begin with the loss.
         optimiser.zero_grad()

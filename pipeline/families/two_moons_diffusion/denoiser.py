@@ -101,9 +101,10 @@ def train(
     data, labels = torch.tensor(points), torch.tensor(category)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     losses = np.zeros((settings.iterations, 1))
-    changing = {"module": module, "optimiser": optimiser, "generator": generator, "losses": losses}
     with single_thread():
-        for iteration in resumable(settings.iterations, **changing):
+        for iteration in resumable(
+            settings.iterations, module=module, optimiser=optimiser, generator=generator, losses=losses
+        ):
             rows = torch.randint(len(data), (settings.batch_size,), generator=generator)
             step = torch.randint(settings.steps, (settings.batch_size,), generator=generator)
             noise = torch.randn(settings.batch_size, DIMENSION, generator=generator)
