@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -85,11 +86,11 @@ class Work:
             for step in range(first, count):
                 yield step
                 if step + 1 < count and self._is_due():
-                    self._write(address, Entry.of(name, step + 1, _taken(state)))
+                    self._write(address, partial(_copied, name, step + 1, state))
         finally:
             self.in_loop = False
         if first < count:
-            self._pending[address] = Entry.of(name, count, _taken(state))
+            self._pending[address] = _copied(name, count, state)
             self._write_if_due()
 
     def part(self, compute: Callable[[], T], name: str, state: Mapping[str, Any]) -> T:
@@ -154,18 +155,18 @@ class Work:
 
     def _write_if_due(self) -> None:
         if self._pending and self._is_due():
-            self._write(None, None)
+            self._write()
 
-    def _write(self, address: Address | None, running: Entry | None) -> None:
-        """Write what is finished and not yet written, then the loop that runs."""
+    def _write(self, address: Address = (), running: Callable[[], Entry] | None = None) -> None:
+        """Write what is finished and not yet written, then the loop that runs at an address, copied by `running`."""
         start = time.perf_counter()
         assert self._folder is not None
         try:
             if self._pending:
                 write_entries(self._folder, self._pending, self.seconds)
                 self._pending = {}
-            if address is not None and running is not None:
-                write_entries(self._folder, {address: running}, self.seconds, running=True)
+            if running is not None:
+                write_entries(self._folder, {address: running()}, self.seconds, running=True)
         except OSError as error:  # a full disk is no reason to lose what has been computed
             logger.warning("no checkpoint can be written (%s): if this is killed, it begins again", error)
             self._broken = True
@@ -176,6 +177,10 @@ class Work:
 RESULT, GENERATORS = "", "*"
 """Keys beside those of a caller, which are names in Python."""
 _CURRENT: ContextVar[Work | None] = ContextVar("work", default=None)
+
+
+def _copied(name: str, step: int, state: Mapping[str, Any]) -> Entry:
+    return Entry.of(name, step, _taken(state))
 
 
 def _taken(state: Mapping[str, Any]) -> dict[str, Any]:

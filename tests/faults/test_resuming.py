@@ -90,7 +90,8 @@ def test_training_that_is_killed_at_ninety_percent_costs_little_and_changes_noth
     assert "goes on from a checkpoint" in rest.log
     assert outputs(killed, "networks/0.9") == outputs(whole, "networks/0.9")
     assert not (killed / ".checkpoints" / "circles" / "networks" / "0.9").exists()
-    assert cut.seconds + rest.seconds - once.seconds <= start_up.seconds + 0.15 * training
+    lost = cut.seconds + rest.seconds - once.seconds
+    assert lost <= 1.25 * start_up.seconds + 0.15 * training  # on a busy machine starts differ by so much
 
 
 def test_a_fit_that_is_killed_twice_changes_nothing(tmp_path):
