@@ -35,7 +35,7 @@ run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; 
 	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD") $(if $(RUNNER),--runner="$$RUNNER")
 
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
-	@$(BIN)/dvc exp run -S "validate.methods=[$${METHODS:-all}]" validate
+	@$(BIN)/python -m pipeline exp -S "validate.methods=[$${METHODS:-all}]" validate
 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
 	@$(BIN)/python -m pipeline sweep $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(SWEEP),-- "$$SWEEP")

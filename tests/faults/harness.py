@@ -23,22 +23,30 @@ INJECTED = Path(__file__).parent / "injected"
 ATTEMPTS, PATIENCE, SOON = 4, 600.0, 20.0
 STAGES = ("train", "harvest", "dataset", "fit", "timing", "compare", "validate", "register")
 VICTIMS = ("flow", "server", "dvc", "stage", "guard")
-POINTS = {"version": "pipeline register", "lock": "dvc --wait-for-lock repro", "rwlock": "dvc --wait-for-lock repro"}
+REPRO = "flows.dvc_process --wait-for-lock repro"
+POINTS = {
+    "version": "pipeline register",
+    "lock": "dvc_process --wait-for-lock repro",
+    "rwlock": "dvc_process --wait-for-lock repro",
+}
 """Named points at which a process is killed, and the command line of that process."""
 CALLS = {
     "rename": ("pipeline dataset", "pipeline fit", "pipeline register", "pipeline validate"),
-    "write": ("pipeline dataset", "pipeline fit", "pipeline register", "dvc --wait-for-lock repro"),
+    "write": ("pipeline dataset", "pipeline fit", "pipeline register", REPRO),
     "http": ("flows run",),
 }
 """Calls that fail, and the processes in which they do."""
 
+BEFORE = (("cache", "surrogate"), ("cache", "harvest"), ("away", "mlflow"), ("torn", "dvc.lock"), ("torn", "rwlock"))
+"""What is wrong before the run begins: a changed byte in DVC's cache, no MLflow, a file of DVC that a kill has torn."""
+
 
 @dataclass(frozen=True)
 class Schedule:
-    """What is done to a run. kind: kill, point, call, cache or away; the other fields say where and when.
+    """What is done to a run. kind: kill, point, call, cache, away or torn; the other fields say where and when.
 
     begin: the stage from which the run has something to do. what: of the kind. stage: at which it happens. delay:
-    seconds after that. n: the how-manieth call.
+    seconds after that, or the share of a torn file that is left. n: the how-manieth call.
     """
 
     seed: int
@@ -66,11 +74,19 @@ class Schedule:
                 return cls(
                     seed, begin, "call", call, rng.choice(CALLS[call]), n=rng.randint(1, 40 if call == "http" else 4)
                 )
-        return cls(seed, begin, *rng.choice((("cache", "surrogate"), ("cache", "harvest"), ("away", "mlflow"))))
+        return cls(seed, begin, *rng.choice(BEFORE), delay=rng.random())
 
     def __str__(self) -> str:
-        at = f" at {self.stage} + {self.delay} s" if self.kind == "kill" else f" in {self.stage}" if self.stage else ""
-        return f"seed {self.seed}: from {self.begin}, {self.kind} {self.what}{at}, n = {self.n}"
+        match self.kind:
+            case "kill":
+                done = f"kill {self.what}, {self.delay} s after stage {self.stage} began"
+            case "point":
+                done = f"kill at {self.what}, {self.n}"
+            case "call":
+                done = f"{self.what} {self.n} of {self.stage} fails"
+            case _:
+                done = f"{self.kind}: {self.what}"
+        return f"{self.seed} | {self.begin} | {done}"
 
 
 @dataclass
@@ -102,15 +118,19 @@ class Site:
         """Take these stages' entries, outputs and runs away, and MLflow's and Prefect's state."""
         root, names = self.checkout.root, STAGES[STAGES.index(begin) :]
         lock = root / "dvc.lock"
-        document = yaml.safe_load(lock.read_text())
+        document, forgotten = yaml.safe_load(lock.read_text()), set()
         for address in list(document["stages"]):
             if address.split("@")[0] in (*names, "leave_out" if begin != "validate" else ""):
                 for out in document["stages"].pop(address)["outs"]:
+                    forgotten.add(out["path"])
                     path = root / out["path"]
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
         lock.write_text(yaml.safe_dump(document, sort_keys=False))
-        for forgotten in (".dvc/cache/runs", "mlartifacts", ".prefect"):
-            shutil.rmtree(root / forgotten, ignore_errors=True)
+        for path in (root / ".dvc" / "cache" / "runs").rglob("*"):
+            if path.is_file() and yaml.safe_load(path.read_text())["outs"][0]["path"] in forgotten:
+                path.unlink()
+        for folder in ("mlartifacts", ".prefect"):
+            shutil.rmtree(root / folder, ignore_errors=True)
         for path in root.glob("mlflow.db*"):
             path.unlink()
 
@@ -139,7 +159,7 @@ def kill(flow: psutil.Process, schedule: Schedule) -> None:
             break
         time.sleep(0.05)
     time.sleep(schedule.delay)
-    marks = {"server": "uvicorn", "dvc": "-m dvc", "stage": "-m pipeline", "guard": "guard.py"}
+    marks = {"server": "uvicorn", "dvc": "-m flows.dvc_process", "stage": "-m pipeline", "guard": "guard.py"}
     found = [flow] if schedule.what == "flow" else matching(flow, marks[schedule.what])
     for victim in found[:1]:
         try:
@@ -177,6 +197,8 @@ def arranged(schedule: Schedule, site: Site) -> dict[str, str]:
     """Arrange a fault; the environment of the run that meets it."""
     if schedule.kind == "cache":
         corrupt(site, schedule.what)
+    if schedule.kind == "torn":
+        tear(site.checkout.root, schedule.what, schedule.delay)
     if schedule.kind == "away":
         return {"MLFLOW_TRACKING_URI": "http://127.0.0.1:9"}
     if schedule.kind not in ("point", "call"):
@@ -189,6 +211,13 @@ def arranged(schedule: Schedule, site: Site) -> dict[str, str]:
         "marker": str(site.marker),
     }
     return {"FAULT": json.dumps(document), "PYTHONPATH": str(INJECTED)}
+
+
+def tear(root: Path, name: str, share: float) -> None:
+    """Leave a share of a file that DVC writes in place, as a kill in the middle does."""
+    path = root / name if name == "dvc.lock" else root / ".dvc" / "tmp" / name
+    whole = path.read_text() if path.exists() else '{"read": {}, "write": {}}'
+    path.write_text(whole[: int(share * len(whole))])
 
 
 def corrupt(site: Site, output: str) -> None:

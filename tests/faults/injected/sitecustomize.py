@@ -90,17 +90,8 @@ def patch_version(fault, module):
 
 
 def patch_lock(fault, module):
-    """In the middle of writing dvc.lock: half of it is there."""
-    original = module.Lockfile.dump_stages
-
-    def dump(self, stages, **keywords):
-        original(self, stages, **keywords)
-        size = Path(self.path).stat().st_size
-        if fault.left == 1:
-            os.truncate(self.path, size // 2)
-        fault.is_due()
-
-    module.Lockfile.dump_stages = dump
+    """Between a stage's command and its entry of dvc.lock."""
+    module.write_entries = counted(fault, module.write_entries, OSError(errno.EIO, os.strerror(errno.EIO)))
 
 
 def patch_rwlock(fault, module):
@@ -118,7 +109,7 @@ def patch_rwlock(fault, module):
 LATER = {
     "http": ("httpx", patch_requests),
     "version": ("mlflow.tracking.client", patch_version),
-    "lock": ("dvc.dvcfile", patch_lock),
+    "lock": ("flows.dvc_lock", patch_lock),
     "rwlock": ("dvc.rwlock", patch_rwlock),
 }
 
