@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
 )
 
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")]
 REFUSED = 3
 """The exit status of a run that ended well and whose surrogate did not: 1 is an error, 2 a wrong option."""
 
@@ -91,12 +92,30 @@ def _run(wanted: SweepRun, *, dispatch: bool) -> None:
 
 @app.command()
 def deploy(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")] = 4200,
+    port: Port = 4200,
+    notify: Annotated[str | None, typer.Option(help="Webhook that failed runs are posted to; off: none.")] = None,
 ) -> None:
     """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
     from flows.server import start
 
-    typer.echo(start(Path.cwd(), port))
+    typer.echo(start(Path.cwd(), port, notify))
+
+
+@app.command()
+def serve(port: Port = 4200) -> None:
+    """Run the server in the foreground, as deploy and systemd start it."""
+    from flows.deployment import serve as become_server
+
+    become_server(port)
+
+
+@app.command()
+def work(pool: Annotated[str, typer.Argument(help="Pool whose runs it takes: cpu or gpu.")], port: Port = 4200) -> None:
+    """Run this host's worker of a pool in the foreground, for the server on loopback or of PREFECT_API_URL."""
+    from flows.deployment import server_url
+    from flows.deployment import work as become_worker
+
+    become_worker(Path.cwd(), server_url(port), pool)
 
 
 @app.command()

@@ -17,6 +17,7 @@ from flows.graph import HOME_POOL, Stage
 from flows.reproduce import Action, LockedError, Outcome, StageError, reproduce
 from flows.rwlock import TornLockError
 from flows.unchanged import check_params
+from flows.zombies import record_process
 from pipeline.storage.lease import TOKEN
 
 LOCK_RETRIES, LOCK_DELAY = 200, 3
@@ -105,7 +106,7 @@ def _as_action(message: str | None) -> Action:
     raise StageError(f"the deployed stage ended with {message!r}; its workers run a different version of this project")
 
 
-@flow(name="stage", flow_run_name="{address}")
+@flow(name="stage", flow_run_name="{address}", on_running=[record_process])
 def stage(address: str, *, force: bool = False, lease: str = "") -> State[None]:
     """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``.
 
