@@ -9,7 +9,7 @@ override INSTALLED := .venv/installed
 
 # What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
 # but text. `value` keeps make itself from expanding it.
-GIVEN := SWEEP HARVEST HELD_OUT ADD METHODS JOBS PORT PYTHON
+GIVEN := SWEEP HARVEST HELD_OUT ADD METHODS JOBS PORT NOTIFY UNITS PYTHON
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
@@ -73,8 +73,8 @@ bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 bench-full: $(INSTALLED)  ## the same, with R^64, twenty seeds on every published file of anchors, the ablations and the policies (hours)
 	$(BIN)/python -m benchmarks --full
 
-deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml
-	@$(BIN)/python -m flows deploy --port="$${PORT:-4200}"
+deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml; NOTIFY=https://... is told of failed runs; UNITS=1: as systemd units
+	@$(BIN)/python -m flows deploy --port="$${PORT:-4200}" $(if $(NOTIFY),--notify="$$NOTIFY") $(if $(UNITS),--units)
 
 deploy-stop: $(INSTALLED)  ## end what deploy started
 	@$(BIN)/python -m flows stop

@@ -94,11 +94,13 @@ def _run(wanted: SweepRun, *, dispatch: bool) -> None:
 def deploy(
     port: Port = 4200,
     notify: Annotated[str | None, typer.Option(help="Webhook that failed runs are posted to; off: none.")] = None,
+    units: Annotated[bool, typer.Option("--units", help="Write systemd units that outlive a reboot.")] = False,
 ) -> None:
     """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
     from flows.server import start
+    from flows.units import install
 
-    typer.echo(start(Path.cwd(), port, notify))
+    typer.echo((install if units else start)(Path.cwd(), port, notify))
 
 
 @app.command()
@@ -107,6 +109,16 @@ def serve(port: Port = 4200) -> None:
     from flows.deployment import serve as become_server
 
     become_server(port)
+
+
+@app.command()
+def publish(port: Port = 4200) -> None:
+    """Tell the server, once it answers, what prefect.yaml says, as systemd does before workers start."""
+    from flows.deployment import publish as tell
+    from flows.deployment import server_url, wait_for
+
+    wait_for(server_url(port), lambda: True, "its log")
+    tell(Path.cwd(), server_url(port))
 
 
 @app.command()

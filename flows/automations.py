@@ -22,6 +22,8 @@ SILENT, TOLD = "sweep-to-surrogate: runs that fall silent", "sweep-to-surrogate:
 SILENCE = timedelta(minutes=5)
 """Without a heartbeat for so long, a run is taken for dead; heartbeats come every 30 seconds."""
 HEARTBEAT = "prefect.flow-run.heartbeat"
+DRIFTED = "Drifted"
+"""The name of the failed state of a check that found drift (`flows.drift`)."""
 BLOCK = "sweep-to-surrogate-notify"
 OFF = "off"
 """In the place of a URL: no notifications any more."""
@@ -70,7 +72,7 @@ def failed_runs(deployments: Iterable[UUID], block: UUID) -> "AutomationCore":
         name=TOLD,
         description="Tells of runs that failed.",
         trigger=EventTrigger(
-            expect={"prefect.flow-run.Failed", "prefect.flow-run.Crashed"},
+            expect={f"prefect.flow-run.{state}" for state in ("Failed", "Crashed", DRIFTED)},
             match={"prefect.resource.id": "prefect.flow-run.*"},
             match_related={"prefect.resource.role": "deployment", "prefect.resource.id": of_these},
             for_each={"prefect.resource.id"},
@@ -95,7 +97,7 @@ def check_url(url: str) -> str:
 def notify(client: "SyncPrefectClient", url: str) -> None:
     """Have failures of all deployments posted to a URL; OFF: no more. Stages' runs are left out: their run fails, too.
 
-    The URL, which may be a secret, is kept in a Prefect block, encrypted; of the server that PREFECT_API_URL names.
+    The URL is kept as a secret, in a Prefect block, by the server that PREFECT_API_URL names.
     """
     if check_url(url) == OFF:
         remove(client, TOLD)

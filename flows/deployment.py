@@ -94,6 +94,7 @@ def serve(port: int) -> None:
     """Become the server, on loopback; does not return."""
     from flows.automations import forget_heartbeats
 
+    os.environ.setdefault("PREFECT_UI_URL", loopback(port))  # what messages link to
     forget_heartbeats()
     _become("server", "start", "--host", "127.0.0.1", "--port", str(port))
 

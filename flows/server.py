@@ -14,6 +14,7 @@ from flows.automations import check_url
 from flows.automations import notify as post_to
 from flows.deployment import API, CHECKOUT, POOLS, ServerError, answers, client_of, loopback, publish, wait_for
 from flows.environment import STATE
+from flows.units import installed, uninstall
 from pipeline.storage.atomic import write_json
 
 SERVER = "server"
@@ -116,10 +117,10 @@ def _record(root: Path, running: Running) -> None:
 
 
 def stop(root: Path) -> str:
-    """Stop what `start` recorded: workers first, then the server, each with its child processes."""
-    running = _read(root)
+    """Stop what `start` recorded: workers first, then the server, each with its child processes; and remove units."""
+    removed, running = uninstall(root), _read(root)
     if running is None:
-        return "Nothing is running."
+        return removed or "Nothing is running."
     for started in reversed(running.processes):
         if process := started.process():
             family = [process, *process.children(recursive=True)]
@@ -133,9 +134,11 @@ def stop(root: Path) -> str:
 
 
 def use_running_server(root: Path) -> None:
-    """Point Prefect at the server that `start` started, so that two servers never share one database."""
-    if (running := _read(root)) and answers(running.url):
-        os.environ.setdefault(API, f"{running.url}/api")
+    """Point Prefect at the server that `start` or a unit started, so that two servers never share one database."""
+    running = _read(root)
+    url = running.url if running else installed(root)[0]
+    if url and answers(url):
+        os.environ.setdefault(API, f"{url}/api")
 
 
 def _read(root: Path) -> Running | None:

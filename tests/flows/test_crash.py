@@ -13,7 +13,7 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import FlowRun
 
 from tests.flows.conftest import TINY, Checkout
-from tests.flows.test_zombies import free_port
+from tests.flows.serving import free_port
 
 pytestmark = pytest.mark.slow
 PERIOD = 60

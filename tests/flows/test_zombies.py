@@ -9,45 +9,21 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
-from prefect import flow
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.actions import GlobalConcurrencyLimitUpdate
 from prefect.states import Cancelling, Pending, Running
 
-from flows.deployment import loopback, wait_for
 from flows.zombies import Whereabouts, crash_dead_runs, free_slots, this_host, worker_name
+from tests.flows.serving import client_at, nothing, serving
 
 pytestmark = pytest.mark.slow
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
-def server(new_checkout) -> Iterator[tuple[SyncPrefectClient, str]]:
+def client(new_checkout) -> Iterator[SyncPrefectClient]:
     """A server without workers."""
-    checkout, port = new_checkout(), free_port()
-    command = [sys.executable, "-m", "flows", "serve", "--port", str(port)]
-    with subprocess.Popen(command, cwd=checkout.root, env=checkout.environment) as process:
-        try:
-            wait_for(loopback(port), lambda: process.poll() is None, "above")
-            with SyncPrefectClient(f"{loopback(port)}/api") as client:
-                yield client, loopback(port)
-        finally:
-            process.terminate()
-
-
-@pytest.fixture
-def client(server) -> SyncPrefectClient:
-    return server[0]
-
-
-@flow
-def nothing() -> None:
-    """Never run: its runs are only told to be in some state."""
+    with serving(new_checkout()) as url, client_at(url) as client:
+        yield client
 
 
 @pytest.fixture
