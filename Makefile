@@ -5,7 +5,7 @@ override SHELL := /bin/bash
 override BIN := .venv/bin
 override INSTALLED := .venv/installed
 .DEFAULT_GOAL := help
-.PHONY: help install run compare sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run drift compare sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
 # What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
 # but text. `value` keeps make itself from expanding it.
@@ -33,6 +33,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it; ADD=auto, ADD=0.3,0.6 trains more anchors
 	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD")
+
+drift: $(INSTALLED)  ## score the champion on fresh samples, against the errors that it was registered with
+	@$(BIN)/python -m flows drift
 
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
 	@$(BIN)/dvc exp run -S "validate.methods=[$${METHODS:-all}]" validate

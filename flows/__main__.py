@@ -18,6 +18,8 @@ app = typer.Typer(
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")]
 REFUSED = 3
 """The exit status of a run that ended well and whose surrogate did not: 1 is an error, 2 a wrong option."""
+DRIFTED = 4
+"""The exit status of a check that found drift."""
 
 
 @app.callback()
@@ -88,6 +90,39 @@ def _run(wanted: SweepRun, *, dispatch: bool) -> None:
     show(summary)
     if not summary.registration.passed:
         raise typer.Exit(REFUSED)
+
+
+@app.command()
+def drift(
+    threshold: Annotated[float, typer.Option(min=1, help="Times the registered error that are drift.")] = 1.5,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the fresh conditions; else another every day.")] = None,
+) -> None:
+    """Check the champion on fresh samples, against the errors that it was registered with.
+
+    Exit status 0: as registered; 4: it has drifted; 1: something failed.
+    """
+    from flows.interrupts import end_at_once, end_on_signals
+    from flows.server import use_running_server
+    from flows.temporary_server import start_temporary_server
+
+    use_running_server(Path.cwd())
+    end_on_signals()
+    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
+    from flows.automations import DRIFTED as DRIFTED_STATE
+    from flows.drift import drift as check
+    from flows.terminal import show_drift, show_progress_only
+    from pipeline.evaluation.drift import Drift
+
+    wait_for_server()
+    show_progress_only()
+    state = check(threshold, seed, return_state=True)
+    if state.is_failed() and state.name != DRIFTED_STATE:
+        state.result()  # raises what went wrong
+    found = state.result(raise_on_failure=False)
+    assert isinstance(found, Drift)  # the state is one that the flow itself has made
+    show_drift(found)
+    if state.is_failed():
+        raise typer.Exit(DRIFTED)
 
 
 @app.command()

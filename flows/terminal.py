@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
+from pipeline.evaluation.drift import Drift
 
 
 def show_progress_only() -> None:
@@ -57,6 +58,22 @@ def _groups(titles: list[str]) -> list[list[int]]:
         groups[-1].append(number)
         room -= width
     return groups
+
+
+def show_drift(found: Drift) -> None:
+    """Print the errors of a check for drift, λ by λ, and its verdict."""
+    from flows.drift import COLUMNS, row_of
+
+    console, table = (
+        Console(),
+        Table(title=f"{found.measure}, on {found.sampled}; seed {found.seed}", title_justify="left"),
+    )
+    for column in COLUMNS:
+        table.add_column(column)
+    for figure in found.figures:
+        table.add_row(*row_of(figure))
+    console.print(table, highlight=False)
+    console.print(found.verdict, highlight=False)
 
 
 def show(summary: Summary) -> None:

@@ -2,19 +2,24 @@
 
 Both are computed alike (`pipeline.evaluation.evaluate`): at the same λ, with as many conditions and draws, by the same
 distance. At λ the surrogate has drifted where its fresh error is more than `threshold` times the registered one, and
-that is more than chance: the lower end of the fresh error's interval lies above the registered error. The interval is
-over conditions or redraws (`pipeline.evaluation.resampling`); where these are too few for one, the ratio alone decides.
+more than chance explains: both errors are means of n and n₀ parts that scatter by σ, so that by chance they differ by
+t σ √(1/n + 1/n₀) at most, with t the 97.5 % quantile of Student's distribution of n − 1 degrees. Parts are the errors
+at single conditions; where these are fewer than FEWEST, those of single redraws; with one part the threshold decides
+alone. σ is that of the fresh parts, since of the registered ones only the mean was kept.
 Errors below SLIGHT of the outputs' variance are rounding, and no drift.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from scipy.stats import t as student
 
 from pipeline.data.mesh import Value
 from pipeline.data.values import numbers
 from pipeline.errors import DataError
-from pipeline.evaluation.resampling import Interval, mean_interval
+from pipeline.evaluation.resampling import COVERAGE, FEWEST
 from pipeline.evaluation.scores import SURROGATE, Evaluation, Score
 
 if TYPE_CHECKING:
@@ -27,15 +32,16 @@ THRESHOLD = 1.5
 
 @dataclass(frozen=True)
 class Figure:
-    """The surrogate's error at one λ, as registered and afresh; interval: of the fresh one, None where data are few.
+    """The surrogate's error at one λ, as registered and afresh.
 
-    value: λ in words. spread: of the fresh truth over that of the registered one, None where that was 0.
+    value: λ in words. margin: how far the two may differ by chance; None where there is one part alone. spread: of the
+    fresh truth over that of the registered one; None where that was 0.
     """
 
     value: str
     registered: float
     fresh: float
-    interval: Interval | None
+    margin: float | None
     spread: float | None
     drifted: bool
 
@@ -90,7 +96,10 @@ class Drift:
                 f"errors were registered as {record.measure}, the fresh ones are {fresh.measure}: the harvests are not "
                 "alike (draws, shared conditions, sizes of groups); set harvest as it was and run the sweep again"
             )
-        figures = [_figure(then, now, fresh, threshold) for then, now in _pairs(record, fresh)]
+        figures = [
+            _figure(then, now, record.redraws, fresh.words(now.hyperparameter), threshold)
+            for then, now in _pairs(record, fresh)
+        ]
         if not figures:
             raise DataError("the registered errors and the fresh ones share no λ: run the sweep again, and register it")
         return cls("", 0, fresh.measure, threshold, 0, "", tuple(figures))
@@ -114,15 +123,27 @@ def _own(scores: Sequence[Score]) -> list[Score]:
     return sorted((s for s in scores if s.method == SURROGATE), key=lambda s: numbers(s.hyperparameter))
 
 
-def _figure(then: "ScoreRecord", now: Score, fresh: Evaluation, threshold: float) -> Figure:
-    interval = mean_interval(replace(fresh, held_out=(now,)), SURROGATE)
-    chance = interval is not None and interval[0] <= then.error
+def _figure(then: "ScoreRecord", now: Score, redraws: int, words: str, threshold: float) -> Figure:
+    """redraws: those of the registered error."""
+    margin = _margin(now, redraws)
+    chance = margin is not None and now.error - then.error <= margin
     slight = now.error <= SLIGHT * now.truth_spread**2
     return Figure(
-        fresh.words(now.hyperparameter),
+        words,
         then.error,
         now.error,
-        interval,
+        margin,
         now.truth_spread / then.truth_spread if then.truth_spread else None,
         now.error > threshold * then.error and not chance and not slight,
     )
+
+
+def _margin(now: Score, redraws: int) -> float | None:
+    """How far a fresh error and a registered one, of as many conditions or of some redraws, may differ by chance."""
+    enough = len(now.by_condition) >= FEWEST
+    parts = np.array(now.by_condition if enough else now.by_redraw)
+    if len(parts) < 2:
+        return None
+    then = len(parts) if enough else redraws
+    quantile = student.ppf((1 + COVERAGE) / 2, len(parts) - 1)
+    return float(quantile * parts.std(ddof=1) * np.sqrt(1 / len(parts) + 1 / then))

@@ -57,9 +57,7 @@ def record_drift(store: Store, drift: Drift) -> None:
         REASON: drift.verdict,
     }
     for name, value in tags.items():
-        settled(
-            lambda name=name, value=value: client.set_model_version_tag(drift.model, str(drift.version), name, value)
-        )
+        settled(partial(client.set_model_version_tag, drift.model, str(drift.version), name, value))
 
 
 def _evidence_run(client: "MlflowClient", model: str, version: int) -> str:

@@ -39,6 +39,8 @@ logger = logging.getLogger(__name__)
 
 POOL = 1_000_000
 """More conditions than a source is expected to have."""
+REDRAWS = 8
+"""Of stochastic networks, at least: from them is known how far errors differ by chance where conditions are few."""
 Array = NDArray[np.floating]
 
 
@@ -57,8 +59,9 @@ def run(config: "Config", root: Path = Path(), threshold: float = THRESHOLD, see
             )
         version, surrogate = found[0], Surrogate.load(found[1])
     record = registered_record(store, config.register_.model, version)
-    fresh, sampled = sample_afresh(config, surrogate, root, chosen)
-    evaluation = evaluate(surrogate, fresh, config.validate_.redraws, chosen)
+    own = own_seed(chosen)
+    fresh, sampled = sample_afresh(config, surrogate, root, own)
+    evaluation = evaluate(surrogate, fresh, max(config.validate_.redraws, REDRAWS), own)
     drift = replace(
         Drift.of(record, evaluation, threshold),
         model=config.register_.model,
@@ -74,6 +77,11 @@ def run(config: "Config", root: Path = Path(), threshold: float = THRESHOLD, see
 def today() -> int:
     """A seed that is another one every day."""
     return datetime.now(UTC).toordinal()
+
+
+def own_seed(seed: int) -> int:
+    """The seed of what is drawn: none that a sweep of the same seed draws by."""
+    return int(np.random.SeedSequence([seed, 4_371]).generate_state(1)[0])
 
 
 def sample_afresh(config: "Config", surrogate: Surrogate, root: Path, seed: int) -> tuple[Harvest, str]:
@@ -108,14 +116,14 @@ def fresh_conditions(
     """Conditions (n, C) that the sweep has not seen, at most as many as it scores on; and in words what they are."""
     count = settings.score_conditions
     if same_data(data, before):
-        return family.conditions(data, "score", count, seed), f"other conditions of the same source, seed {seed}"
+        return family.conditions(data, "score", count, seed), "other conditions and draws of the same source"
     seen = np.concatenate([family.conditions(before, split, POOL, seed) for split in ("fit", "score")])
     pool = family.conditions(data, "score", POOL, seed)
     new = pool[~occurs_in(pool, seen)]
     if not len(new):
         return family.conditions(data, "score", count, seed), "the changed source, which has no new conditions"
     chosen = np.sort(np.random.default_rng(seed).permutation(len(new))[:count])
-    return new[chosen], f"{len(chosen)} of the {len(new)} new conditions of the changed source, seed {seed}"
+    return new[chosen], f"{len(chosen)} of the {len(new)} new conditions of the changed source"
 
 
 def same_data(one: Data, other: Data) -> bool:

@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 
 from pipeline.errors import DataError
@@ -10,9 +11,11 @@ from pipeline.evaluation.record import Record
 from pipeline.evaluation.scores import Evaluation, Score
 
 
-def score(value, errors, spread=1.0):
+def score(value, errors, spread=1.0, redraws=()):
     """The surrogate's score whose errors by condition are these."""
-    return Score(value, "surrogate", sum(errors) / len(errors), 1.0, spread, by_condition=tuple(errors))
+    return Score(
+        value, "surrogate", sum(errors) / len(errors), 1.0, spread, by_condition=tuple(errors), by_redraw=redraws
+    )
 
 
 def evaluation(*scores, anchors=(), measure="MSE"):
@@ -46,14 +49,36 @@ def test_one_bad_condition_of_many_is_chance(registered):
     fresh = evaluation(score(0.25, [0.5] * 19 + [60.0]))
     (figure,) = Drift.of(then, fresh).figures
     assert figure.ratio > 3
-    assert figure.interval[0] < 1 < figure.interval[1]
+    assert figure.margin > figure.fresh - figure.registered
     assert not figure.drifted
 
 
 def test_where_data_are_few_the_ratio_decides_alone(registered):
     (figure,) = Drift.of(registered(score(0.25, [1.0])), evaluation(score(0.25, [2.0]))).figures
-    assert figure.interval is None
+    assert figure.margin is None
     assert figure.drifted
+
+
+def test_chance_is_students_margin_of_two_means_of_as_many_conditions(registered):
+    errors = np.random.default_rng(0).exponential(size=20)
+    (figure,) = Drift.of(registered(score(0.25, [1.0])), evaluation(score(0.25, errors.tolist()))).figures
+    assert figure.margin == pytest.approx(2.093 * errors.std(ddof=1) * math.sqrt(2 / 20), rel=1e-3)  # t of 19, a table
+
+
+def test_of_few_conditions_redraws_say_what_chance_is_and_one_registered_redraw_is_a_noisy_one(registered):
+    then = registered(score(0.25, [1.0]))  # recorded with one redraw
+    (figure,) = Drift.of(then, evaluation(score(0.25, [1.6], redraws=(1.3, 1.6, 1.9)))).figures
+    assert figure.margin == pytest.approx(4.303 * 0.3 * math.sqrt(1 / 3 + 1), rel=1e-3)  # t of 2, a table
+    assert not figure.drifted
+
+
+@pytest.mark.parametrize("parts", [10, 100])
+def test_without_drift_an_alarm_is_rare(registered, parts):
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(200):
+        then = registered(score(0.25, rng.exponential(size=parts).tolist()))
+        alarms += Drift.of(then, evaluation(score(0.25, rng.exponential(size=parts).tolist())), threshold=1.0).drifted
+    assert alarms <= 200 * 0.08  # 2.5 % of errors that are Gaussian, a little more of skew ones
 
 
 def test_every_value_is_judged_by_itself_and_values_that_only_one_has_are_left_out(registered):

@@ -64,7 +64,7 @@ def test_other_conditions_of_the_same_source_are_no_drift_and_the_version_says_s
     config, root = checked
     found = drift.run(config, root, seed=5)
     assert not found.drifted
-    assert found.sampled == "other conditions of the same source, seed 5"
+    assert found.sampled == "other conditions and draws of the same source"
     assert [figure.value for figure in found.figures] == ["0.7"]
     assert 0.5 < found.figures[0].ratio < 1.5
     assert found.figures[0].registered == registered_record(open_store(root), "small", 1).surrogate["0.7"]
@@ -76,6 +76,14 @@ def test_other_conditions_of_the_same_source_are_no_drift_and_the_version_says_s
     history = client.get_metric_history(version.run_id, "drift/ratio/0.7")
     assert history[0].value == found.figures[0].ratio
     assert len({metric.value for metric in history}) == 2
+
+
+def test_the_sweeps_own_seed_gives_other_samples(checked):
+    config, root = checked
+    surrogate = Surrogate.load(root / config.folder / "surrogate")
+    fresh, _ = drift.sample_afresh(config, surrogate, root, drift.own_seed(config.harvest.seed))
+    known = Harvest.load(root / config.folder / "dataset" / "score")
+    assert not drift.occurs_in(fresh.conditions[0], known.conditions[0]).all()
 
 
 def test_one_seed_gives_one_verdict(checked):
@@ -92,7 +100,7 @@ def test_a_source_that_goes_on_otherwise_is_checked_on_its_new_rows_and_has_drif
         found = drift.run(config, root, seed=5)
     finally:
         source.write_text(before)
-    assert "new conditions of the changed source, seed 5" in found.sampled
+    assert "new conditions of the changed source" in found.sampled
     assert found.drifted
     assert open_store(root).client().get_model_version("small", "1").tags[VERDICT] == "drifted"
 
