@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from flows.environment import settle
-from flows.parameters import SweepRun
+from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError
 from pipeline.storage.lease import run_lease
 
@@ -40,6 +40,10 @@ def run(
     force: Annotated[bool, typer.Option(help="Run every stage, even where nothing changed.")] = False,
     max_parallel: Annotated[int | None, typer.Option(min=1, help="Stages at the same time.")] = None,
     dispatch: Annotated[bool, typer.Option(help="Send stages of another pool to its workers.")] = False,
+    runner: Annotated[
+        EngineName, typer.Option(help="Where stages run: threads (this machine), dask or ray.")
+    ] = "threads",
+    cluster: Annotated[str | None, typer.Option(help="Address of a running cluster; else one starts here.")] = None,
     wait: Annotated[bool, typer.Option(help="Queue while another run works in this checkout.")] = True,
 ) -> None:
     """Run what is out of date, from params.yaml to a registered surrogate; no server is needed.
@@ -58,6 +62,8 @@ def run(
             add=wanted_values(add),
             force=force,
             max_parallel=max_parallel,
+            runner=runner,
+            cluster=cluster,
             wait=wait,
         )
     except ValidationError as error:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from flows.environment import CHECKOUT
 from pipeline.errors import ConfigurationError, SweepError
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ POOLS = {"cpu": None, "gpu": 1}
 
 API = "PREFECT_API_URL"
 """Environment variable that tells Prefect where its server is."""
-
-CHECKOUT = "SWEEP_CHECKOUT"
-"""Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
 PATIENCE = 120.0
 
@@ -78,7 +76,7 @@ def publish(root: Path, url: str, notify: str | None = None) -> None:
         ensure(client, silent_runs())
         if notify is not None:
             post_to(client, notify)
-        crash_dead_runs(client, POOLS)
+        crash_dead_runs(client, root, POOLS)
         free_slots(client)
 
 
@@ -100,7 +98,7 @@ def serve(port: int) -> None:
 
 
 def work(root: Path, url: str, pool: str) -> None:
-    """Become this host's worker of a pool, once the server answers; does not return.
+    """Become the checkout's worker of a pool on this host, once the server answers; does not return.
 
     Runs of an earlier worker whose process is gone are set to Crashed before. ConfigurationError for another pool.
     """
@@ -110,11 +108,11 @@ def work(root: Path, url: str, pool: str) -> None:
         raise ConfigurationError(f"pool = {pool!r} is none of this project's; it is one of {sorted(POOLS)}")
     wait_for(url, lambda: True, f"its log, or {API}")
     with client_of(url) as client:
-        crash_dead_runs(client, [pool])
+        crash_dead_runs(client, root, [pool])
     os.environ.setdefault(CHECKOUT, str(root))
     limit = POOLS[pool]
     limits = [] if limit is None else ["--limit", str(limit)]
-    _become("worker", "start", "--pool", pool, "--type", "process", "--name", worker_name(pool), *limits)
+    _become("worker", "start", "--pool", pool, "--type", "process", "--name", worker_name(pool, root), *limits)
 
 
 def _become(*arguments: str) -> None:

@@ -12,7 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.automations import DRIFTED
-from flows.stage import PROGRESS
+from flows.terminal import PROGRESS
 from flows.zombies import record_process
 from pipeline.evaluation.drift import THRESHOLD, Drift, Figure
 from pipeline.stages.params import PARAMS, load_config
@@ -50,7 +50,7 @@ def as_markdown(found: Drift) -> str:
 
 
 def row_of(figure: Figure) -> tuple[str, ...]:
-    """A row of the table. By chance: what the registered error may come to. Spread: of the fresh truth over the former."""
+    """A row of the table. By chance: what the registered error may come to. Spread: of the truth, over the former."""
     chance = "" if figure.margin is None else f"{figure.registered + figure.margin:.4g}"
     return (
         figure.value,

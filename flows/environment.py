@@ -5,6 +5,8 @@ from pathlib import Path
 
 STATE = Path(".prefect")
 """Everything that Prefect keeps, in the checkout."""
+CHECKOUT = "SWEEP_CHECKOUT"
+"""Environment variable that tells a worker where its checkout is: the pull step of prefect.yaml goes there."""
 
 
 def settle(root: Path) -> None:

@@ -14,12 +14,17 @@ class Stage:
     """One stage of dvc.yaml.
 
     address: as DVC writes it, e.g. ``train@0.5``. pool: the work pool that its meta names. depends_on: the addresses of
-    the stages whose outputs it reads.
+    the stages whose outputs it reads. reads: the paths of all files and folders that it reads, code too. data_files:
+    those of the tracked data files (``*.dvc``) among its inputs. stays: its meta says that it runs where the flow does,
+    since it reads or writes what is there alone.
     """
 
     address: str
     pool: str
     depends_on: tuple[str, ...]
+    reads: tuple[str, ...] = ()
+    data_files: tuple[str, ...] = ()
+    stays: bool = False
 
 
 @dataclass(frozen=True)
@@ -55,10 +60,11 @@ class Graph:
 
 @dataclass(frozen=True)
 class Survey:
-    """The graph, and the addresses of the stages that DVC calls changed at this moment."""
+    """The graph, the addresses of the stages that DVC calls changed at this moment, and whether it has a remote."""
 
     graph: Graph
     stale: frozenset[str]
+    has_remote: bool = False
 
 
 def survey() -> Survey:
@@ -73,12 +79,18 @@ def survey() -> Survey:
     with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
         graph = repo.index.graph
         runnable = {stage.addressing: stage for stage in graph if stage.cmd}
-        stages = [
-            Stage(
-                address,
-                str((stage.meta or {}).get("pool", HOME_POOL)),
-                tuple(d.addressing for d in graph.successors(stage) if d.addressing in runnable),
+        stages = []
+        for address, stage in runnable.items():
+            inputs = sorted(before.addressing for before in graph.successors(stage))
+            stages.append(
+                Stage(
+                    address,
+                    str((stage.meta or {}).get("pool", HOME_POOL)),
+                    depends_on=tuple(name for name in inputs if name in runnable),
+                    reads=tuple(dependency.def_path for dependency in stage.deps if dependency.def_path),
+                    data_files=tuple(name for name in inputs if name not in runnable),
+                    stays=bool((stage.meta or {}).get("stays", False)),
+                )
             )
-            for address, stage in runnable.items()
-        ]
-        return Survey(Graph.of(stages), frozenset(repo.status()) & frozenset(runnable))
+        has_remote = bool(repo.config["core"].get("remote"))
+        return Survey(Graph.of(stages), frozenset(repo.status()) & frozenset(runnable), has_remote)

@@ -1,10 +1,13 @@
 """Parameters of a run of the sweep, which Prefect's user interface shows as a form."""
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.stages.presets import preset_names
+
+EngineName = Literal["threads", "dask", "ray"]
+"""Where stages run: from the flow's process, or on a cluster."""
 
 
 class SweepRun(BaseModel):
@@ -32,6 +35,15 @@ class SweepRun(BaseModel):
     max_parallel: int | None = Field(
         default=None, ge=1, le=1024, description="Stages that run at the same time; empty: one per processor core."
     )
+    runner: EngineName = Field(
+        default="threads",
+        description="Where stages run: from the flow's own machine (threads), or on a cluster of Dask or Ray.",
+    )
+    cluster: str | None = Field(
+        default=None,
+        description="Address of a running cluster, as tcp://host:8786 or ray://host:10001; empty: one that starts with "
+        "the run, on its machine.",
+    )
     wait: bool = Field(
         default=True, description="Queue while another run works in the checkout; otherwise fail at once."
     )
@@ -49,4 +61,6 @@ class SweepRun(BaseModel):
                 f"add = {self.add} with harvest = {self.harvest!r}: nothing is trained there; add the samples of that "
                 "value to the harvest, and leave add empty"
             )
+        if self.cluster and self.runner == "threads":
+            raise ValueError(f"cluster = {self.cluster!r} with runner = 'threads'; say whose it is: dask or ray")
         return self

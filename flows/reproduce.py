@@ -53,24 +53,26 @@ def reproduce(
     root: Path,
     *,
     force: bool = False,
+    pull: bool = False,
     threads: int | None = None,
     say: Callable[[str], object] = lambda line: None,
 ) -> Outcome:
     """Bring one stage up to date: ``dvc repro --single-item ADDRESS``.
 
-    force: run its command even where nothing changed. threads: OMP_NUM_THREADS of the command (None: as inherited).
+    force: run its command even where nothing changed. pull: take outputs of an equal earlier run from DVC's remote,
+    too. threads: OMP_NUM_THREADS of the command (None: as inherited).
     say: called with every line of output. Raises LockedError, or StageError where the command failed.
     """
     start = perf_counter()
     recover_rwlock(root)
-    options = ["--single-item", *(["--force"] if force else [])]
+    options = ["--single-item", *(["--force"] if force else []), *(["--pull"] if pull else [])]
     # DVC holds its lock while it looks for what changed and while it writes dvc.lock, not while the command runs.
     command = guarded([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, address])
     lines: list[str] = []
     with subprocess.Popen(
         command,
         cwd=root,
-        env=_environment(threads),
+        env=environment(threads),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -96,7 +98,7 @@ def end_stages() -> None:
         process.terminate()
 
 
-def _environment(threads: int | None) -> dict[str, str]:
+def environment(threads: int | None = None) -> dict[str, str]:
     """The environment of a stage: this Python's own folder first, so that `python` in dvc.yaml is this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}

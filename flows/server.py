@@ -12,8 +12,8 @@ import psutil
 
 from flows.automations import check_url
 from flows.automations import notify as post_to
-from flows.deployment import API, CHECKOUT, POOLS, ServerError, answers, client_of, loopback, publish, wait_for
-from flows.environment import STATE
+from flows.deployment import API, POOLS, ServerError, answers, client_of, loopback, publish, wait_for
+from flows.environment import CHECKOUT, STATE
 from flows.units import installed, uninstall
 from pipeline.storage.atomic import write_json
 

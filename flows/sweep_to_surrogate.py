@@ -12,6 +12,8 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.dvc_remote import push
+from flows.engines import open_engine
 from flows.graph import HOME_POOL, Stage, Survey, survey
 from flows.interrupts import ending_stages
 from flows.parameters import SweepRun
@@ -19,7 +21,8 @@ from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import Outcome, StageError
 from flows.rwlock import recover_rwlock
 from flows.selection import select
-from flows.stage import PROGRESS, run_stage
+from flows.stage import Options, run_stage
+from flows.terminal import PROGRESS
 from flows.unchanged import check_current, check_params, digest_of_params
 from flows.zombies import record_process
 from pipeline.errors import SweepError
@@ -63,7 +66,7 @@ def bring_up_to_date(root: Path, folder: Path, run: SweepRun, *, dispatch: bool)
     outcomes = run_stages(look(), run, params, dispatch=dispatch)
     if outcomes[REGISTER].action != "ran" and not is_registered(root, read_registration(folder)):
         # A new MLflow store is empty while DVC is up to date, or has the registration's file in its cache.
-        outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), force=True)
+        outcomes[REGISTER] = run_stage(Stage(REGISTER, HOME_POOL, ()), Options(force=True))
     if any(outcome.action != "unchanged" for outcome in outcomes.values()):
         check_current(look().stale)
     check_params(root, params)
@@ -88,21 +91,26 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     """
     graph = surveyed.graph
     stale = frozenset(s.address for s in graph.stages) if run.force else surveyed.stale
+    affected = graph.affected(stale)
     workers = run.max_parallel or len(os.sched_getaffinity(0))
+    published = _published(affected, run, dispatch=dispatch) if surveyed.has_remote else frozenset()
     futures: dict[str, PrefectFuture[Outcome]] = {}
-    runner: ThreadPoolTaskRunner[Outcome] = ThreadPoolTaskRunner(max_workers=workers)
+    # The cluster has its own limits: here, there is a thread for every stage that waits for it.
+    waiting = len(affected) or 1 if run.cluster and run.max_parallel is None else workers
+    runner: ThreadPoolTaskRunner[Outcome] = ThreadPoolTaskRunner(max_workers=waiting)
     # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
-    with runner:
-        for stage in graph.affected(stale):
+    options = Options(run.force, dispatch, surveyed.has_remote, params)
+    with open_engine(run.runner, run.cluster, workers), runner:
+        push(Path.cwd(), sorted(published - {stage.address for stage in affected}))
+        for stage in affected:
             # With stages in parallel, more than one thread each would only slow them down.
             threads = 1 if workers > 1 and graph.has_company(stage) else None
             parameters = {
                 "stage": stage,
+                "options": options,
                 "stale": stage.address in stale,
-                "force": run.force,
+                "publish": stage.address in published,
                 "threads": threads,
-                "dispatch": dispatch,
-                "params": params,
                 "upstream": [futures[d] for d in stage.depends_on if d in futures],
             }
             futures[stage.address] = runner.submit(run_stage, parameters)
@@ -111,6 +119,15 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     _raise_failures(futures.values())
     unchanged = {s.address: Outcome(s.address, "unchanged", 0.0) for s in graph.stages}
     return unchanged | {address: future.result() for address, future in futures.items()}
+
+
+def _published(stages: Iterable[Stage], run: SweepRun, *, dispatch: bool) -> frozenset[str]:
+    """The addresses of the stages whose outputs go to DVC's remote: processes in clones of their own may read them."""
+
+    def leaves(stage: Stage) -> bool:
+        return (dispatch and stage.pool != HOME_POOL) or (run.cluster is not None and not stage.stays)
+
+    return frozenset(before for stage in stages if leaves(stage) for before in stage.depends_on)
 
 
 def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:

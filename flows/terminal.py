@@ -8,6 +8,9 @@ from rich.table import Table
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
 from pipeline.evaluation.drift import Drift
 
+PROGRESS = {"progress": True}
+"""Marks the log records that a terminal shows: one line a stage."""
+
 
 def show_progress_only() -> None:
     """Show only lines marked as progress, and warnings that do not come from stages, in the terminal.

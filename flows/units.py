@@ -13,8 +13,8 @@ from configparser import ConfigParser
 from pathlib import Path
 
 from flows.automations import check_url
-from flows.deployment import API, CHECKOUT, POOLS, ServerError, answers, loopback, publish, wait_for
-from flows.environment import STATE
+from flows.deployment import API, POOLS, ServerError, answers, loopback, publish, wait_for
+from flows.environment import CHECKOUT, STATE
 from pipeline.errors import ConfigurationError
 from pipeline.storage.atomic import write_json, write_text
 from pipeline.storage.files import read_json

@@ -6,8 +6,9 @@ can say of its own runs whether they live. Of runs of other hosts it says nothin
 Prefect's heartbeats watch them (`flows.automations`).
 """
 
+import hashlib
 import socket
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,19 +83,20 @@ def record_process(flow: "Flow[..., Any]", flow_run: "FlowRun", state: "State[An
         client.update_flow_run_labels(flow_run.id, labels)
 
 
-def worker_name(pool: str) -> str:
-    """The name of this host's worker of a pool."""
-    return f"{pool} on {this_host()}"
+def worker_name(pool: str, root: Path) -> str:
+    """The name of the worker of a pool for the checkout at `root` on this host."""
+    checkout = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:6]
+    return f"{pool} on {this_host()} in {root.name} {checkout}"
 
 
-def crash_dead_runs(client: "SyncPrefectClient", pools: Collection[str]) -> tuple[str, ...]:
+def crash_dead_runs(client: "SyncPrefectClient", root: Path, pools: Collection[str]) -> tuple[str, ...]:
     """Set runs whose process on this host is gone to Crashed; their names.
 
-    pools: those whose worker does not run on this host. A run that has not recorded where it works counts as dead
-    where no process of this host is about it, it is of one of these pools, and no other worker can have taken it.
+    pools: those whose worker of the checkout at `root` does not run. A run that has not recorded where it works counts
+    as dead where no process of this host is about it, it is of one of these pools, and no other worker can have it.
     """
-    about = set(_runs_of_processes())
-    dead = [run for run in _unfinished(client) if _is_dead(client, run, pools, about)]
+    about, idle = set(_runs_of_processes()), {pool: worker_name(pool, root) for pool in pools}
+    dead = [run for run in _unfinished(client) if _is_dead(client, run, idle, about)]
     for run in dead:
         _crash(client, run)
     return tuple(run.name for run in dead)
@@ -132,20 +134,21 @@ def _unfinished(client: "SyncPrefectClient") -> "list[FlowRun]":
     return found
 
 
-def _is_dead(client: "SyncPrefectClient", run: "FlowRun", pools: Collection[str], about: set[str]) -> bool:
+def _is_dead(client: "SyncPrefectClient", run: "FlowRun", idle: Mapping[str, str], about: set[str]) -> bool:
+    """idle: this checkout's workers that do not run, by their pools. about: runs that processes here are about."""
     from prefect.client.schemas.objects import StateType
 
     where = Whereabouts.of(run)
     if where is not None and run.state_type != StateType.PENDING:  # of one that begins again, it is of the last time
         return where.host == this_host() and not where.alive
-    pool = run.work_pool_name
-    return pool is not None and pool in pools and str(run.id) not in about and not _has_strangers(client, run, pool)
+    pool = run.work_pool_name or ""
+    return pool in idle and str(run.id) not in about and not _has_strangers(client, run, pool, idle[pool])
 
 
-def _has_strangers(client: "SyncPrefectClient", run: "FlowRun", pool: str) -> bool:
-    """Whether a worker that is not this host's was there when a run of the pool began."""
+def _has_strangers(client: "SyncPrefectClient", run: "FlowRun", pool: str, own: str) -> bool:
+    """Whether a worker of the pool that is not this checkout's own was there when a run began."""
     began = (run.state.timestamp if run.state else None) or datetime.now(UTC)
-    workers = (w for w in client.read_workers_for_work_pool(pool) if w.name != worker_name(pool))
+    workers = (w for w in client.read_workers_for_work_pool(pool) if w.name != own)
     return any(w.last_heartbeat_time is None or w.last_heartbeat_time > began - GRACE for w in workers)
 
 

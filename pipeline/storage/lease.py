@@ -106,6 +106,12 @@ def belongs(root: Path) -> bool:
     return holder is not None and os.environ.get(TOKEN) == holder.token
 
 
+def belongs_here(root: Path) -> bool:
+    """As `belongs`, and the run is on this machine: processes of another one cannot be seen, nor their locks."""
+    holder = _holder(root)
+    return holder is not None and os.environ.get(TOKEN) == holder.token and holder.host == socket.gethostname()
+
+
 @contextmanager
 def _locked(root: Path, kind: int, *, wait: bool, say: Say) -> Iterator[None]:
     (root / FOLDER).mkdir(parents=True, exist_ok=True)

@@ -79,8 +79,9 @@ def new_checkout(tmp_path_factory) -> Callable[[], Checkout]:
             else:
                 shutil.copy(source, root / name)
         (root / ".dvc").mkdir()
-        shutil.copy(PROJECT / ".dvc" / "config", root / ".dvc")
-        _commit(root)
+        for name in ("config", ".gitignore"):
+            shutil.copy(PROJECT / ".dvc" / name, root / ".dvc")
+        commit(root)
         return Checkout(root)
 
     return create
@@ -120,12 +121,12 @@ stages:
     (tmp_path / "source").write_text("1\n")
     (tmp_path / ".dvc").mkdir()
     shutil.copy(PROJECT / ".dvc" / "config", tmp_path / ".dvc")
-    _commit(tmp_path)
+    commit(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def _commit(root: Path) -> None:
+def commit(root: Path) -> None:
     identity = ["-c", "user.name=tests", "-c", "user.email=tests@localhost"]
     for arguments in (["init", "-q"], ["add", "."], [*identity, "commit", "-q", "-m", "as it was"]):
         subprocess.run(["git", *arguments], cwd=root, check=True)

@@ -73,9 +73,9 @@ def test_the_stage_flow_says_what_became_of_it(toy):
 
 
 def test_without_workers_a_stage_of_another_pool_runs_here(toy):
-    from flows.stage import run_stage
+    from flows.stage import Options, run_stage
 
-    assert run_stage(Stage("part@a", "gpu", ()), dispatch=True).action == "ran"
+    assert run_stage(Stage("part@a", "gpu", ()), Options(dispatch=True)).action == "ran"
 
 
 def test_what_ran_beside_a_failure_is_kept(toy):

@@ -125,7 +125,7 @@ def test_what_units_start_answers(new_checkout, monkeypatch, tmp_path):
             wait_for(f"{url}", lambda: worker.poll() is None, "above")
             while worker.poll() is None and not client.read_workers_for_work_pool("cpu"):
                 assert answers(f"{url}/api/health")
-            assert [w.name for w in client.read_workers_for_work_pool("cpu")] == [worker_name("cpu")]
+            assert [w.name for w in client.read_workers_for_work_pool("cpu")] == [worker_name("cpu", checkout.root)]
     finally:
         for process in reversed(started):
             process.terminate()

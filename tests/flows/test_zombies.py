@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -38,6 +39,7 @@ def deployment(client):
     client.delete_deployment(found)
 
 
+ROOT = Path("/of/some/checkout")
 ENDED = 4_000_000
 """More than any process id here; with a start that none has."""
 
@@ -59,43 +61,45 @@ def state_of(client, run):
 @pytest.mark.parametrize("state", [Running, Cancelling])
 def test_a_run_of_this_host_without_its_process_is_crashed(client, deployment, state):
     run = started(client, deployment, state(), this_host())
-    assert run.name in crash_dead_runs(client, [])
+    assert run.name in crash_dead_runs(client, ROOT, [])
     assert state_of(client, run).is_crashed()
     assert "Its process is gone" in state_of(client, run).message
 
 
 def test_a_process_id_that_is_in_use_again_is_another_process(client, deployment):
     run = started(client, deployment, Running(), this_host(), os.getpid(), created=1.0)
-    assert run.name in crash_dead_runs(client, [])
+    assert run.name in crash_dead_runs(client, ROOT, [])
 
 
 def test_a_living_run_is_left_alone(client, deployment):
     here = Whereabouts.here()
     run = started(client, deployment, Running(), here.host, here.pid, here.created)
-    crash_dead_runs(client, ["cpu"])
+    crash_dead_runs(client, ROOT, ["cpu"])
     assert state_of(client, run).is_running()
 
 
 def test_runs_of_another_host_are_left_alone(client, deployment):
     run = started(client, deployment, Running(), "elsewhere 0123456789ab")
-    crash_dead_runs(client, ["cpu"])
+    crash_dead_runs(client, ROOT, ["cpu"])
     assert state_of(client, run).is_running()
 
 
 def test_a_run_that_nobody_has_begun_is_crashed_with_its_pool_only(client, deployment):
     run = started(client, deployment, Pending(), "")
-    assert run.name not in crash_dead_runs(client, ["gpu"])  # this host's worker of cpu lives: it may begin any moment
-    assert run.name in crash_dead_runs(client, ["cpu"])
+    assert run.name not in crash_dead_runs(
+        client, ROOT, ["gpu"]
+    )  # this host's worker of cpu lives: it may begin any moment
+    assert run.name in crash_dead_runs(client, ROOT, ["cpu"])
 
 
 def test_a_process_about_a_run_speaks_for_it(client, deployment):
     run = started(client, deployment, Pending(), "")
     asleep = [sys.executable, "-c", "import time; time.sleep(60)"]
     with subprocess.Popen(asleep, env={**os.environ, "PREFECT__FLOW_RUN_ID": str(run.id)}) as process:
-        crash_dead_runs(client, ["cpu"])
+        crash_dead_runs(client, ROOT, ["cpu"])
         process.kill()
     assert state_of(client, run).is_pending()
-    assert run.name in crash_dead_runs(client, ["cpu"])
+    assert run.name in crash_dead_runs(client, ROOT, ["cpu"])
 
 
 def heartbeat_of(client, worker):
@@ -103,12 +107,12 @@ def heartbeat_of(client, worker):
 
 
 def test_a_run_that_another_hosts_worker_may_have_taken_is_left_alone(client, deployment):
-    heartbeat_of(client, worker_name("cpu"))
+    heartbeat_of(client, worker_name("cpu", ROOT))
     own = started(client, deployment, Pending(), "")
-    assert own.name in crash_dead_runs(client, ["cpu"])
-    heartbeat_of(client, "ProcessWorker elsewhere")
+    assert own.name in crash_dead_runs(client, ROOT, ["cpu"])
+    heartbeat_of(client, worker_name("cpu", Path("/of/another")))
     run = started(client, deployment, Pending(), "")
-    crash_dead_runs(client, ["cpu"])
+    crash_dead_runs(client, ROOT, ["cpu"])
     assert state_of(client, run).is_pending()
 
 
