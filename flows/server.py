@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psutil
 
-from flows.automations import check_url
+from flows.automations import OFF, check_url
 from flows.automations import notify as post_to
 from flows.deployment import API, POOLS, ServerError, answers, client_of, loopback, publish, wait_for
 from flows.environment import CHECKOUT, STATE
@@ -54,7 +54,8 @@ class Running:
 def start(root: Path, port: int, notify: str | None = None) -> str:
     """Start server and workers and deploy prefect.yaml; where the server still runs, replace the workers that ended.
 
-    notify: as of `publish`. ServerError where all of them are running, or one does not start.
+    notify: as of `publish`; where all of them are running, that alone is done. ServerError where there is nothing to do
+    then, or one does not start.
     """
     if notify is not None:
         check_url(notify)
@@ -63,6 +64,8 @@ def start(root: Path, port: int, notify: str | None = None) -> str:
         if SERVER not in ended:
             return _replace_workers(root, running, ended, notify)
         stop(root)  # workers without their server
+    elif running is not None and notify is not None:
+        return _post_failures(running, notify)
     elif running is not None:
         raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
     url = loopback(port)
@@ -84,11 +87,17 @@ def start(root: Path, port: int, notify: str | None = None) -> str:
 def _replace_workers(root: Path, running: Running, ended: Collection[str], notify: str | None) -> str:
     """Start the workers of a running server that have ended; the others, and what they run, go on."""
     if notify is not None:
-        with client_of(running.url) as client:
-            post_to(client, notify)
+        _post_failures(running, notify)
     alive = Running(running.url, tuple(p for p in running.processes if p.name not in ended))
     _start_workers(root, alive, [pool for pool in POOLS if f"worker-{pool}" in ended])
     return f"Prefect runs at {running.url}; {', '.join(ended)} had ended, and has been started again"
+
+
+def _post_failures(running: Running, notify: str) -> str:
+    """Have failures posted by a server that runs."""
+    with client_of(running.url) as client:
+        post_to(client, notify)
+    return f"Prefect runs at {running.url}; failed runs are posted to {'nobody' if notify == OFF else 'that URL'}"
 
 
 def _start_workers(root: Path, running: Running, pools: Iterable[str]) -> None:

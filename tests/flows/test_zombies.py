@@ -86,9 +86,8 @@ def test_runs_of_another_host_are_left_alone(client, deployment):
 
 def test_a_run_that_nobody_has_begun_is_crashed_with_its_pool_only(client, deployment):
     run = started(client, deployment, Pending(), "")
-    assert run.name not in crash_dead_runs(
-        client, ROOT, ["gpu"]
-    )  # this host's worker of cpu lives: it may begin any moment
+    # The worker of cpu lives, and may begin any moment.
+    assert run.name not in crash_dead_runs(client, ROOT, ["gpu"])
     assert run.name in crash_dead_runs(client, ROOT, ["cpu"])
 
 
