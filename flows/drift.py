@@ -12,13 +12,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
 from flows.automations import DRIFTED
+from flows.drift_table import as_markdown
 from flows.terminal import PROGRESS
 from flows.zombies import record_process
-from pipeline.evaluation.drift import THRESHOLD, Drift, Figure
+from pipeline.evaluation.drift import THRESHOLD, Drift
 from pipeline.stages.params import PARAMS, load_config
 from pipeline.storage.lease import run_lease
-
-COLUMNS = ("λ", "registered", "fresh", "ratio", "by chance up to", "spread", "verdict")
 
 
 @flow(name="drift", on_running=[record_process])
@@ -40,24 +39,3 @@ def drift(threshold: float = THRESHOLD, seed: int | None = None) -> State[Drift]
 
 def _say(line: str) -> None:
     get_run_logger().info(line, extra=PROGRESS)
-
-
-def as_markdown(found: Drift) -> str:
-    """The verdict, the figures of every λ, and what was sampled."""
-    table = [COLUMNS, tuple("---" for _ in COLUMNS), *(row_of(figure) for figure in found.figures)]
-    lines = ["| " + " | ".join(row) + " |" for row in table]
-    return "\n".join([found.verdict, "", *lines, "", f"{found.measure}, on {found.sampled}; seed {found.seed}."]) + "\n"
-
-
-def row_of(figure: Figure) -> tuple[str, ...]:
-    """A row of the table. By chance: what the registered error may come to. Spread: of the truth, over the former."""
-    chance = "" if figure.margin is None else f"{figure.registered + figure.margin:.4g}"
-    return (
-        figure.value,
-        f"{figure.registered:.4g}",
-        f"{figure.fresh:.4g}",
-        f"{figure.ratio:.3g}",
-        chance,
-        "" if figure.spread is None else f"× {figure.spread:.3g}",
-        "drifted" if figure.drifted else "as registered",
-    )

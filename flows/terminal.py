@@ -5,6 +5,7 @@ import logging
 from rich.console import Console
 from rich.table import Table
 
+from flows.drift_table import COLUMNS, row_of
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
 from pipeline.evaluation.drift import Drift
 
@@ -65,8 +66,6 @@ def _groups(titles: list[str]) -> list[list[int]]:
 
 def show_drift(found: Drift) -> None:
     """Print the errors of a check for drift, λ by λ, and its verdict."""
-    from flows.drift import COLUMNS, row_of
-
     console, table = (
         Console(),
         Table(title=f"{found.measure}, on {found.sampled}; seed {found.seed}", title_justify="left"),
