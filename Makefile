@@ -1,5 +1,5 @@
 # The commands of this project. They need make, git and a Python >= 3.11, and build everything else themselves.
-#   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]] [ADD=auto|0.3,0.6]
+#   make run [SWEEP=<preset>] [HARVEST=<folder> [HELD_OUT=0.25,0.75]] [ADD=auto|0.3,0.6] [RUNNER=dask|ray]
 
 override SHELL := /bin/bash
 override BIN := .venv/bin
@@ -9,7 +9,7 @@ override INSTALLED := .venv/installed
 
 # What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
 # but text. `value` keeps make itself from expanding it.
-GIVEN := SWEEP HARVEST HELD_OUT ADD METHODS JOBS PORT NOTIFY UNITS PYTHON
+GIVEN := SWEEP HARVEST HELD_OUT ADD RUNNER METHODS JOBS PORT NOTIFY UNITS PYTHON
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
@@ -26,13 +26,13 @@ $(INSTALLED): pyproject.toml constraints.txt
 	@python="$${PYTHON:-$(FOUND)}"; \
 	test -n "$$python" || { echo "No Python >= 3.11 found (python3 is: $$(python3 --version 2>&1)). Install one, or name it: make PYTHON=/path/to/python install" >&2; exit 1; }; \
 	"$$python" -c 'import sys; sys.version_info >= (3, 11) or sys.exit("PYTHON = %s is %d.%d; 3.11 or newer is needed" % (sys.executable, *sys.version_info[:2]))' && \
-	echo "Building .venv with $$("$$python" --version): about 2 GB, some minutes" && \
+	echo "Building .venv with $$("$$python" --version): about 3 GB, some minutes" && \
 	"$$python" -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
 run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it; ADD=auto, ADD=0.3,0.6 trains more anchors
-	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD")
+	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD") $(if $(RUNNER),--runner="$$RUNNER")
 
 drift: $(INSTALLED)  ## score the champion on fresh samples, against the errors that it was registered with
 	@$(BIN)/python -m flows drift

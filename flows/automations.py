@@ -140,7 +140,9 @@ async def _forget() -> None:
     from prefect.server.database import provide_database_interface
 
     db = provide_database_interface()
-    await db.create_db()
+    async with (await db.engine()).connect() as connection:
+        if not await connection.run_sync(lambda known: sa.inspect(known).has_table("automation_bucket")):
+            return  # the server was never there
     async with db.session_context(begin_transaction=True) as session:
         silent = sa.select(db.Automation.id).where(db.Automation.name == SILENT)
         await session.execute(sa.delete(db.AutomationBucket).where(db.AutomationBucket.automation_id.in_(silent)))

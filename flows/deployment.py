@@ -25,7 +25,8 @@ POOLS = {"cpu": None, "gpu": 1}
 API = "PREFECT_API_URL"
 """Environment variable that tells Prefect where its server is."""
 
-PATIENCE = 120.0
+PATIENCE = 300.0
+"""Seconds until a server has to answer: on a busy machine, the first start creates the database for minutes."""
 
 
 class ServerError(SweepError, RuntimeError):

@@ -1,15 +1,56 @@
-"""Entries of dvc.lock: what DVC knows of a stage's inputs and outputs, read and written under DVC's own lock."""
+"""dvc.lock: what DVC knows of every stage's inputs and outputs, read and written under DVC's own lock.
+
+DVC writes it in place. A kill in the middle leaves a torn file, with which DVC does not start any more; without it, DVC
+restores all outputs from its cache of runs, and writes it anew.
+"""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from flows.rwlock import TornLockError, dvc_processes
 from pipeline.storage.atomic import atomic_file
 
 LOCK = "dvc.lock"
 Entry = dict[str, Any]
 """A stage's entry: its command, and the digests of what it read (`deps`, `params`) and wrote (`outs`)."""
+
+ASIDE = Path(".dvc") / "tmp" / "dvc.lock.torn"
+
+
+def recover_lock(root: Path) -> bool:
+    """Put dvc.lock aside where it is torn, and no DVC command runs in the checkout; whether it was.
+
+    Raises TornLockError where a DVC command runs: it may be in the middle of writing.
+    """
+    path = root / LOCK
+    if _is_whole(path):
+        return False
+    if alive := dvc_processes(root):
+        if _is_whole(path):  # it was being written
+            return False
+        raise TornLockError(
+            f"{path} is torn, and DVC runs in this checkout (processes {alive}); wait until they have ended, then run "
+            "again: DVC's cache restores then what the file named"
+        )
+    (root / ASIDE).parent.mkdir(parents=True, exist_ok=True)
+    path.replace(root / ASIDE)
+    return True
+
+
+def _is_whole(path: Path) -> bool:
+    from dvc.schema import COMPILED_LOCKFILE_SCHEMA
+    from dvc.utils.serialize import YAMLError, load_yaml
+    from voluptuous import Invalid
+
+    try:
+        COMPILED_LOCKFILE_SCHEMA(load_yaml(str(path)))
+    except FileNotFoundError:
+        return True
+    except (YAMLError, Invalid, UnicodeDecodeError):
+        return False
+    return True
 
 
 def read_entries(root: Path, addresses: Collection[str]) -> dict[str, Entry]:

@@ -11,7 +11,7 @@ RWLOCK = Path(".dvc") / "tmp" / "rwlock"
 
 
 class TornLockError(SweepError, RuntimeError):
-    """The list is torn, and somebody who may be writing it is alive."""
+    """A file of DVC is torn, and somebody who may be writing it is alive."""
 
 
 def recover_rwlock(root: Path) -> None:

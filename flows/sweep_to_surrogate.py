@@ -12,6 +12,7 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.dvc_lock import ASIDE, LOCK, recover_lock
 from flows.dvc_remote import push
 from flows.engines import open_engine
 from flows.graph import HOME_POOL, Stage, Survey, survey
@@ -27,6 +28,7 @@ from flows.unchanged import check_current, check_params, digest_of_params
 from flows.zombies import record_process
 from pipeline.errors import SweepError
 from pipeline.registry.registration import Registration
+from pipeline.storage.atomic import remove_left
 from pipeline.storage.lease import run_lease
 
 REGISTER = "register"
@@ -49,6 +51,7 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS, *, dispatch: bool = False) -> S
     root = Path.cwd()
     with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say), ending_stages():
         folder = root / "data" / select(run, root).name
+        remove_left(folder)
         outcomes = bring_up_to_date(root, folder, run, dispatch=dispatch)
         summary = summarise(folder, outcomes.values())
     publish(summary)
@@ -81,6 +84,8 @@ def _say(line: str) -> None:
 def look() -> Survey:
     """Read DVC's graph, and what is out of date."""
     recover_rwlock(Path.cwd())
+    if recover_lock(Path.cwd()):
+        _say(f"{LOCK} was torn, and lies in {ASIDE} now: DVC's cache restores what it named.")
     return survey()
 
 

@@ -22,6 +22,13 @@ from pipeline.tracking.store import URI_VARIABLE
 
 INSTALLED = STATE / "units.json"
 """The server's URL, and the names of the units of this checkout."""
+STORES = (
+    URI_VARIABLE,
+    "MLFLOW_DEFAULT_ARTIFACT_ROOT",
+    "MLFLOW_S3_ENDPOINT_URL",
+    "PREFECT_SERVER_DATABASE_CONNECTION_URL",
+)
+"""What says where the stores are; keys are left to the files in which their owners look for them."""
 LINGER = "to start them with the machine, not with your login: loginctl enable-linger"
 
 
@@ -62,7 +69,7 @@ def _unit(root: Path, port: int, what: str, arguments: list[str], *, after: str 
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
         API: f"{loopback(port)}/api",
         CHECKOUT: str(root),
-        **{name: os.environ[name] for name in (URI_VARIABLE,) if name in os.environ},
+        **{name: os.environ[name] for name in STORES if name in os.environ},
     }
     kind = ["Type=oneshot", "RemainAfterExit=yes", "Restart=on-failure"] if once else ["Type=exec", "Restart=always"]
     command = " ".join(_quoted(word, dollar="$$") for word in [sys.executable, "-m", "flows", *arguments])
@@ -119,6 +126,7 @@ def install(root: Path, port: int, notify: str | None = None) -> str:
     (root / STATE).mkdir(exist_ok=True)
     for name, text in written.items():
         write_text(where / name, text)
+        (where / name).chmod(0o600)  # an address may hold a password
     write_json(root / INSTALLED, {"url": loopback(port), "units": sorted(written)})
     if not runs:
         return f"Units are in {where}, not started: no systemd runs here.\nWhere it does, {LINGER}"

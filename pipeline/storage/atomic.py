@@ -77,6 +77,15 @@ def atomic_folder(path: Path | str, replaces: str | None = None) -> Iterator[Pat
                 shutil.rmtree(leftover)
 
 
+def remove_left(folder: Path) -> None:
+    """Remove what killed processes left of their writing anywhere in a folder; nobody else may be writing there."""
+    for left in sorted(folder.rglob(f".*{SUFFIX}")):
+        if left.is_dir():
+            shutil.rmtree(left)
+        else:
+            left.unlink(missing_ok=True)  # it lay in a folder that is gone now
+
+
 def _check_replaceable(path: Path, known_by: str) -> None:
     if path.exists() and not path.is_dir():
         raise BundleError(f"{path} is a file; choose a new or empty folder")

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI_VARIABLE = "MLFLOW_TRACKING_URI"
+ARTIFACTS_VARIABLE = "MLFLOW_DEFAULT_ARTIFACT_ROOT"
 SQLITE = "sqlite:///"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -119,13 +120,15 @@ def _check_database(path: str) -> None:
 
 
 def open_store(root: Path = Path()) -> Store:
-    """The store that MLFLOW_TRACKING_URI names, else <root>/mlflow.db with artifacts in <root>/mlartifacts.
+    """The store that MLFLOW_TRACKING_URI names, else <root>/mlflow.db.
 
-    MLflow writes absolute artifact paths into the database, so that `models:/…` loads from any folder. After a checkout
-    was moved, earlier versions are no longer found (`find_version` returns None; registering again repairs it), and
-    new runs go to the new place.
+    Artifacts of new experiments go where MLFLOW_DEFAULT_ARTIFACT_ROOT says; else where a server says, or to
+    <root>/mlartifacts for a database. MLflow writes absolute artifact paths into the database, so that `models:/…`
+    loads from any folder. After a checkout was moved, earlier versions are no longer found (`find_version` returns
+    None; registering again repairs it), and new runs go to the new place.
     """
     root = root.resolve()
-    if uri := os.environ.get(URI_VARIABLE):
-        return Store(uri, None, root)
-    return Store(f"sqlite:///{root / 'mlflow.db'}", (root / "mlartifacts").as_uri(), root)
+    uri = os.environ.get(URI_VARIABLE) or f"{SQLITE}{root / 'mlflow.db'}"
+    is_server = urlsplit(uri).scheme in ("http", "https")
+    own = None if is_server else (root / "mlartifacts").as_uri()
+    return Store(uri, os.environ.get(ARTIFACTS_VARIABLE) or own, root)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.data.harvest import Harvest
-from pipeline.storage.atomic import atomic_folder, write_text
+from pipeline.storage.atomic import atomic_folder, remove_left, write_text
 from tests.paths import CHECKOUT
 from tests.sweeps import line_harvest, sweep_text, write_source
 
@@ -17,7 +17,7 @@ from tests.sweeps import line_harvest, sweep_text, write_source
 FILE = """
 import sys, time
 from pathlib import Path
-from pipeline.storage.atomic import atomic_file
+from pipeline.storage.atomic import atomic_file, remove_left
 with atomic_file(Path("target")) as temporary, temporary.open("w") as file:
     file.write("half"); file.flush()
     print("writing", flush=True)
@@ -26,7 +26,7 @@ with atomic_file(Path("target")) as temporary, temporary.open("w") as file:
 FOLDER = """
 import sys, time
 from pathlib import Path
-from pipeline.storage.atomic import atomic_folder
+from pipeline.storage.atomic import atomic_folder, remove_left
 with atomic_folder(Path("target")) as temporary:
     (temporary / "half").write_text("half")
     print("writing", flush=True)
@@ -146,3 +146,15 @@ def test_so_is_everything_in_a_folder(order, tmp_path):
     at = [step[0] for step in order].index("move")
     assert {name for _, name in order[:at]} == {"file", "inner", order[at][1]}
     assert order[at + 1 :] == [("sync", tmp_path.name)]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    kept = [tmp_path / "a.partial.txt", tmp_path / "folder" / "b", tmp_path / "c"]
+    left = [tmp_path / ".c.0123abcd.partial", tmp_path / "folder" / ".d.0123abcd.partial"]
+    folder = tmp_path / "folder" / ".surrogate.0123abcd.partial"
+    folder.mkdir(parents=True)
+    for path in (*kept, *left, folder / "weights", folder / ".weights.0123abcd.partial"):
+        path.write_text("x")
+    remove_left(tmp_path)
+    assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
+    remove_left(tmp_path / "absent")

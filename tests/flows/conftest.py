@@ -46,8 +46,15 @@ class Checkout:
 
     def call(self, module: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """python -m MODULE ARGUMENTS, in the checkout; with check, a failure shows what was printed."""
+        return self._call(["-m", module, *arguments], check=check)
+
+    def python(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Code in a process of its own."""
+        return self._call(["-c", code], check=True)
+
+    def _call(self, arguments: list[str], *, check: bool) -> subprocess.CompletedProcess[str]:
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, *arguments],
             cwd=self.root,
             env=self.environment,
             capture_output=True,
