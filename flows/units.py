@@ -18,13 +18,13 @@ from flows.environment import CHECKOUT, STATE
 from pipeline.errors import ConfigurationError
 from pipeline.storage.atomic import write_json, write_text
 from pipeline.storage.files import read_json
-from pipeline.tracking.store import URI_VARIABLE
+from pipeline.tracking.store import ARTIFACTS_VARIABLE, URI_VARIABLE
 
 INSTALLED = STATE / "units.json"
 """The server's URL, and the names of the units of this checkout."""
 STORES = (
     URI_VARIABLE,
-    "MLFLOW_DEFAULT_ARTIFACT_ROOT",
+    ARTIFACTS_VARIABLE,
     "MLFLOW_S3_ENDPOINT_URL",
     "PREFECT_SERVER_DATABASE_CONNECTION_URL",
 )
