@@ -5,11 +5,11 @@ override SHELL := /bin/bash
 override BIN := .venv/bin
 override INSTALLED := .venv/installed
 .DEFAULT_GOAL := help
-.PHONY: help install run drift compare sweep test test-fast lint format types docs picture bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run drift compare sweep test test-fast faults lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
 # What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
 # but text. `value` keeps make itself from expanding it.
-GIVEN := SWEEP HARVEST HELD_OUT ADD RUNNER METHODS JOBS PORT NOTIFY UNITS PYTHON
+GIVEN := SWEEP HARVEST HELD_OUT ADD RUNNER METHODS JOBS PORT NOTIFY UNITS PYTHON FIRST COUNT
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
@@ -51,6 +51,11 @@ test: $(INSTALLED)  ## every test, in two processes (JOBS=2)
 
 test-fast: $(INSTALLED)  ## the tests for every day
 	$(PYTEST) -m "not slow"
+
+faults: $(INSTALLED)  ## whole runs under faults, one after another (FIRST=0 COUNT=50), and a line for each in build/faults.md
+	@mkdir -p build
+	FAULTS_FIRST="$${FIRST:-0}" FAULTS="$${COUNT:-50}" FAULTS_TABLE="$$PWD/build/faults.md" \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest tests/faults/test_schedules.py
 
 lint: $(INSTALLED)  ## rules and layout of the code
 	$(BIN)/ruff check .

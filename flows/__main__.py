@@ -84,7 +84,7 @@ def _run(wanted: SweepRun, *, dispatch: bool) -> None:
     use_running_server(Path.cwd())
     end_on_signals()
     typer.echo("Starting Prefect ...", err=True)
-    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
+    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
     from flows.report import Summary
     from flows.sweep_to_surrogate import sweep_to_surrogate
     from flows.terminal import show, show_progress_only

@@ -4,6 +4,7 @@ DVC writes it in place. A kill in the middle leaves a torn file, with which DVC 
 restores all outputs from its cache of runs, and writes it anew.
 """
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,20 +63,28 @@ def read_entries(root: Path, addresses: Collection[str]) -> dict[str, Entry]:
 
 def write_entries(root: Path, entries: Mapping[str, Entry]) -> None:
     """Put these entries in the place of those that dvc.lock has; all others stay."""
-    from dvc.utils.serialize import dump_yaml
-
     with _locked(root):
         document = _read(root)
         document["stages"] |= entries
-        with atomic_file(root / LOCK) as path:
-            dump_yaml(path, document)
+        with atomic_file(root / LOCK) as path, path.open("w", encoding="utf-8") as file:
+            _yaml().dump(document, file)
 
 
 def _read(root: Path) -> dict[str, Any]:
-    from dvc.utils.serialize import load_yaml
-
     path = root / LOCK
-    return dict(load_yaml(str(path))) if path.exists() else {"schema": "2.0", "stages": {}}
+    empty = {"schema": "2.0", "stages": {}}
+    return empty | (_yaml().load(path.read_text(encoding="utf-8")) or {}) if path.exists() else empty
+
+
+def _yaml() -> Any:
+    """As DVC writes the file, byte for byte, but compiled: without comments, of which there are none."""
+    from ruamel.yaml import YAML
+
+    yaml: Any = YAML(typ="safe")
+    yaml.default_flow_style = False
+    yaml.sort_base_mapping_type_on_output = False
+    yaml.representer.add_representer(OrderedDict, type(yaml.representer).represent_dict)
+    return yaml
 
 
 @contextmanager

@@ -1,13 +1,10 @@
 """DVC's remote storage, over which checkouts on different machines hand one another the outputs of stages."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.guard import guarded
-from flows.reproduce import LAST_LINES, StageError, environment
+from flows.reproduce import LAST_LINES, StageError, call_dvc
 
 
 class RemoteError(StageError):
@@ -27,19 +24,9 @@ def pull(root: Path, targets: Sequence[str]) -> None:
 def _dvc(root: Path, command: str, targets: Sequence[str]) -> None:
     if not targets:
         return
-    done = subprocess.run(
-        guarded([sys.executable, "-m", "dvc", "--wait-for-lock", command, *targets]),
-        cwd=root,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        check=False,
-    )
-    if done.returncode:
-        last = "\n".join(f"  {line}" for line in done.stdout.splitlines()[-LAST_LINES:])
+    lines: list[str] = []
+    if call_dvc(["--wait-for-lock", command, *targets], root, say=lines.append):
+        last = "\n".join(f"  {line}" for line in lines[-LAST_LINES:])
         raise RemoteError(f"dvc {command} {' '.join(targets)} failed:\n{last}")
 
 

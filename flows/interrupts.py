@@ -59,5 +59,5 @@ def _leave(number: int, frame: FrameType | None) -> None:
 
 def end_at_once(reason: str) -> None:
     """End this process where nothing can be told to anybody any more; guards end what it started."""
-    typer.echo(f"Error: {reason} before the run did; {KEPT}.", err=True)
+    typer.echo(f"Error: {reason}: {KEPT}.", err=True)
     os._exit(1)

@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -13,6 +13,8 @@ from typing import Literal
 from flows.guard import guarded
 from flows.rwlock import recover_rwlock
 from pipeline.errors import SweepError
+
+Say = Callable[[str], object]
 
 running: "set[subprocess.Popen[str]]" = set()
 """The stages that this process waits for."""
@@ -28,6 +30,8 @@ LOCKED = re.compile(
 """DVC's messages where another process holds the repository or a path in it, or was killed as it wrote that down."""
 
 DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |Verifying |Updating lock file|\s*$)")
+BEGUN = re.compile(r"^(?:Running stage|Stage) '(?P<address>[^']+)'(?::$| is cached)")
+FAILED = re.compile(r"^ERROR: failed to reproduce '([^']+)'", re.MULTILINE)
 LAST_LINES = 12
 
 
@@ -55,20 +59,51 @@ def reproduce(
     force: bool = False,
     pull: bool = False,
     threads: int | None = None,
-    say: Callable[[str], object] = lambda line: None,
+    say: Say = lambda line: None,
 ) -> Outcome:
     """Bring one stage up to date: ``dvc repro --single-item ADDRESS``.
 
     force: run its command even where nothing changed. pull: take outputs of an equal earlier run from DVC's remote,
-    too. threads: OMP_NUM_THREADS of the command (None: as inherited).
-    say: called with every line of output. Raises LockedError, or StageError where the command failed.
+    too. threads: OMP_NUM_THREADS of the command (None: as inherited). say: called with every line of output. Raises
+    LockedError, or StageError where the command failed.
+    """
+    (outcome,) = reproduce_all([address], root, force=force, pull=pull, threads=threads, say=say)
+    return outcome
+
+
+def reproduce_all(
+    addresses: Sequence[str],
+    root: Path,
+    *,
+    force: bool = False,
+    pull: bool = False,
+    threads: int | None = None,
+    say: Say = lambda line: None,
+) -> list[Outcome]:
+    """As `reproduce`, one stage after another, in one process of DVC; none may depend on another.
+
+    Where one fails, the others are run all the same.
     """
     start = perf_counter()
     recover_rwlock(root)
-    options = ["--single-item", *(["--force"] if force else []), *(["--pull"] if pull else [])]
-    # DVC holds its lock while it looks for what changed and while it writes dvc.lock, not while the command runs.
-    command = guarded([sys.executable, "-m", "dvc", "--wait-for-lock", "repro", *options, address])
-    lines: list[str] = []
+    several = ["--keep-going"] if len(addresses) > 1 else []
+    options = ["--single-item", *several, *(["--force"] if force else []), *(["--pull"] if pull else [])]
+    # DVC holds its lock while it looks for what changed and while dvc.lock is written, not while the command runs.
+    lines: list[tuple[float, str]] = []
+
+    def hear(line: str) -> None:
+        lines.append((perf_counter(), line))
+        say(line)
+
+    if call_dvc(["--wait-for-lock", "repro", *options, *addresses], root, threads=threads, say=hear):
+        raise _failure(addresses, [line for _, line in lines])
+    return _outcomes(addresses, lines, start, perf_counter())
+
+
+def call_dvc(arguments: Sequence[str], root: Path, *, threads: int | None = None, say: Say) -> int:
+    """Run DVC in the checkout at `root`, in a process that ends with this one; its exit status."""
+    # By its name: in a working tree of another commit, DVC and stages come from there.
+    command = guarded([sys.executable, "-m", "flows.dvc_process", *arguments])
     with subprocess.Popen(
         command,
         cwd=root,
@@ -83,13 +118,10 @@ def reproduce(
         running.add(process)
         try:
             for line in process.stdout:
-                lines.append(line.rstrip())
-                say(lines[-1])
+                say(line.rstrip())
         finally:
             running.discard(process)
-    if process.returncode:
-        raise _failure(address, lines)
-    return Outcome(address, _action(address, lines), perf_counter() - start)
+    return process.returncode
 
 
 def end_stages() -> None:
@@ -106,16 +138,28 @@ def environment(threads: int | None = None) -> dict[str, str]:
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **limits}
 
 
-def _action(address: str, lines: list[str]) -> Action:
-    if f"Running stage '{address}':" in lines:
-        return "ran"
-    return "restored" if any(line.startswith(f"Stage '{address}' is cached") for line in lines) else "unchanged"
+def _outcomes(addresses: Sequence[str], lines: Sequence[tuple[float, str]], start: float, end: float) -> list[Outcome]:
+    """What became of every stage. A stage takes until the next one begins; the first one's time has DVC's own start."""
+    begun: dict[str, tuple[float, Action]] = {}
+    for when, line in lines:
+        if (found := BEGUN.match(line)) and found["address"] in addresses:
+            begun[found["address"]] = (when, "ran" if line.startswith("Running") else "restored")
+    moments = [start, *[when for when, _ in list(begun.values())[1:]], end]
+    seconds = {address: moments[i + 1] - moments[i] for i, address in enumerate(begun)}
+    return [
+        Outcome(address, begun[address][1], seconds[address])
+        if address in begun
+        else Outcome(address, "unchanged", end - start if len(addresses) == 1 else 0.0)
+        for address in addresses
+    ]
 
 
-def _failure(address: str, lines: list[str]) -> StageError:
-    text = "\n".join(lines)
+def _failure(addresses: Sequence[str], lines: list[str]) -> StageError:
+    text, which = "\n".join(lines), ", ".join(addresses)
     if LOCKED.search(text):
-        return LockedError(f"{address}: another process holds DVC's lock:\n{text}")
+        return LockedError(f"{which}: another process holds DVC's lock:\n{text}")
+    failed = FAILED.findall(text) if len(addresses) > 1 else []
     said = [line for line in lines if not DVC_CHATTER.match(line)]
     shown = said or [line for line in lines if line]  # nothing but DVC's own messages: then those give the reason
-    return StageError(f"stage {address} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:]))
+    named = ", ".join(dict.fromkeys(failed)) or which
+    return StageError(f"stage {named} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:]))

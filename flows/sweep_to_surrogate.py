@@ -12,11 +12,12 @@ from prefect.runtime import flow_run
 from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.disk import watching_disk
 from flows.dvc_lock import ASIDE, LOCK, recover_lock
 from flows.dvc_remote import push
 from flows.engines import open_engine
 from flows.graph import HOME_POOL, Stage, Survey, survey
-from flows.interrupts import ending_stages
+from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import Outcome, StageError
@@ -49,7 +50,11 @@ def sweep_to_surrogate(run: SweepRun = AS_IT_IS, *, dispatch: bool = False) -> S
     A surrogate that does not pass its gates is a result: the run is completed, and its state is called NotPromoted.
     """
     root = Path.cwd()
-    with run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say), ending_stages():
+    with (
+        run_lease(root, f"flow run {flow_run.name}", wait=run.wait, say=_say),
+        ending_stages(),
+        watching_disk(root, end_at_once),
+    ):
         folder = root / "data" / select(run, root).name
         remove_left(folder)
         outcomes = bring_up_to_date(root, folder, run, dispatch=dispatch)

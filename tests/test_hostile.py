@@ -119,7 +119,7 @@ def test_commands_of_dvc_take_nothing_from_params():
 
 def test_makefile_hands_values_over_by_the_environment_alone():
     recipes = [line for line in (CHECKOUT / "Makefile").read_text(encoding="utf-8").splitlines() if line[:1] == "\t"]
-    given = ("SWEEP", "HARVEST", "HELD_OUT", "ADD", "RUNNER", "METHODS", "JOBS", "PORT", "PYTHON")
+    given = ("SWEEP", "HARVEST", "HELD_OUT", "ADD", "RUNNER", "METHODS", "JOBS", "PORT", "PYTHON", "FIRST", "COUNT")
     for line in recipes:
         for name in given:
             assert f"$({name})" not in line.replace(f"$(if $({name}),", "")

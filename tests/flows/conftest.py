@@ -31,6 +31,8 @@ TINY = {
         {"metric": "error_ratio", "comparison": "<=", "limit": 1.03},
     ],
 }
+TIMED = {"fit.json", "timing.json", "comparison.json", "metrics.json", "report"}
+"""Outputs that hold wall seconds: no two runs write the same."""
 
 
 class Checkout:
@@ -70,6 +72,12 @@ class Checkout:
     def params(self, **sections: object) -> None:
         """params.yaml of the tiny sweep, with some of its sections replaced."""
         (self.root / "params.yaml").write_text(yaml.safe_dump(TINY | sections, sort_keys=False))
+
+    def digests(self) -> dict[str, str]:
+        """What dvc.lock says of every output, by its path; those that hold wall seconds are left out."""
+        stages = yaml.safe_load((self.root / "dvc.lock").read_text())["stages"].values()
+        found = {out["path"]: out["md5"] for stage in stages for out in stage["outs"]}
+        return {path: digest for path, digest in found.items() if Path(path).name not in TIMED}
 
     def is_clean(self) -> bool:
         return "up to date" in self.call("dvc", "status").stdout

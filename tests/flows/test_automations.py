@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from uuid import uuid4
 
 import pytest
 from prefect.client.orchestration import SyncPrefectClient
@@ -53,7 +54,7 @@ def beat(client: SyncPrefectClient, run, ago: timedelta) -> None:
         "event": HEARTBEAT,
         "occurred": (datetime.now(UTC) - ago).isoformat(),
         "resource": {"prefect.resource.id": f"prefect.flow-run.{run.id}"},
-        "id": str(run.id),
+        "id": str(uuid4()),
     }
     client.request("POST", "/events", json=[event])
 
@@ -67,9 +68,14 @@ def test_silent_runs_are_crashed_and_a_server_that_was_down_blames_nobody(new_ch
         assert len(client.read_automations_by_name(SILENT)) == 1
         silent, living, ended = (client.create_flow_run(nothing, state=Running()) for _ in range(3))
         client.set_flow_run_state(ended.id, Completed(name="NotPromoted"))
-        beat(client, silent, SILENCE + timedelta(seconds=30))
+
+        def silent_is_crashed() -> bool:
+            beat(client, silent, SILENCE + timedelta(seconds=1))  # a server takes seconds to know a new automation
+            time.sleep(6)
+            return bool(client.read_flow_run(silent.id).state.is_crashed())
+
+        wait_until(silent_is_crashed, 2 * PATIENCE)
         beat(client, living, timedelta())
-        wait_until(lambda: client.read_flow_run(silent.id).state.is_crashed())
         assert client.read_flow_run(silent.id).state.message == "No heartbeat for 5 minutes."
         assert client.read_flow_run(living.id).state.is_running()
         assert client.read_flow_run(ended.id).state.name == "NotPromoted"
@@ -121,6 +127,8 @@ def test_failures_of_deployed_runs_are_posted_once(new_checkout):
         quiet = client.create_deployment(of_stage, name="gpu", entrypoint="x:y")
         notify(checkout, url, "https://example.org/former", hook)
         assert len(client.read_automations_by_name(TOLD)) == 1
+
+        time.sleep(6)  # a server takes seconds to know a new automation
 
         def ends(deployment, state):
             run = client.create_flow_run_from_deployment(deployment, state=Running())

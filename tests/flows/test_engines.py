@@ -39,9 +39,9 @@ def test_a_sweep_on_a_cluster(new_checkout, finished, engine):
     checkout = new_checkout()
     checkout.params()
     said = checkout.flow("--runner", engine, "--max-parallel", "2").stdout
-    assert "fit" in said
+    assert "Stages: 14 ran" in said
     assert checkout.is_clean()
-    assert (checkout.root / "dvc.lock").read_text() == (finished.root / "dvc.lock").read_text()
+    assert checkout.digests() == finished.digests()
 
 
 @pytest.fixture(scope="module")

@@ -64,7 +64,7 @@ def server_of(flow: psutil.Process) -> psutil.Process:
         ("SIGINT", 130, "Interrupted by SIGINT: the stages that had finished are kept, and the next run goes on"),
         ("SIGTERM", 143, "Interrupted by SIGTERM: the stages that had finished are kept"),
         ("SIGKILL", -9, ""),
-        ("server", 1, "Error: the Prefect server has ended before the run did; the stages that had finished are kept"),
+        ("server", 1, "Error: the Prefect server has ended before the run did: the stages that had finished are kept"),
     ],
 )
 def test_a_run_that_is_ended_ends_soon_and_leaves_nothing_behind(checkout, ended, status, said):

@@ -1,0 +1,3 @@
+from tests.flows.conftest import finished, new_checkout
+
+__all__ = ["finished", "new_checkout"]
