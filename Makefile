@@ -38,7 +38,7 @@ drift: $(INSTALLED)  ## score the champion on fresh samples, against the errors 
 	@$(BIN)/python -m flows drift
 
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
-	@$(BIN)/dvc exp run -S "validate.methods=[$${METHODS:-all}]" validate
+	@$(BIN)/python -m pipeline exp -S "validate.methods=[$${METHODS:-all}]" validate
 
 sweep: $(INSTALLED)  ## write a preset into params.yaml without running it: SWEEP=, or HARVEST= and HELD_OUT=
 	@$(BIN)/python -m pipeline sweep $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(SWEEP),-- "$$SWEEP")

@@ -24,6 +24,7 @@ NAMES = (
     "cost_fit",
     "cost_memory",
     "cost_serving",
+    "cost_orchestration",
 )
 LONG = ("high_dimension_64", "anchor_files", "ablations", "policies")
 

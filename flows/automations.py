@@ -39,13 +39,15 @@ PAYLOAD = """{
 """What is posted, as JSON: `text` is what chat services show."""
 
 
-def silent_runs() -> "AutomationCore":
-    """Crash a run that sent a heartbeat, and for SILENCE nothing after it: no heartbeat, and no change of state."""
+def silent_runs(silence: timedelta = SILENCE) -> "AutomationCore":
+    """Crash a run that sent a heartbeat, and for so long nothing after it: no heartbeat, and no change of state.
+
+    Prefect looks once in each such time, so that it takes twice as long at most.
+    """
     from prefect.client.schemas.objects import StateType
     from prefect.events.actions import ChangeFlowRunState
     from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 
-    minutes = SILENCE // timedelta(minutes=1)
     return AutomationCore(
         name=SILENT,
         description="Runs whose machine is gone hold no slot, and are reported.",
@@ -56,9 +58,9 @@ def silent_runs() -> "AutomationCore":
             for_each={"prefect.resource.id"},
             posture=Posture.Proactive,
             threshold=1,
-            within=SILENCE,
+            within=silence,
         ),
-        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"No heartbeat for {minutes} minutes.")],
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=f"No heartbeat for {silence}.")],
     )
 
 

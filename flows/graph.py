@@ -1,6 +1,6 @@
 """DVC's graph of stages, as dvc.yaml defines it: what depends on what, and what is out of date."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from typing import Self
@@ -56,6 +56,25 @@ class Graph:
             if other.address in leads:
                 leads.update(other.depends_on)
         return len(follows | leads) < len(self.stages)
+
+
+def grouped(stages: Iterable[Stage], size: Callable[[int], int]) -> list[tuple[Stage, ...]]:
+    """The stages in groups, dependencies first: a group has stages of one definition that do not depend on each other.
+
+    size: of the groups of so many stages. The stages come in an order in which they may run.
+    """
+    depth: dict[str, int] = {}
+    alike: dict[tuple[int, str], list[Stage]] = {}
+    for stage in stages:
+        depth[stage.address] = 1 + max((depth.get(before, 0) for before in stage.depends_on), default=0)
+        alike.setdefault((depth[stage.address], stage.address.partition("@")[0]), []).append(stage)
+    ordered = [alike[key] for key in sorted(alike, key=lambda key: key[0])]
+    return [group for members in ordered for group in batched(members, size(len(members)))]
+
+
+def batched(members: Sequence[Stage], size: int) -> list[tuple[Stage, ...]]:
+    """Members, so many at a time."""
+    return [tuple(members[i : i + size]) for i in range(0, len(members), size)]
 
 
 @dataclass(frozen=True)

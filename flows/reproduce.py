@@ -29,7 +29,7 @@ LOCKED = re.compile(
 )
 """DVC's messages where another process holds the repository or a path in it, or was killed as it wrote that down."""
 
-DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |Verifying |Updating lock file|\s*$)")
+DVC_CHATTER = re.compile(r"^(Running stage '|> |ERROR: |WARNING: failed to run: |Verifying |Updating lock file|\s*$)")
 BEGUN = re.compile(r"^(?:Running stage|Stage) '(?P<address>[^']+)'(?::$| is cached)")
 FAILED = re.compile(r"^ERROR: failed to reproduce '([^']+)'", re.MULTILINE)
 LAST_LINES = 12
@@ -158,8 +158,21 @@ def _failure(addresses: Sequence[str], lines: list[str]) -> StageError:
     text, which = "\n".join(lines), ", ".join(addresses)
     if LOCKED.search(text):
         return LockedError(f"{which}: another process holds DVC's lock:\n{text}")
-    failed = FAILED.findall(text) if len(addresses) > 1 else []
+    failed = list(dict.fromkeys(FAILED.findall(text))) if len(addresses) > 1 else []
+    lines = [line for address in failed for line in _said_by(address, lines)] or lines
     said = [line for line in lines if not DVC_CHATTER.match(line)]
     shown = said or [line for line in lines if line]  # nothing but DVC's own messages: then those give the reason
-    named = ", ".join(dict.fromkeys(failed)) or which
-    return StageError(f"stage {named} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:]))
+    return StageError(
+        f"stage {', '.join(failed) or which} failed:\n" + "\n".join(f"  {line}" for line in shown[-LAST_LINES:])
+    )
+
+
+def _said_by(address: str, lines: list[str]) -> list[str]:
+    """The lines of one stage among those of several."""
+    own, said = False, []
+    for line in lines:
+        if found := BEGUN.match(line):
+            own = found["address"] == address
+        elif own:
+            said.append(line)
+    return said

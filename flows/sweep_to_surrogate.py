@@ -1,8 +1,11 @@
 """The main flow: from params.yaml to a registered surrogate, by the stages of dvc.yaml."""
 
+import math
 import os
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from prefect import flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
@@ -16,14 +19,14 @@ from flows.disk import watching_disk
 from flows.dvc_lock import ASIDE, LOCK, recover_lock
 from flows.dvc_remote import push
 from flows.engines import open_engine
-from flows.graph import HOME_POOL, Stage, Survey, survey
+from flows.graph import HOME_POOL, Stage, Survey, grouped, survey
 from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import Outcome, StageError
 from flows.rwlock import recover_rwlock
 from flows.selection import select
-from flows.stage import Options, run_stage
+from flows.stage import Options, run_group, run_stage
 from flows.terminal import PROGRESS
 from flows.unchanged import check_current, check_params, digest_of_params
 from flows.zombies import record_process
@@ -33,6 +36,9 @@ from pipeline.storage.atomic import remove_left
 from pipeline.storage.lease import run_lease
 
 REGISTER = "register"
+FEW, SHARES, MOST = 8, 4, 50
+"""For every stage at a time: so many of one kind run in processes of their own, more of them in so many groups; and the
+largest group."""
 REFUSED = "NotPromoted"
 """The name of the state of a run whose surrogate does not pass its gates."""
 AS_IT_IS = SweepRun()
@@ -104,31 +110,47 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     affected = graph.affected(stale)
     workers = run.max_parallel or len(os.sched_getaffinity(0))
     published = _published(affected, run, dispatch=dispatch) if surveyed.has_remote else frozenset()
-    futures: dict[str, PrefectFuture[Outcome]] = {}
+    futures: dict[str, PrefectFuture[Any]] = {}
     # The cluster has its own limits: here, there is a thread for every stage that waits for it.
     waiting = len(affected) or 1 if run.cluster and run.max_parallel is None else workers
-    runner: ThreadPoolTaskRunner[Outcome] = ThreadPoolTaskRunner(max_workers=waiting)
+    runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=waiting)
+    size = partial(_group_size, workers) if run.runner == "threads" else lambda count: 1
     # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
     options = Options(run.force, dispatch, surveyed.has_remote, params)
     with open_engine(run.runner, run.cluster, workers), runner:
         push(Path.cwd(), sorted(published - {stage.address for stage in affected}))
-        for stage in affected:
-            # With stages in parallel, more than one thread each would only slow them down.
-            threads = 1 if workers > 1 and graph.has_company(stage) else None
-            parameters = {
-                "stage": stage,
+        for group in grouped(affected, size):
+            before = dict.fromkeys(d for stage in group for d in stage.depends_on if d in futures)
+            parameters: dict[str, Any] = {
                 "options": options,
-                "stale": stage.address in stale,
-                "publish": stage.address in published,
-                "threads": threads,
-                "upstream": [futures[d] for d in stage.depends_on if d in futures],
+                "publish": not published.isdisjoint(stage.address for stage in group),
+                "upstream": list(dict.fromkeys(futures[d] for d in before)),
             }
-            futures[stage.address] = runner.submit(run_stage, parameters)
+            if len(group) == 1:
+                (stage,) = group
+                # With stages in parallel, more than one thread each would only slow them down.
+                threads = 1 if workers > 1 and graph.has_company(stage) else None
+                parameters |= {"stage": stage, "stale": stage.address in stale, "threads": threads}
+            else:
+                name = f"{group[0].address} and {len(group) - 1} more"
+                parameters |= {"name": name, "stages": group, "stale": stale}
+            future: PrefectFuture[Any] = runner.submit(run_stage if len(group) == 1 else run_group, parameters)
+            futures |= dict.fromkeys([stage.address for stage in group], future)
         for future in futures.values():
             future.wait()
-    _raise_failures(futures.values())
+    results = dict.fromkeys(futures.values())
+    _raise_failures(results)
     unchanged = {s.address: Outcome(s.address, "unchanged", 0.0) for s in graph.stages}
-    return unchanged | {address: future.result() for address, future in futures.items()}
+    return unchanged | {outcome.address: outcome for future in results for outcome in _outcomes(future.result())}
+
+
+def _group_size(workers: int, count: int) -> int:
+    """How many of so many stages of one kind run in one process of DVC: one, unless it is the start that costs."""
+    return 1 if count <= FEW * workers else min(MOST, math.ceil(count / (SHARES * workers)))
+
+
+def _outcomes(result: Outcome | list[Outcome]) -> list[Outcome]:
+    return [result] if isinstance(result, Outcome) else result
 
 
 def _published(stages: Iterable[Stage], run: SweepRun, *, dispatch: bool) -> frozenset[str]:
@@ -140,7 +162,7 @@ def _published(stages: Iterable[Stage], run: SweepRun, *, dispatch: bool) -> fro
     return frozenset(before for stage in stages if leaves(stage) for before in stage.depends_on)
 
 
-def _raise_failures(futures: Iterable[PrefectFuture[Outcome]]) -> None:
+def _raise_failures(futures: Iterable[PrefectFuture[Any]]) -> None:
     """Raise the errors of failed stages. Stages that were not started because of these are not reported."""
     failures: list[SweepError] = []
     for future in futures:

@@ -18,6 +18,7 @@ from pipeline.stages.params import load_config
 from pipeline.storage.lease import run_lease, stage_lease
 
 NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
+ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}  # of another command
 
 
 class Commands(TyperGroup):
@@ -276,6 +277,14 @@ def register(record: Annotated[list[Path] | None, typer.Option(help="A file that
     from pipeline.stages import register as stage
 
     stage.run(load_config(), record or [])
+
+
+@app.command(context_settings=ANYTHING, cls=StageCommand)
+def exp(context: typer.Context) -> None:
+    """`dvc exp run` with the same arguments (-S fit.variant=K_theta validate); params.yaml is kept where it fails."""
+    from pipeline.stages import experiment
+
+    raise typer.Exit(experiment.run(context.args))
 
 
 @app.command()

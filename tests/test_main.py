@@ -105,7 +105,8 @@ def test_sweep_refuses_what_it_cannot_do(root, arguments, message):
 def test_stage_logs_short_lines_to_stderr(root):
     done = run("ingest", cwd=root)
     assert done.stdout == ""
-    assert done.stderr.count("\n") == 1
+    assert done.stderr.count("\n") == 2
+    assert "ingest: read as utf-8, separated by commas, header in line 1, decimal points" in done.stderr
     assert "ingest: values (300,) from series.csv" in done.stderr
 
 

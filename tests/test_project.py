@@ -104,6 +104,7 @@ def test_stages_are_modules_and_sections():
         "params",
         "sweep",
         "check",
+        "experiment",
         "presets",
         "space",
         "planned",

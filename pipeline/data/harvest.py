@@ -7,6 +7,7 @@ written by hand may leave that out.
 """
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,12 +19,15 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import ValidationError
 
 from pipeline.data.anchors import check_anchors
+from pipeline.data.describe import describe, kinds_of
+from pipeline.data.forms import Side, check_kinds, per_anchor, read_side
 from pipeline.data.mesh import Grid, Value, axes_of, grid_of
 from pipeline.data.network import Network, save_network
 from pipeline.data.outcomes import Outcomes, read_outcomes, write_outcomes
 from pipeline.data.samples import check_samples, group_rows, matrix, plain, read_samples, write_samples
-from pipeline.data.schema import Column, Kind, Schema
+from pipeline.data.schema import Kind, Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError
+from pipeline.settings import shown
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, file_checksums, read_json
 
@@ -54,7 +58,7 @@ class Harvest:
         cls,
         hyperparameter: ArrayLike,
         outputs: Sequence[ArrayLike],
-        conditions: Sequence[ArrayLike],
+        conditions: Sequence[ArrayLike] | ArrayLike,
         condition_kind: Kind | Sequence[Kind] = "continuous",
         *,
         output_kind: Kind | Sequence[Kind] = "continuous",
@@ -69,10 +73,13 @@ class Harvest:
         """Check arrays and make a harvest of them.
 
         hyperparameter: (K+1,) anchors, ascending; or (K, P) anchors of P ≥ 2 hyperparameters: a full grid of values, or
-        scattered ones that span a volume. outputs: an array (N_k, D) for each anchor. conditions: as many arrays
-        (N_k, C), rows matching outputs. condition_kind: one kind for all columns, or one a column; categorical columns
-        hold whole-number codes in any numeric dtype. output_kind: likewise, "circular" for angles, "simplex" for
-        probabilities (see `Column`). names: {"hyperparameter": str, or P of them, "outputs": [...],
+        scattered ones that span a volume. outputs: an array (N_k, D) for each anchor; (N_k,) where D = 1; or
+        (N_k, draws, D), several draws of each of N_k conditions. conditions: as many arrays (N_k, C), rows matching
+        outputs, or one array or frame for all anchors. Frames and series of pandas keep the names of their columns,
+        which are brought to one order at all anchors. condition_kind: one kind for all columns, or one a column;
+        categorical columns hold whole-number codes in any numeric dtype; texts and booleans are categorical, and the
+        texts' codes are their places in `Column.categories`. output_kind: likewise, "circular" for angles, "simplex"
+        for probabilities (see `Column`). names: {"hyperparameter": str, or P of them, "outputs": [...],
         "conditions": [...]}.
         units and bounds: by column name. outcomes: conditions (M, C) that no network was trained on and what came true
         there, (M, D), where λ, or its first coordinate, is the probability that an outcome lies below the output.
@@ -81,13 +88,15 @@ class Harvest:
         Raises DataError for samples, and ConfigurationError for descriptions, that cannot be used.
         """
         anchors = _anchors(hyperparameter, len(outputs))
-        ys = tuple(matrix(y, f"outputs[{k}]") for k, y in enumerate(outputs))
-        xs = tuple(matrix(x, f"conditions[{k}]") for k, x in enumerate(conditions))
-        for field, arrays in (("outputs", ys), ("conditions", xs)):
-            if len(arrays) != len(anchors):
-                raise DataError(f"{field}: {len(arrays)} arrays for {len(anchors)} anchors; expected one per anchor")
-            if len(found := {a.shape[1] for a in arrays}) > 1:
-                raise DataError(f"{field}: columns differ between the anchors ({sorted(found)}); they must agree")
+        values = [tuple(v) if np.ndim(v) else float(v) for v in anchors]
+        tables = dict(zip(("outputs", "conditions"), per_anchor(outputs, conditions, values), strict=True))
+        for field, given in tables.items():
+            if len(given) != len(anchors):
+                raise DataError(f"{field}: {len(given)} arrays for {len(anchors)} anchors; expected one per anchor")
+        told = _told_names(names, schema)
+        sides = {field: read_side(given, field, told.get(field), values) for field, given in tables.items()}
+        made = {field: _matrices(side, field, told.get(field), values) for field, side in sides.items()}
+        ys, xs = made["outputs"], made["conditions"]
         for k, (y, x) in enumerate(zip(ys, xs, strict=True)):
             if len(y) != len(x):
                 raise DataError(
@@ -97,12 +106,16 @@ class Harvest:
             raise DataError("outputs must have at least one column")
         if schema is None:
             kinds = (
-                _kinds(output_kind, ys[0].shape[1], "output"),
-                _kinds(condition_kind, xs[0].shape[1], "condition"),
+                kinds_of(output_kind, ys[0].shape[1], "output"),
+                kinds_of(check_kinds(sides["conditions"], condition_kind), xs[0].shape[1], "condition"),
             )
-            schema = _describe(1 if anchors.ndim == 1 else anchors.shape[1], kinds, names, units, bounds, deterministic)
+            found = {field: side.names for field, side in sides.items() if side.names is not None}
+            size = 1 if anchors.ndim == 1 else anchors.shape[1]
+            schema = describe(size, kinds, found | dict(names or {}), (units, bounds), sides["conditions"].categories)
+            schema = schema.model_copy(update={"deterministic": deterministic})
         _check_coordinates(schema, anchors)
         check_samples(schema, ys, xs)
+        _warn_of_categories(schema, xs, values)
         levels = anchors.reshape(len(anchors), -1)[:, 0]
         known = None if outcomes is None else Outcomes.of(*outcomes, schema, levels)
         return cls(anchors, ys, xs, schema, None if networks is None else _networks(networks, len(anchors)), known)
@@ -245,8 +258,11 @@ def _networks(networks: Sequence[Network], count: int) -> tuple[Network, ...]:
 
 def _anchors(values: ArrayLike, count: int) -> NDArray[np.float64]:
     """Anchors (K,) of one hyperparameter, or (K, P) of several; count: the number of arrays of outputs."""
+    given = plain(values, "hyperparameter")
+    if given.dtype.kind not in "fiu":
+        raise DataError(f"hyperparameter = {shown(given.tolist())} has dtype {given.dtype}; anchors are real numbers")
     try:
-        anchors = np.array(plain(values, "hyperparameter"), dtype=np.float64)
+        anchors = np.array(given, dtype=np.float64)
         if anchors.ndim == 2 and anchors.shape[0] == count and anchors.shape[1] > 1:
             _check_vertices(anchors)
             return anchors
@@ -255,6 +271,44 @@ def _anchors(values: ArrayLike, count: int) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise DataError(str(error)) from error
     return anchors
+
+
+def _told_names(names: dict[str, Sequence[str] | str] | None, schema: Schema | None) -> dict[str, list[str]]:
+    """The names that a caller gave to the columns of each side, where there are any."""
+    if schema is not None:
+        sides = {"outputs": schema.outputs, "conditions": schema.conditions}
+        return {field: [column.name for column in columns] for field, columns in sides.items()}
+    return {field: [str(n) for n in given] for field, given in (names or {}).items() if not isinstance(given, str)}
+
+
+def _matrices(
+    side: Side, field: str, told: Sequence[str] | None, values: Sequence[Value]
+) -> tuple[NDArray[np.floating], ...]:
+    """Checked arrays of one side, of the same columns at all anchors."""
+    letter = {"outputs": "y", "conditions": "x"}[field]
+    known = told or side.names or [f"{letter}{i}" for i in range(np.shape(side.arrays[0])[-1])]
+    arrays = tuple(matrix(array, f"{field}[{k}]", f"anchor {values[k]}", known) for k, array in enumerate(side.arrays))
+    if len(found := {array.shape[1] for array in arrays}) > 1:
+        raise DataError(f"{field}: columns differ between the anchors ({sorted(found)}); they must agree")
+    return arrays
+
+
+def _warn_of_categories(schema: Schema, conditions: Sequence[NDArray[np.floating]], values: Sequence[Value]) -> None:
+    """Warn of categories that one anchor alone has: nothing says how their outputs move."""
+    for i, column in enumerate(schema.conditions):
+        if column.kind != "categorical":
+            continue
+        known = [np.unique(array[:, i]) for array in conditions]
+        codes, counts = np.unique(np.concatenate(known), return_counts=True)
+        for code in codes[counts == 1][:1]:
+            (anchor,) = [values[k] for k, some in enumerate(known) if code in some]
+            warnings.warn(
+                f"conditions: {int((counts == 1).sum())} categories of column {column.name!r} are known at one anchor "
+                f"alone (the first, {column.label(code)}, at {anchor}): at other λ their outputs are moved as those of "
+                "other categories are; sample them at every anchor, or leave them out",
+                UserWarning,
+                stacklevel=3,
+            )
 
 
 def _check_vertices(anchors: NDArray[np.float64]) -> None:
@@ -280,60 +334,3 @@ def _check_coordinates(schema: Schema, anchors: NDArray[np.float64]) -> None:
     if len(schema.hyperparameters) != size:
         names = [column.name for column in schema.hyperparameters]
         raise DataError(f"hyperparameter has {size} columns; the schema names {names}")
-
-
-def _kinds(kind: Kind | Sequence[Kind], count: int, side: str) -> list[Kind]:
-    """The kinds of `count` columns of a side, of one for all or of one a column."""
-    kinds = [kind] * count if isinstance(kind, str) else list(kind)
-    if len(kinds) != count:
-        raise ConfigurationError(f"{side}_kind has {len(kinds)} entries for {count} {side} columns")
-    return kinds
-
-
-def _default_names(coordinates: int, outputs: int, conditions: int) -> dict[str, list[str]]:
-    """The names of as many hyperparameters, outputs and conditions that nobody named."""
-    several = [f"hyperparameter{i}" for i in range(coordinates)]
-    names = {"hyperparameter": several if coordinates > 1 else ["hyperparameter"]}
-    for side, letter, count in (("outputs", "y", outputs), ("conditions", "x", conditions)):
-        names[side] = [f"{letter}{i}" for i in range(count)]
-    return names
-
-
-def _describe(
-    size: int,
-    kinds: tuple[Sequence[Kind], Sequence[Kind]],
-    names: dict[str, Sequence[str] | str] | None,
-    units: dict[str, str] | None,
-    bounds: dict[str, tuple[float | None, float | None]] | None,
-    deterministic: bool | None,
-) -> Schema:
-    names, units, bounds = dict(names or {}), dict(units or {}), dict(bounds or {})
-    output_kinds, condition_kinds = kinds
-    default = _default_names(size, len(output_kinds), len(condition_kinds))
-    if strangers := sorted(set(names) - set(default)):
-        raise ConfigurationError(f"names: unknown {strangers}; hyperparameter, outputs and conditions are known")
-    given = {field: names.get(field, known) for field, known in default.items()}
-    labels = {field: [label] if isinstance(label, str) else [str(n) for n in label] for field, label in given.items()}
-    for field, known in default.items():
-        if len(labels[field]) != len(known):
-            raise ConfigurationError(f"names[{field!r}] has {len(labels[field])} entries for {len(known)} columns")
-    hyperparameters = labels["hyperparameter"]
-    columns = {*hyperparameters, *labels["outputs"], *labels["conditions"]}
-    for field, mapping in (("units", units), ("bounds", bounds)):
-        if unknown := sorted(set(mapping) - columns):
-            raise ConfigurationError(f"{field}: {unknown} are not columns; known columns: {sorted(columns)}")
-
-    def column(name: str, column_kind: Kind = "continuous") -> Column:
-        lower, upper = bounds.get(name, (None, None))
-        return Column(name=name, units=units.get(name, ""), kind=column_kind, lower=lower, upper=upper)
-
-    try:
-        return Schema(
-            hyperparameter=column(hyperparameters[0]),
-            further_hyperparameters=tuple(column(n) for n in hyperparameters[1:]),
-            outputs=tuple(column(n, k) for n, k in zip(labels["outputs"], output_kinds, strict=True)),
-            conditions=tuple(column(n, k) for n, k in zip(labels["conditions"], condition_kinds, strict=True)),
-            deterministic=deterministic,
-        )
-    except ValidationError as error:
-        raise ConfigurationError(f"invalid column description: {error}") from error

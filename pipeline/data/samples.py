@@ -43,8 +43,11 @@ def read_samples(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDAr
     )
 
 
-def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
-    """A (rows, columns) float array of finite numbers, a copy; DataError names `field` and what is wrong with it."""
+def matrix(values: ArrayLike, field: str, of: str = "", names: Sequence[str] = ()) -> NDArray[np.floating]:
+    """A (rows, columns) float array of finite numbers, a copy; DataError names `field` and what is wrong with it.
+
+    of, names: whose array it is and what its columns are called, for the message.
+    """
     array = plain(values, field)
     if array.ndim != 2:
         raise DataError(f"{field} has shape {array.shape}; expected (rows, columns)")
@@ -58,7 +61,11 @@ def matrix(values: ArrayLike, field: str) -> NDArray[np.floating]:
         array = array.astype(np.float32 if array.dtype == np.float16 else np.float64)
     if not np.isfinite(array).all():
         row, column = np.argwhere(~np.isfinite(array))[0]
-        raise DataError(f"{field}[{row}, {column}] = {array[row, column]}; must be finite; remove rows with NaN or Inf")
+        where = ", ".join(filter(None, [of, f"column {names[column]!r}" if column < len(names) else ""]))
+        raise DataError(
+            f"{field}[{row}, {column}] = {array[row, column]}{f' ({where})' if where else ''}; must be finite; remove "
+            "rows with NaN or Inf"
+        )
     return np.array(array, order="C")  # torch takes no reversed views, and the caller's memory may change
 
 

@@ -27,7 +27,8 @@ class Column(BaseModel):
     units: as shown to a consumer ("" where there is none). kind: "continuous", or "categorical" for whole-number
     codes; of outputs also "circular" for an angle, whose lower and upper are the same direction (−π and π where there
     are no bounds), and "simplex" for a probability: all simplex columns of a row sum to 1. lower, upper: bounds that a
-    value never leaves (None: unbounded); transported outputs respect them.
+    value never leaves (None: unbounded); transported outputs respect them. categories: the labels of the codes 0, 1, …
+    of a categorical condition that has some; conditions may then be given by either.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -37,6 +38,28 @@ class Column(BaseModel):
     kind: Kind = "continuous"
     lower: float | None = None
     upper: float | None = None
+    categories: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_categories_as_ever(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Without categories where there are none: files and digests of codes alone stay what they were."""
+        document: dict[str, Any] = handler(self)
+        if not self.categories:
+            del document["categories"]
+        return document
+
+    def label(self, code: float) -> str:
+        """A code as a person knows it."""
+        return repr(self.categories[int(code)]) if 0 <= code < len(self.categories) else f"{code:g}"
+
+    @model_validator(mode="after")
+    def _categories_are_of_codes(self) -> Self:
+        if self.categories and (self.kind != "categorical" or len(set(self.categories)) < len(self.categories)):
+            raise ValueError(
+                f"column {self.name!r}: categories = {list(self.categories)} of kind = {self.kind!r}; distinct labels "
+                "of a categorical column are needed"
+            )
+        return self
 
     @field_validator("lower", mode="before")
     @classmethod
@@ -54,6 +77,8 @@ class Column(BaseModel):
         """Bounds that follow from the kind, where none are given."""
         kind = values.get("kind") if isinstance(values, dict) else None
         ranges = {"circular": (LOWER_ANGLE, UPPER_ANGLE), "simplex": (0.0, 1.0)}
+        if kind == "categorical" and len(labels := values.get("categories", ())) > 1:
+            ranges["categorical"] = (0.0, len(labels) - 1.0)
         given = [values.get(bound) for bound in ("lower", "upper")] if kind in ranges else [0.0]
         if any(bound is not None for bound in given):
             return values
@@ -122,6 +147,10 @@ class Schema(BaseModel):
                 f"column names {repeated} are repeated or reserved (row, draw); every column needs its own"
             )
         coordinates = [c.name for c in self.hyperparameters]
+        if len(coordinates) == 1 and coordinates[0] in names:
+            raise ValueError(
+                f"column {coordinates[0]!r} is named as the hyperparameter is; rename one (names of from_arrays)"
+            )
         if len(coordinates) > 1 and (
             repeated := sorted({n for n in coordinates if coordinates.count(n) > 1} | (set(coordinates) & set(names)))
         ):

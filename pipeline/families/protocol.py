@@ -12,11 +12,11 @@ import math
 from dataclasses import dataclass, field
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from safetensors.numpy import save_file
 
 from pipeline.data.network import Network, Policy
@@ -40,12 +40,31 @@ Split = Literal["fit", "score"]
 for categories, which occur in both."""
 
 
+AUTO: Literal["auto"] = "auto"
+Missing = Annotated[tuple[float | Annotated[str, Field(max_length=100)], ...], Field(max_length=100)]
+"""Numbers and texts."""
+
+
 class IngestSection(Section):
-    """The source data: a path (absolute, or relative to the repository), and for a table its value column."""
+    r"""The source data: a path (absolute, or relative to the repository), and for a table what is read of it, and how.
+
+    column, units: the value column. time: the column of times, or several to be joined (a date and a clock): rows are
+    ordered by it, and windows end where it has a gap; "" where rows are in order without gaps. missing: values that
+    mean none; windows end there, too. separator (one character, or \s+ for blanks), decimal (. or ,), encoding: "auto"
+    finds them. skip_rows: lines before the line of names; null finds it. doubts: whether what looks wrong in a series
+    is refused or warned of.
+    """
 
     source: FilePath
     column: str = ""
     units: str = ""
+    time: str | tuple[str, ...] = ""
+    missing: Missing = ()
+    separator: Annotated[str, Field(pattern=r"^(auto|\\s\+|[^\s\w\"'.+-]|\t)$")] = AUTO
+    decimal: Literal["auto", ".", ","] = AUTO
+    encoding: Annotated[str, Field(max_length=40)] = AUTO
+    skip_rows: Annotated[int, Field(ge=0, le=1000)] | None = None
+    doubts: Literal["refuse", "warn"] = "refuse"
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,8 @@ class Evidence:
 
     params: settings, nested as in params.yaml. metrics: figures, nested; what is not a number is in the artifacts only.
     data: a name and a SHA-256 for each data set. artifacts: files and folders (report, plots). recorded: files that
-    document how the surrogate was made (params.yaml, a lock file). Raises RegistryError where one of them is missing.
+    document how the surrogate was made (params.yaml, a lock file); being kept whole, they make no revision dirty.
+    Raises RegistryError where one of them is missing.
     """
 
     params: Mapping[str, Any]
@@ -116,8 +117,9 @@ def evidence_run(client: "MlflowClient", store: Store, experiment: str, evidence
         now = int(time.time() * 1000)
         params = [Param(k, str(v)) for k, v in flatten(evidence.params, ".").items()]
         metrics = [Metric(k, v, now, 0) for k, v in metric_values(evidence.metrics).items()]
-        revision = read_revision(store.root)
+        revision = read_revision(store.root, evidence.recorded)
         tags = {"git_revision": revision.commit, "git_dirty": revision.dirty, EVIDENCE: evidence.digest}
+        tags |= {"git_changes": revision.told} if revision.changes else {}
         tags |= {f"data.{name}": digest for name, digest in evidence.data.items()}
         for start in range(0, len(params), 100):  # MLflow takes at most 100 at once
             client.log_batch(run_id, params=params[start : start + 100])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.data.forms import codes_of
 from pipeline.data.samples import check_columns
 from pipeline.data.schema import PARAMETERS, Column, Schema
 from pipeline.errors import ConfigurationError, DataError
@@ -79,7 +80,8 @@ def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[n
     values = np.empty((len(frame), len(names)))
     for i, name in enumerate(names):
         try:
-            values[:, i] = pd.to_numeric(frame[name])
+            coded = codes_of(frame[name], columns[i], "conditions") if columns[i].categories else frame[name]
+            values[:, i] = pd.to_numeric(coded)
         except (TypeError, ValueError) as error:
             raise DataError(f"conditions: column {name!r} contains a non-number: {error}") from error
     if not np.isfinite(values).all():

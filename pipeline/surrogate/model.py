@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.data.forms import with_codes
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Given, Grid, Mesh, locate_rows
 from pipeline.data.schema import Column, Schema
@@ -509,7 +510,8 @@ class Surrogate:
 
     def _conditions(self, conditions: object, curves: Trajectories) -> Tensor:
         """Conditions (N, C) as float64: codes may exceed the precision of float32."""
-        return self._table(conditions, "conditions", self.schema.conditions, curves)
+        coded = with_codes(conditions, self.schema.conditions, "conditions")
+        return self._table(coded, "conditions", self.schema.conditions, curves)
 
     def _inputs(self, outputs: object, conditions: object, curves: Trajectories) -> tuple[Tensor, Tensor]:
         """Outputs (N, D) and conditions (N, C) as float64, tensors or arrays as `curves` needs."""

@@ -16,12 +16,13 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.states import Completed, Crashed, Failed, Running
 
-from flows.automations import BLOCK, HEARTBEAT, SILENCE, SILENT, TOLD, check_url, ensure, silent_runs
+from flows.automations import BLOCK, HEARTBEAT, SILENT, TOLD, check_url, ensure, silent_runs
 from pipeline.errors import ConfigurationError
 from tests.flows.serving import client_at, nothing, serving, stage
 from tests.paths import CHECKOUT
 
 PATIENCE = 60.0
+SHORT = timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org/x", "file:///etc/passwd", "example.org/hook", "https://", "", "on"])
@@ -64,19 +65,19 @@ def test_silent_runs_are_crashed_and_a_server_that_was_down_blames_nobody(new_ch
     checkout = new_checkout()
     with serving(checkout) as url, client_at(url) as client:
         ensure(client, silent_runs())
-        ensure(client, silent_runs())
+        ensure(client, silent_runs(SHORT))
         assert len(client.read_automations_by_name(SILENT)) == 1
         silent, living, ended = (client.create_flow_run(nothing, state=Running()) for _ in range(3))
         client.set_flow_run_state(ended.id, Completed(name="NotPromoted"))
 
         def silent_is_crashed() -> bool:
-            beat(client, silent, SILENCE + timedelta(seconds=1))  # a server takes seconds to know a new automation
-            time.sleep(6)
+            beat(client, living, timedelta())
             return bool(client.read_flow_run(silent.id).state.is_crashed())
 
-        wait_until(silent_is_crashed, 2 * PATIENCE)
-        beat(client, living, timedelta())
-        assert client.read_flow_run(silent.id).state.message == "No heartbeat for 5 minutes."
+        time.sleep(6)  # a server takes seconds to know a new automation
+        beat(client, silent, timedelta())
+        wait_until(silent_is_crashed, 3 * SHORT.total_seconds())
+        assert client.read_flow_run(silent.id).state.message == "No heartbeat for 0:00:30."
         assert client.read_flow_run(living.id).state.is_running()
         assert client.read_flow_run(ended.id).state.name == "NotPromoted"
         wait_until(lambda: expected(checkout))

@@ -4,7 +4,7 @@ from graphlib import CycleError
 
 import pytest
 
-from flows.graph import Graph, Stage, survey
+from flows.graph import Graph, Stage, grouped, survey
 from flows.reproduce import reproduce
 
 CHAIN = [Stage("a", "cpu", ()), Stage("b", "cpu", ("a",)), Stage("b2", "cpu", ("a",)), Stage("c", "gpu", ("b", "b2"))]
@@ -36,11 +36,31 @@ def test_company_have_stages_beside_which_another_can_run():
     assert [graph.has_company(stage) for stage in CHAIN] == [False, True, True, False]
 
 
+@pytest.mark.parametrize("size", [1, 2, 7])
+def test_groups_are_of_one_kind_and_come_after_what_they_depend_on(size):
+    values = "abcdef"
+    trained = [Stage(f"train@{v}", "cpu", ()) for v in values]
+    harvested = [Stage(f"harvest@{v}", "cpu", (f"train@{v}",)) for v in values]
+    chained = [Stage("chain@1", "cpu", ()), Stage("chain@2", "cpu", ("chain@1",))]
+    graph = Graph.of([*harvested, *trained, *chained, Stage("fit", "gpu", tuple(addresses(harvested)))])
+    groups = grouped(graph.stages, lambda count: size)
+    seen: set[str] = set()
+    for group in groups:
+        assert len(group) <= size
+        assert len({stage.address.partition("@")[0] for stage in group}) == 1
+        assert all(seen.issuperset(stage.depends_on) for stage in group)
+        seen.update(addresses(group))
+    assert sorted(addresses([s for group in groups for s in group])) == sorted(addresses(graph.stages))
+    assert max(map(len, groups)) == min(size, len(values))
+
+
 def test_survey_reads_what_is_stale(toy):
     surveyed = survey()
     stages = {stage.address: stage for stage in surveyed.graph.stages}
-    assert stages["whole"] == Stage("whole", "gpu", ("part@a", "part@b", "part@c"))
-    assert stages["part@a"] == Stage("part@a", "cpu", ())
+    assert stages["whole"] == Stage(
+        "whole", "gpu", ("part@a", "part@b", "part@c"), reads=("part-a", "part-b", "part-c")
+    )
+    assert stages["part@a"] == Stage("part@a", "cpu", (), reads=("source",))
     assert surveyed.stale == {"part@a", "part@b", "part@c", "whole", "broken"}
     reproduce("part@a", toy)
     assert survey().stale == {"part@b", "part@c", "whole", "broken"}

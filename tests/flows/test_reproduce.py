@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flows.reproduce import LockedError, StageError, reproduce
+from flows.graph import survey
+from flows.reproduce import LockedError, StageError, reproduce, reproduce_all
 
 
 def runs(toy) -> list[str]:
@@ -18,6 +19,23 @@ def test_a_stage_runs_once(toy):
     assert (outcome.address, outcome.action) == ("part@a", "ran")
     assert reproduce("part@a", toy).action == "unchanged"
     assert runs(toy) == ["a"]
+
+
+def test_several_stages_run_in_one_process(toy):
+    parts = ["part@a", "part@b", "part@c"]
+    reproduce("part@b", toy)
+    outcomes = reproduce_all(parts, toy)
+    assert [(o.address, o.action) for o in outcomes] == list(zip(parts, ["ran", "unchanged", "ran"], strict=True))
+    assert [o.seconds > 0 for o in outcomes] == [True, False, True]
+    assert runs(toy) == ["b", "a", "c"]
+    assert survey().stale == {"whole", "broken"}
+
+
+def test_a_failure_among_several_stops_none_of_the_others(toy):
+    with pytest.raises(StageError, match=r"^stage broken failed:\n  said to stdout\n  said to stderr$"):
+        reproduce_all(["part@a", "broken", "part@b"], toy)
+    assert runs(toy) == ["a", "broken", "b"]
+    assert survey().stale == {"part@c", "whole", "broken"}
 
 
 def test_force_runs_it_again(toy):

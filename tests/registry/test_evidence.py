@@ -44,6 +44,12 @@ def test_a_run_records_the_git_revision(store, tmp_path):
     tags = client.get_run(run_id).data.tags
     assert len(tags["git_revision"]) == 40
     assert tags["git_dirty"] == "true"  # mlflow.db is not ignored here
+    assert tags["git_changes"] == "mlflow.db"
+    ignored = (tmp_path / "mlflow.db",)
+    with evidence_run(client, store, "small", Evidence({}, {}, {}, recorded=ignored)) as run_id:
+        pass
+    tags = client.get_run(run_id).data.tags
+    assert tags["git_dirty"] == "false" or tags["git_changes"] == "mlartifacts/"  # the folder of the artifacts is new
 
 
 def test_a_file_that_is_missing(tmp_path):

@@ -4,21 +4,18 @@ The series is split 70/15/15 in time into train, validation and test, and no win
 trained on train and stop early on validation. The surrogate is fitted on contexts of those two, and scored on test.
 """
 
-import lzma
-import tarfile
-import zipfile
-import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.data.schema import Column
 from pipeline.data.values import value_of
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.errors import DataError
 from pipeline.families.conditioned import ConditionedModule, ConditionedModules
 from pipeline.families.forecasters.settings import ForecasterSettings
+from pipeline.families.forecasters.table import read_series
 from pipeline.families.protocol import Data, IngestSection, Split, drawn_conditions
 from pipeline.families.torch_family import DeterministicFamily
 
@@ -31,8 +28,9 @@ TRAIN_END, VALIDATION_END = 0.70, 0.85
 
 Part = Literal["train", "validation", "test"]
 
-BROKEN = (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, lzma.LZMAError, tarfile.TarError)
-"""What pandas raises for a file that is not a table: its own errors (ValueErrors), and those of the compressions."""
+
+STARTS = "starts"
+"""Rows that do not follow on the one before them, ascending; no such array where there are none."""
 
 
 class SeriesFamily(DeterministicFamily, ConditionedModules):
@@ -47,16 +45,30 @@ class SeriesFamily(DeterministicFamily, ConditionedModules):
         return self.settings.history
 
     def ingest(self, source: Path, settings: IngestSection) -> Data:
-        """Read the value column; DataError where it is missing, not numeric, has gaps or is too short for windows."""
-        values = _read_column(source, settings.column)
+        """Read the value column, in the order of `ingest.time`; DataError where it cannot be used, or looks wrong."""
+        series = read_series(source, settings)
+        values = np.asarray(series.values, np.float32)
+        arrays = {"values": values} | ({STARTS: series.starts} if series.starts.size else {})
+        data = Data(arrays, {"column": settings.column, "units": settings.units})
+        self._check_length(data, source)
+        if not np.ptp(_splits(values)["train"]) > 0:  # the computed deviation of equal numbers may differ from 0
+            raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
+        return data
+
+    def _check_length(self, data: Data, source: Path) -> None:
+        values = data.arrays["values"]
         if (shortest := min(map(len, _splits(values).values()))) < self.settings.window:
             raise DataError(
                 f"ingest.source = {source} has {len(values)} rows, and its shortest split {shortest}: too few for a "
                 f"window of train.history + train.horizon = {self.settings.window}; give a longer series"
             )
-        if not np.ptp(_splits(values)["train"]) > 0:  # the computed deviation of equal numbers may differ from 0
-            raise DataError(f"ingest.source = {source}: column {settings.column!r} is constant over the train split")
-        return Data({"values": values}, {"column": settings.column, "units": settings.units})
+        if empty := [part for part in _splits(values) if not len(self.windows(data, part))]:
+            longest = int(np.diff([0, *data.arrays[STARTS], len(values)]).max())
+            raise DataError(
+                f"ingest.source = {source}: between two gaps lie {longest} rows at most, and nowhere in the split "
+                f"{empty[0]} is room for a window of train.history + train.horizon = {self.settings.window}; set these "
+                "lower, fill the gaps, or leave ingest.time out where rows follow on one another all the same"
+            )
 
     def columns(self, data: Data) -> tuple[tuple[Column, ...], tuple[Column, ...]]:
         """Conditions temp_t-11 … temp_t-0 and outputs temp_t+1 … of a column temp, all in its units."""
@@ -97,16 +109,28 @@ class SeriesFamily(DeterministicFamily, ConditionedModules):
         return ConditionedModule(self, module, box), metrics
 
     def windows(self, data: Data, part: Part) -> NDArray[np.float32]:
-        """Windows (N, history + horizon) of a split of the series, in the order of time."""
-        return self._windows(_splits(data.arrays["values"])[part])
+        """Windows (N, history + horizon) of a split of the series, in the order of time; none crosses a gap."""
+        values, window = data.arrays["values"], self.settings.window
+        begin, end = _bounds(len(values))[part]
+        if end - begin < window:
+            return np.zeros((0, window), np.float32)
+        found = np.lib.stride_tricks.sliding_window_view(values[begin:end], window)
+        if STARTS not in data.arrays:
+            return found
+        gaps = np.zeros(len(values) + 1, np.int64)  # how many gaps lie before each row
+        np.add.at(gaps, data.arrays[STARTS] + 1, 1)
+        before = np.cumsum(gaps)
+        first = np.arange(begin, begin + len(found))
+        return np.asarray(found[before[first + window] == before[first + 1]], np.float32)
 
-    def _windows(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.lib.stride_tricks.sliding_window_view(values, self.settings.window)
+
+def _bounds(rows: int) -> dict[Part, tuple[int, int]]:
+    first, second = int(TRAIN_END * rows), int(VALIDATION_END * rows)
+    return {"train": (0, first), "validation": (first, second), "test": (second, rows)}
 
 
 def _splits(values: NDArray[np.float32]) -> dict[Part, NDArray[np.float32]]:
-    first, second = int(TRAIN_END * len(values)), int(VALIDATION_END * len(values))
-    return {"train": values[:first], "validation": values[first:second], "test": values[second:]}
+    return {part: values[begin:end] for part, (begin, end) in _bounds(len(values)).items()}
 
 
 def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
@@ -118,41 +142,3 @@ def _distinct(contexts: NDArray[np.float32], known: NDArray[np.float32] | None =
             seen.add(key)
             keep.append(i)
     return contexts[keep]
-
-
-def _read_table(source: Path) -> Any:
-    import pandas as pd
-
-    if source.is_dir():
-        raise DataError(f"ingest.source = {source} is a folder; set the path of a CSV file in it")
-    if not source.is_file():
-        raise DataError(f"ingest.source = {source} does not exist; set the path of a CSV file")
-    try:
-        return pd.read_csv(source)
-    except pd.errors.EmptyDataError as error:
-        raise DataError(f"ingest.source = {source} is empty; a header and rows are needed") from error
-    except BROKEN as error:
-        raise DataError(f"ingest.source = {source} is not a CSV file: {error}") from error
-    except ImportError as error:
-        raise DataError(f"ingest.source = {source} cannot be decompressed ({error}); unpack it") from error
-
-
-def _read_column(source: Path, column: str) -> NDArray[np.float32]:
-    import pandas as pd
-
-    table = _read_table(source)
-    if not column:
-        raise ConfigurationError(f"ingest.column is empty; set one of {list(table.columns)}")
-    if column not in table.columns:
-        raise DataError(f"ingest.column = {column!r} is not in {source}; its columns are {list(table.columns)}")
-    with np.errstate(over="ignore"):  # values beyond float32 are treated as missing
-        values = pd.to_numeric(table[column], errors="coerce").to_numpy(np.float64).astype(np.float32)
-    if (bad := np.flatnonzero(~np.isfinite(values))).size:
-        first = table[column].iloc[bad[0]]
-        shown = repr(first) if isinstance(first, str) else str(first)
-        # The header is line 1, as an editor counts.
-        raise DataError(
-            f"ingest.source = {source}: column {column!r} holds {shown} in line {bad[0] + 2} "
-            f"({bad.size} such rows); finite numbers are needed: fill or remove these rows"
-        )
-    return np.asarray(values, np.float32)

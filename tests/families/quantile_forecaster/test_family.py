@@ -161,11 +161,9 @@ def test_unset_column_is_refused(tmp_path):
         family().ingest(write_csv(tmp_path, range(100)), IngestSection(source="series.csv"))
 
 
-@pytest.mark.parametrize(
-    ("bad", "shown"), [("cold", "'cold'"), ("", "nan"), ("inf", "inf"), ("nan", "nan"), ("1e39", "1e\\+39")]
-)
-def test_values_that_are_no_finite_numbers_are_refused(tmp_path, bad, shown):
-    with pytest.raises(DataError, match=rf"column 'value' holds {shown} in line 12 \(1 such rows\)"):
+@pytest.mark.parametrize("bad", ["cold", "", "inf", "nan", "1e39"])
+def test_values_that_are_no_finite_numbers_are_refused(tmp_path, bad):
+    with pytest.raises(DataError, match=rf"column 'value' holds '{bad}' in line 12 \(1 such rows\)"):
         family().ingest(write_csv(tmp_path, [*range(10), bad, *range(89)]), COLUMN)
 
 
