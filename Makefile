@@ -90,5 +90,5 @@ deploy-stop: $(INSTALLED)  ## end what deploy started
 rollback: $(INSTALLED)  ## put the champion back to the version before
 	@$(BIN)/python -m pipeline rollback
 
-clean:  ## forget the environment and what tools keep; data, cache and registry stay
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+clean:  ## forget the environment and what tools keep, checkpoints too; data, cache and registry stay
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .checkpoints

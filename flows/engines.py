@@ -17,7 +17,8 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.dvc_lock import Entry
 from flows.environment import CHECKOUT
-from flows.own_clone import Handover, run_in_clone, take_over
+from flows.graph import Stage
+from flows.own_clone import Handover, orders, run_in_clone, take_over
 from flows.parameters import EngineName
 from flows.reproduce import Outcome, reproduce
 from pipeline.errors import ConfigurationError
@@ -75,22 +76,16 @@ def is_open() -> bool:
     return _open.get() is not None
 
 
-def run_on_engine(address: str, handover: Handover, *, force: bool, threads: int | None) -> Outcome:
+def run_on_engine(stage: Stage, handover: Handover, *, force: bool, threads: int | None) -> Outcome:
     """Run a stage in a process of the open engine and wait for it; outputs of another clone are fetched."""
     engine = _open.get()
     assert engine is not None
     start = perf_counter()
-    parameters = {
-        "address": address,
-        "handover": handover,
-        "lease": os.environ.get(TOKEN, ""),
-        "force": force,
-        "threads": threads,
-    }
+    parameters = {**orders(stage, handover, force=force), "threads": threads}
     outcome, entry = engine.submit(_run_there, parameters).result()
     if entry is not None:
-        take_over(Path.cwd(), address, entry)
-    return Outcome(address, outcome.action, perf_counter() - start)
+        take_over(Path.cwd(), stage.address, entry)
+    return Outcome(stage.address, outcome.action, perf_counter() - start)
 
 
 @task(name="on-engine", task_run_name="{address}", cache_policy=NO_CACHE)

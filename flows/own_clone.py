@@ -5,9 +5,11 @@ of what the stage reads; the worker checks these out beside its clone, runs the 
 remote, and returns the stage's entry of dvc.lock, which says what they are.
 """
 
+import os
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,6 +20,7 @@ from flows.reproduce import Outcome, StageError, reproduce
 from flows.worktree import changed_files, head, worktree
 from pipeline.stages.params import PARAMS
 from pipeline.storage.atomic import write_text
+from pipeline.storage.lease import TOKEN
 
 OWN_FILES = {str(PARAMS), LOCK}
 """Files that differ from the commit as a rule, and are handed over."""
@@ -88,6 +91,11 @@ class Handover(BaseModel):
 def _read_by(stage: Stage, files: Sequence[str]) -> list[str]:
     read = [Path(path) for path in (*stage.reads, "dvc.yaml")]
     return [f for f in files if f not in OWN_FILES and any(Path(f).is_relative_to(path) for path in read)]
+
+
+def orders(stage: Stage, handover: Handover, *, force: bool) -> dict[str, Any]:
+    """What is sent to whoever runs a stage of this process's run; lease: the token by which its stages know it."""
+    return {"address": stage.address, "handover": handover, "lease": os.environ.get(TOKEN, ""), "force": force}
 
 
 def run_in_clone(

@@ -1,7 +1,6 @@
 """A stage on the workers of another pool: the deployment ``stage/POOL`` runs it, here or in a clone of its own."""
 
 import json
-import os
 from pathlib import Path
 from time import perf_counter
 
@@ -14,10 +13,9 @@ from prefect.exceptions import ObjectNotFound
 
 from flows.dvc_lock import Entry
 from flows.graph import Stage
-from flows.own_clone import Handover, take_over
+from flows.own_clone import Handover, orders, take_over
 from flows.reproduce import Action, Outcome, StageError
 from flows.terminal import PROGRESS
-from pipeline.storage.lease import TOKEN
 
 PUSHED = "Pushed"
 """The name of the final state of a stage that ran in another clone: its outputs are in DVC's remote."""
@@ -45,12 +43,7 @@ def run_on_pool(stage: Stage, handover: Handover, *, force: bool) -> Outcome:
     start = perf_counter()
     run = run_deployment(
         f"stage/{stage.pool}",
-        parameters={
-            "address": stage.address,
-            "force": force,
-            "lease": os.environ.get(TOKEN, ""),
-            "handover": handover.model_dump(),
-        },
+        parameters=orders(stage, handover, force=force) | {"handover": handover.model_dump()},
         flow_run_name=stage.address,
         poll_interval=1,
     )

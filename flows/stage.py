@@ -138,7 +138,7 @@ def _run(stage: Stage, options: Options, threads: int | None) -> Outcome:
         return run_on_pool(stage, Handover.of(stage, root, has_remote=options.has_remote), force=force)
     if is_open() and not stage.stays:
         handover = Handover.of(stage, root, has_remote=options.has_remote)
-        return run_on_engine(stage.address, handover, force=force, threads=threads)
+        return run_on_engine(stage, handover, force=force, threads=threads)
     return reproduce(stage.address, root, force=force, threads=threads, say=get_run_logger().info)
 
 

@@ -2,13 +2,13 @@
 
 import fcntl
 import shutil
-import subprocess
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import SweepError
+from pipeline.registry.revision import git
 
 FOLDER = Path(".worktrees")
 SUFFIX = ".lock"
@@ -97,9 +97,8 @@ def _locked(tree: Path) -> Iterator[bool]:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    command = ["git", "--no-optional-locks", "-C", str(root), *arguments]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = git(root, *arguments)
     except FileNotFoundError as error:
         raise GitError("git is not installed; install it on every machine that runs a worker") from error
     if done.returncode:

@@ -7,6 +7,7 @@ Held-out λ are not used.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from pipeline.data.harvest import Harvest
+from pipeline.storage.checkpoint import once
 from pipeline.transport.column_kinds import nearest_turn, squared_arcs
 from pipeline.transport.coupling import squared_distances
 from pipeline.transport.standardise import Standardiser
@@ -64,7 +66,11 @@ def leave_anchors_out(harvest: Harvest, deterministic: bool) -> list[LeftOut]:
     _, first, number = np.unique(group, return_index=True, return_inverse=True)
     conditions = rows[0][first][number]
     return [
-        LeftOut(k, curves(outputs[k - 1], outputs[k], outputs[k + 1], group, period), conditions)
+        LeftOut(
+            k,
+            once(partial(curves, outputs[k - 1], outputs[k], outputs[k + 1], group, period), "left-out anchor"),
+            conditions,
+        )
         for k in range(1, len(groups) - 1)
     ]
 

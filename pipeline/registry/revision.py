@@ -33,9 +33,9 @@ def read_revision(root: Path, recorded: Sequence[Path] = ()) -> Revision:
     recorded: files that do not count, because their content is kept elsewhere: a run itself changes them.
     """
     try:
-        head = _git(root, "rev-parse", "--verify", "HEAD")
-        top = _git(root, "rev-parse", "--show-toplevel")
-        status = _git(root, "status", "--porcelain", "-z", "--no-renames")
+        head = git(root, "rev-parse", "--verify", "HEAD")
+        top = git(root, "rev-parse", "--show-toplevel")
+        status = git(root, "status", "--porcelain", "-z", "--no-renames")
     except FileNotFoundError:
         return Revision("none: git is not installed", "unknown")
     if head.returncode or status.returncode:
@@ -47,7 +47,8 @@ def read_revision(root: Path, recorded: Sequence[Path] = ()) -> Revision:
     return Revision(head.stdout.strip(), "true" if changes else "false", changes)
 
 
-def _git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def git(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run git in a checkout; FileNotFoundError where it is not installed."""
     # Without optional locks, reading the status never disturbs a git command that runs beside it.
     return subprocess.run(
         ["git", "--no-optional-locks", "-C", str(root), *arguments], capture_output=True, text=True, check=False

@@ -12,6 +12,7 @@ from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data, EpisodicFamily
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
+from pipeline.storage.stage_work import stage_work
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.barrier_check import find_barriers
 from pipeline.surrogate.barriers import Barrier
@@ -32,15 +33,17 @@ def run(config: "Config", root: Path = Path()) -> None:
     """
     harvest = Harvest.load(root / config.folder / "dataset" / "fit")
     logger.info("fit: %s, anchors %s", config.fit.variant, harvest.hyperparameter.tolist())
-    start = time.perf_counter()
-    surrogate = Surrogate.fit(harvest, config.fit.surrogate(), seed=config.fit.seed, device=config.fit.device)
-    logger.info("fit: compared %s", compared(surrogate))
-    barriers = check_barriers(config, harvest, root / config.folder / "data")
-    if barriers is not None:
-        surrogate = surrogate.with_barriers(barriers)
-    surrogate.save(root / config.folder / "surrogate")
-    seconds = time.perf_counter() - start
-    write_json(root / config.folder / SECONDS_FILE, {"seconds": seconds})
+    sections = {"train": config.train.model_dump(mode="json"), "fit": config.fit.model_dump(mode="json")}
+    inputs = [config.folder / "dataset" / "fit", config.folder / "data"]
+    with stage_work(root, Path(config.name, "fit"), {"network": config.network} | sections, inputs) as work:
+        surrogate = Surrogate.fit(harvest, config.fit.surrogate(), seed=config.fit.seed, device=config.fit.device)
+        logger.info("fit: compared %s", compared(surrogate))
+        barriers = check_barriers(config, harvest, root / config.folder / "data")
+        if barriers is not None:
+            surrogate = surrogate.with_barriers(barriers)
+        surrogate.save(root / config.folder / "surrogate")
+        seconds = work.seconds
+        write_json(root / config.folder / SECONDS_FILE, {"seconds": seconds})
     logger.info(
         "fit: on %s, clock %s, digest %s (%.1f s)",
         surrogate.device,

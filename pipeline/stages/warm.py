@@ -10,6 +10,7 @@ from pipeline.families.catalog import load_network, make_family
 from pipeline.families.protocol import Data, WarmFamily, check_trained
 from pipeline.stages.warm_starts import anchor_of, check_family
 from pipeline.storage.atomic import atomic_folder, write_json
+from pipeline.storage.stage_work import stage_work
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config
@@ -27,10 +28,13 @@ def run(config: "Config", name: str, root: Path = Path()) -> None:
     data = Data.load(root / config.folder / "data")
     begun = time.perf_counter()
     neighbour = load_network(networks / start)
-    trained = family.train_from(neighbour, data, hyperparameter, config.train.seed, config.train.warm_share)
-    network, metrics = check_trained(trained, config.network)
-    with atomic_folder(networks / name) as folder:
-        save_network(network, folder)
-        write_json(folder / "metrics.json", metrics)
+    settings = {"network": config.network, "train": config.train.model_dump(mode="json"), "link": [start, name]}
+    inputs = [config.folder / "data", config.folder / "networks" / start]
+    with stage_work(root, Path(config.name, "networks", name), settings, inputs):
+        trained = family.train_from(neighbour, data, hyperparameter, config.train.seed, config.train.warm_share)
+        network, metrics = check_trained(trained, config.network)
+        with atomic_folder(networks / name) as folder:
+            save_network(network, folder)
+            write_json(folder / "metrics.json", metrics)
     figures = " ".join(f"{key}={number:.4g}" for key, number in metrics.items())
     logger.info("warm %s from %s: %s (%.1f s)", name, start, figures, time.perf_counter() - begun)

@@ -35,15 +35,20 @@ def _sync(path: Path) -> None:
 
 
 @contextmanager
-def atomic_file(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path; on success it replaces `path`, on an exception it is removed."""
+def atomic_file(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a temporary path; on success it replaces `path`, on an exception it is removed.
+
+    durable False: nothing waits for the disk. After a power failure the file may then be torn; a kill cannot tear it.
+    """
     path = Path(path)
     temporary = _partial(path)
     try:
         yield temporary
-        _sync(temporary)
+        if durable:
+            _sync(temporary)
         temporary.replace(path)
-        _sync(path.parent)
+        if durable:
+            _sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -58,7 +58,12 @@ def read_arrays(path: Path, what: str) -> tuple[dict[str, NDArray[Any]], dict[st
 
 def read_tensors(path: Path, what: str) -> "dict[str, Tensor]":
     """Read a safetensors file as torch tensors: of types that NumPy lacks, and infinite ones (masks) too."""
-    return _read(path, what, "pt")[0]
+    return read_tensors_with(path, what)[0]
+
+
+def read_tensors_with(path: Path, what: str) -> "tuple[dict[str, Tensor], dict[str, str]]":
+    """As `read_tensors`, with the file's metadata."""
+    return _read(path, what, "pt")
 
 
 def _read(path: Path, what: str, framework: str) -> tuple[dict[str, Any], dict[str, str]]:

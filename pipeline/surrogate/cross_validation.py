@@ -7,6 +7,7 @@ anchor's own draws (of a deterministic network: the squared distance), as a func
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.clocks.clock import Clock
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors
 from pipeline.clocks.select import as_good
 from pipeline.data.harvest import Harvest
+from pipeline.storage.checkpoint import once
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples
@@ -82,9 +84,12 @@ class CrossValidation:
 
     def curves(self, config: SurrogateConfig, seed: int) -> list[LeftOut]:
         """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
-        return [self._curve(k, config, seed) for k in range(1, len(self.train) - 1)]
+        return [
+            LeftOut(k, once(partial(self._errors, k, config, seed), "cross-validation"), self.conditions)
+            for k in range(1, len(self.train) - 1)
+        ]
 
-    def _curve(self, left_out: int, config: SurrogateConfig, seed: int) -> LeftOut:
+    def _errors(self, left_out: int, config: SurrogateConfig, seed: int) -> NDArray[np.float64]:
         ends = Interval(self.validate[left_out - 1], self.validate[left_out + 1])
         truth = self.validate[left_out].outputs.numpy()
         generator = np.random.default_rng(seed)
@@ -96,8 +101,7 @@ class CrossValidation:
             parts, trainer = self._train(left_out, config, seed)
             pairs = ends.pairs(_in_order(ends.couple(trainer.cost, config.coupling_pairs, generator)))
             points = _along(parts, pairs)
-        errors = group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
-        return LeftOut(left_out, errors, self.conditions)
+        return group_errors(points.numpy(), truth, self.validate[left_out].group.numpy())
 
     def errors_at(self, clock: Clock, curves: Sequence[LeftOut]) -> NDArray[np.float64]:
         """Leave-one-anchor-out errors (R,) of error curves at the positions of a clock."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.data.network import Network, Policy, Reparameterised
 from pipeline.families.protocol import Data, EpisodicFamily, check_episodes
+from pipeline.storage.checkpoint import once
 from pipeline.surrogate.barriers import SHARES, Barrier, Mixture
 
 
@@ -63,7 +64,9 @@ class Play:
 
     def __call__(self, policy: Policy, value: float, first: int = 0) -> tuple[str, NDArray[np.float64]]:
         """The name of the first score, and its values (n,) for a policy under the reward of λ = value."""
-        numbers = range(first, first + self.count)
+        return once(lambda: self._played(policy, value, range(first, first + self.count)), "episodes")
+
+    def _played(self, policy: Policy, value: float, numbers: range) -> tuple[str, NDArray[np.float64]]:
         found = self.family.episode_scores(policy, self.data, value, self.seed, numbers)
         return next(iter(check_episodes(found, type(self.family).__name__, fewest=2).items()))
 

@@ -19,6 +19,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 from pipeline.data.harvest import Harvest
+from pipeline.storage.checkpoint import once
 from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts
@@ -77,10 +78,14 @@ def choose_own_share(
         )
     generator = np.random.default_rng(seed)
     halves = _halves(harvest.groups, generator.permutation(chosen), generator)
-    errors = _errors(samples, latent, parts, config, seed, *halves)
+
+    def errors_of(fitted: Rows, held_back: Rows) -> Array:
+        return once(lambda: _errors(samples, latent, parts, config, seed, fitted, held_back), "own rows")
+
+    errors = errors_of(*halves)
     if len(errors) >= FEWEST_CONDITIONS:
         return _decide(errors.mean(1), prior)
-    swapped = _errors(samples, latent, parts, config, seed, *halves[::-1])
+    swapped = errors_of(*halves[::-1])
     return _decide(np.concatenate([errors, swapped]).reshape(-1, len(NAMES)), prior)
 
 

@@ -1,10 +1,12 @@
 """Bandwidths of the kernel density estimate by leave-one-out likelihood."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from pipeline.storage.checkpoint import resumable
 from pipeline.transport.networks import Condition
 
 GRID = tuple(0.02 * 1.5**i for i in range(12))
@@ -32,14 +34,16 @@ def choose_bandwidths(
     continuous = condition.values.shape[1] > 0
     condition_grid = GRID if condition_bandwidth is None and continuous else (condition_bandwidth or 1.0,)
     condition_squares = torch.cdist(condition.values[rows], condition.values).square() if continuous else None
-    best, chosen = -math.inf, (output_grid[0], condition_grid[0])
-    for h_x in condition_grid:
+    best: dict[str, Any] = {"likelihood": -math.inf, "bandwidths": (output_grid[0], condition_grid[0])}
+    for number in resumable(len(condition_grid), "bandwidths", best=best):
+        h_x = condition_grid[number]
         raw = torch.zeros_like(output_squares) if condition_squares is None else -0.5 * condition_squares / h_x**2
         weights = torch.log_softmax(raw.masked_fill(excluded, -torch.inf), dim=-1).nan_to_num(nan=-torch.inf)
         for h_y in output_grid:
             kernel = -0.5 * output_squares / h_y**2 - outputs.shape[1] * math.log(h_y)
             # A floor keeps one isolated sample from deciding alone.
             likelihood = torch.logsumexp(weights + kernel, dim=-1).clamp_min(-50.0).mean().item()
-            if likelihood > best:
-                best, chosen = likelihood, (h_y, h_x)
-    return chosen
+            if likelihood > best["likelihood"]:
+                best.update(likelihood=likelihood, bandwidths=(h_y, h_x))
+    h_y, h_x = best["bandwidths"]
+    return h_y, h_x

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.storage.checkpoint import once
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.common_movement import share_movement
 from pipeline.transport.interval_map import IntervalMap
@@ -104,16 +105,21 @@ def fit_intervals(
 def _fit_interval(maps: TransportMaps, number: int, samples: _Samples, known: bool, straight: bool) -> float:
     """Fit the maps of interval `number`, one a category where maps are by category; returns their mean error."""
     if samples.categories is None:
-        return _fit_one(maps, number, 0, samples, known, straight)
+        return _fit_one(maps, (number, 0), samples, known, straight)
     errors = []
     for c in range(maps.categories):
         here = [np.flatnonzero(which == c) for which in samples.categories]
         some = samples.select(*here) if all(map(len, here)) else samples  # missing at one end: the map of all rows
-        errors.append(_fit_one(maps, number, c, some, known, straight))
+        errors.append(_fit_one(maps, (number, c), some, known, straight))
     return float(np.mean(errors))
 
 
-def _fit_one(maps: TransportMaps, number: int, category: int, samples: _Samples, known: bool, straight: bool) -> float:
+def _fit_one(maps: TransportMaps, which: tuple[int, int], samples: _Samples, known: bool, straight: bool) -> float:
+    """Fit the map of an interval and category; returns its mean error."""
+    return once(lambda: _fitted(maps, which, samples, known, straight), "map", member=maps.member(*which))
+
+
+def _fitted(maps: TransportMaps, which: tuple[int, int], samples: _Samples, known: bool, straight: bool) -> float:
     moves, backward = samples.moves, None
     if known:
         dimension = moves.start.shape[1]
@@ -123,7 +129,7 @@ def _fit_one(maps: TransportMaps, number: int, category: int, samples: _Samples,
     else:
         forward = _stochastic(samples, straight)
     error = _error(forward, moves)
-    maps.set(number, category, forward, backward)
+    maps.set(*which, forward, backward)
     return error
 
 

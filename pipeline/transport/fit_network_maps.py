@@ -6,10 +6,13 @@ that couples draws along curves bends more. On semicircles of 100 draws a catego
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.storage.checkpoint import resumable
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.network_maps import NetworkMaps
 from pipeline.transport.networks import Condition
@@ -41,23 +44,32 @@ def fit_network_maps(
     optimiser = torch.optim.AdamW(maps.parameters(), config.map_learning_rate, weight_decay=1e-2, fused=True)
     schedule = one_cycle(optimiser, config.map_steps)
     size = maps.residual_scale.square()
-    curve = []
-    best, kept = _error(maps, held_back) if held_back else math.inf, _weights(maps)
-    for step in range(config.map_steps):
+    curve = np.zeros(config.map_steps)
+    best: dict[str, Any] = {"error": _error(maps, held_back) if held_back else math.inf, "weights": _weights(maps)}
+    for step in resumable(
+        config.map_steps,
+        "maps",
+        generator=generator,
+        maps=maps,
+        optimiser=optimiser,
+        schedule=schedule,
+        best=best,
+        curve=curve,
+    ):
         batch = Pairs.combine([p.draw(config.batch_size, generator) for p in train], torch.stack)
         loss = ((maps(batch.start, batch.condition) - batch.end).square() / size).mean()
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
         schedule.step()
-        curve.append(loss.item())
+        curve[step] = loss.item()
         if held_back and (step % VALIDATED_EVERY == VALIDATED_EVERY - 1 or step == config.map_steps - 1):
             error = _error(maps, held_back)
-            if error < best:
-                best, kept = error, _weights(maps)
+            if error < best["error"]:
+                best.update(error=error, weights=_weights(maps))
     if held_back:
-        maps.load_state_dict(kept)
-    return curve
+        maps.load_state_dict(best["weights"])
+    return list(curve.tolist())
 
 
 def _weights(maps: NetworkMaps) -> dict[str, Tensor]:

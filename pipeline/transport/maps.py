@@ -5,6 +5,7 @@ The semi-dual solver trains networks instead: `pipeline.transport.network_maps`.
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,10 @@ class TransportMaps(nn.Module):
         if backward is not None:
             self.backwards[member] = self._precise(backward).to(device)
             self.refitted[member] = True
+
+    def member(self, interval: int, category: int) -> "Member":
+        """What `set` changes, for `once`."""
+        return Member(self, interval * self.categories + category)
 
     def _precise(self, made: IntervalMap) -> IntervalMap:
         return made.double() if self.exact else made.float()
@@ -109,3 +114,24 @@ class TransportMaps(nn.Module):
             rows = number == category
             moved[rows] = move(first + category, points[rows], columns[rows])
         return ops.single(moved) if self.exact else moved
+
+
+class Member:
+    """The maps of one interval and category, in whichever modules they are at present."""
+
+    def __init__(self, maps: TransportMaps, number: int) -> None:
+        self._maps, self._number = maps, number
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of both maps, and whether the inverse has one to start from."""
+        both = {name: part.state_dict() for name, part in self._parts().items()}
+        return both | {"refitted": bool(self._maps.refitted[self._number])}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+        self._maps.refitted[self._number] = state["refitted"]
+
+    def _parts(self) -> dict[str, nn.Module]:
+        return {"forward": self._maps.forwards[self._number], "backward": self._maps.backwards[self._number]}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pipeline.errors import FitError
+from pipeline.storage.checkpoint import once
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.coupling import Coupling, exact_coupling
@@ -127,6 +128,13 @@ class Interval:
         if len(self.blocks) == len(self.left.outputs) == len(self.right.outputs):
             rows = [np.concatenate(column) for column in zip(*self.blocks, strict=True)]
             return Coupling(rows[0], rows[1], np.full(len(rows[0]), 1.0 / len(rows[0])))
+        found = once(lambda: self._exact(cost, most_pairs, generator), "coupling", generator=generator)
+        return Coupling(*found)
+
+    def _exact(
+        self, cost: Cost, most_pairs: int, generator: np.random.Generator
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+        """The columns of `couple`'s coupling."""
         tasks = self._affordable(self._split(most_pairs, generator), most_pairs, generator)
         left = np.concatenate([np.repeat(rows0, len(rows1)) for rows0, rows1 in tasks])
         right = np.concatenate([np.tile(rows1, len(rows0)) for rows0, rows1 in tasks])
@@ -138,7 +146,7 @@ class Interval:
             pair = exact_coupling(block.reshape(len(rows0), len(rows1)))
             parts.append((rows0[pair.left], rows1[pair.right], pair.weight * len(rows0) / total))
         chosen = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return Coupling(chosen[0], chosen[1], chosen[2])
+        return chosen[0], chosen[1], chosen[2]
 
     def _split(self, most_pairs: int, generator: np.random.Generator) -> list[Block]:
         size = max(SMALLEST_BLOCK, most_pairs // max(len(self.left.outputs), len(self.right.outputs)))

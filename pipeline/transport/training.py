@@ -80,6 +80,19 @@ class PathTrainer:
         coefficients = self.paths.coefficients(start, end, condition)
         return evaluate_at_nodes(start, end, coefficients, self.lagrangian.nodes, *self.basis)
 
+    def state_dict(self) -> dict[str, Any]:
+        """What descending changes: metric and paths, the optimiser and its schedule."""
+        return {name: part.state_dict() for name, part in self._changing().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        for name, part in self._changing().items():
+            part.load_state_dict(state[name])
+
+    def _changing(self) -> dict[str, Any]:
+        own = {"metric": self.lagrangian.metric, "paths": self.paths}
+        return own | {"optimiser": self.optimiser, "schedule": self.schedule}
+
     @contextmanager
     def frozen_metric(self) -> Iterator[None]:
         """Actions computed within have no gradient in the metric."""

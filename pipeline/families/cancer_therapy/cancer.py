@@ -7,6 +7,7 @@ default setting; λ weighs a penalty on the deviation of NK cells from their ini
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -101,6 +102,19 @@ class Patients:
         reward += self.weight * penalty
         terminated = np.asarray(cured | outside)
         return Day(observation, reward, penalty, terminated, (self.day >= DAYS) & ~terminated)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What days so far have left: the patients and their generators."""
+        arrays = {name: value.copy() for name, value in vars(self).items() if isinstance(value, np.ndarray)}
+        tumours = {name: value.copy() for name, value in vars(self.tumours).items()}
+        return {"arrays": arrays, "tumours": tumours, "draws": [g.bit_generator.state for g in self.generators]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave, of as many patients."""
+        vars(self).update(state["arrays"])
+        vars(self.tumours).update(state["tumours"])
+        for generator, saved in zip(self.generators, state["draws"], strict=True):
+            generator.bit_generator.state = saved
 
     def _deviation(self, observation: NDArray[np.float32]) -> NDArray[np.float64]:
         """What λ weighs: the deviation of the NK cells' logarithm, as observed, from that of the first day."""

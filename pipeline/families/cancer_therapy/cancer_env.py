@@ -95,6 +95,14 @@ class CancerVecEnv(VecEnv):
             observation[rows] = self._patients.admit(rows)
         return observation, day.reward.astype(np.float32), done, infos
 
+    def state_dict(self) -> dict[str, Any]:
+        """The state of the patients, between two steps."""
+        return self._patients.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put the patients back."""
+        self._patients.load_state_dict(state)
+
     def close(self) -> None:
         """There is nothing to close."""
 

@@ -20,6 +20,7 @@ from pipeline.families.digits_vae.settings import VAESettings
 from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.threads import single_thread
 from pipeline.families.torch_family import final_losses
+from pipeline.storage.checkpoint import resumable
 
 
 class Perceptron(nn.Module):
@@ -97,9 +98,11 @@ def train(
     module.mean, module.learnt = data.mean(dim=0), learnt_pixels(data, settings.faint)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
-    curve: list[tuple[float, float]] = []
+    curve = np.zeros((settings.iterations, 2))
     with single_thread():
-        for _ in range(settings.iterations):
+        for iteration in resumable(
+            settings.iterations, generator=generator, module=module, optimiser=optimiser, schedule=schedule, curve=curve
+        ):
             rows = torch.randint(len(data), (settings.batch_size,), generator=generator)
             noise = torch.randn(settings.batch_size, settings.latent, generator=generator)
             optimiser.zero_grad()
@@ -107,7 +110,7 @@ def train(
             torch.autograd.backward(entropy + beta * divergence)
             optimiser.step()
             schedule.step()
-            curve.append((float(entropy.detach()), float(divergence.detach())))
+            curve[iteration] = float(entropy.detach()), float(divergence.detach())
     entropy_end, divergence_end = final_losses(curve, f"beta {beta}")
     return module, {"cross_entropy": entropy_end, "divergence": divergence_end}
 

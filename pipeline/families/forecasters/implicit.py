@@ -58,7 +58,8 @@ def train(
         return by_value(watched, outcome, values)
 
     with single_thread():
-        metrics = descend(module, Losses(f"λ = {box}", len(contexts), training, validation), settings, generator)
+        losses = Losses(f"λ = {box}", len(contexts), training, validation, noise)
+        metrics = descend(module, losses, settings, generator)
     return module, metrics
 
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from pipeline.families.embedding import joined
 from pipeline.families.forecasters.settings import ForecasterSettings
 from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.threads import single_thread
+from pipeline.storage.checkpoint import resumable
 
 NOISE_SEED = 1_000_003
 """Added to a seed: the noise of histories is none of the numbers that weights and batches are drawn by."""
@@ -60,13 +62,13 @@ class HistoryNoise:
     """
 
     def __init__(self, size: float, scale: Tensor, seed: int) -> None:
-        self._size, self._generator = size * float(scale), torch.Generator().manual_seed(NOISE_SEED + seed)
+        self._size, self.generator = size * float(scale), torch.Generator().manual_seed(NOISE_SEED + seed)
 
     def __call__(self, contexts: Tensor) -> Tensor:
         """Contexts (N, history) with noise on every value."""
         if not self._size:
             return contexts
-        return contexts + self._size * torch.randn(contexts.shape, generator=self._generator)
+        return contexts + self._size * torch.randn(contexts.shape, generator=self.generator)
 
 
 def train(
@@ -97,7 +99,8 @@ def train(
         return pinball_loss(module(watched), outcome, quantile)
 
     with single_thread():
-        metrics = descend(module, Losses(f"quantile {quantile}", len(contexts), loss, validation), settings, generator)
+        losses = Losses(f"quantile {quantile}", len(contexts), loss, validation, noised.generator)
+        metrics = descend(module, losses, settings, generator)
         with torch.no_grad():
             train_loss = float(pinball_loss(module(noised(contexts)), truth, quantile))
     return module, {"train_loss": train_loss} | metrics
@@ -115,12 +118,16 @@ def prepare(
 
 @dataclass(frozen=True)
 class Losses:
-    """What is descended, named in errors: the loss of rows of `count` training windows, and that which is watched."""
+    """What is descended, named in errors: the loss of rows of `count` training windows, and that which is watched.
+
+    noise: what the loss draws from beside the generator of weights and batches.
+    """
 
     name: str
     count: int
     training: Callable[[Tensor], Tensor]
     validation: Callable[[], Tensor]
+    noise: torch.Generator
 
 
 def descend(
@@ -131,10 +138,19 @@ def descend(
     Returns that loss and the epochs; FitError where it is never finite.
     """
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
-    best_loss, best_epoch, best_state = float("inf"), 0, copy.deepcopy(module.state_dict())
-    epoch = 0
-    while epoch < settings.max_epochs and epoch - best_epoch < settings.patience:
-        epoch += 1
+    best: dict[str, Any] = {"loss": float("inf"), "epoch": 0, "state": copy.deepcopy(module.state_dict())}
+    done = [0]
+    for epoch in resumable(
+        settings.max_epochs,
+        generator=generator,
+        module=module,
+        optimiser=optimiser,
+        best=best,
+        done=done,
+        noise=losses.noise,
+    ):
+        if epoch - best["epoch"] >= settings.patience:
+            break
         order = torch.randperm(losses.count, generator=generator)
         for start in range(0, len(order), settings.batch_size):
             optimiser.zero_grad()
@@ -142,12 +158,13 @@ def descend(
             optimiser.step()
         with torch.no_grad():
             loss = float(losses.validation())
-        if loss < best_loss:
-            best_loss, best_epoch, best_state = loss, epoch, copy.deepcopy(module.state_dict())
-    if best_epoch == 0:
+        done[0] = epoch + 1
+        if loss < best["loss"]:
+            best.update(loss=loss, epoch=epoch + 1, state=copy.deepcopy(module.state_dict()))
+    if best["epoch"] == 0:
         raise FitError(f"{losses.name}: the validation loss is not finite; lower train.learning_rate")
-    module.load_state_dict(best_state)
-    return {"validation_loss": best_loss, "best_epoch": best_epoch, "epochs": epoch}
+    module.load_state_dict(best["state"])
+    return {"validation_loss": best["loss"], "best_epoch": best["epoch"], "epochs": done[0]}
 
 
 def split(windows: NDArray[np.float32], settings: ForecasterSettings) -> tuple[Tensor, Tensor]:

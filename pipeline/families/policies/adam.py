@@ -1,5 +1,7 @@
 """Adam on one vector of parameters, in place: Kingma and Ba, 2015, arXiv 1412.6980."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +21,15 @@ class Adam:
         self.steps = 0
         self._first, self._second = np.zeros_like(parameters), np.zeros_like(parameters)
         self._work = np.empty_like(parameters)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The steps so far and the moments; the parameters are whose they are."""
+        return {"steps": self.steps, "first": self._first, "second": self._second}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.steps = state["steps"]
+        self._first[:], self._second[:] = state["first"], state["second"]
 
     def step(self, gradient: Array) -> None:
         """One step along a gradient (P,)."""

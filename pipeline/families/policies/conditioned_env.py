@@ -48,6 +48,15 @@ class ConditionedVecEnv(VecEnvWrapper):
         self._draw(ended)
         return self._joined(observation), reward.astype(np.float32), done, infos
 
+    def state_dict(self) -> dict[str, Any]:
+        """λ of the episodes that go on, and what draws the next ones; the environments inside have their own."""
+        return {"values": self.values, "features": self._features, "generator": self._generator.get_state()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.values, self._features = state["values"], state["features"]
+        self._generator.set_state(state["generator"])
+
     def _draw(self, rows: Sequence[int] | NDArray[np.integer]) -> None:
         if len(rows):
             values = drawn(len(rows), self._box, self._generator)

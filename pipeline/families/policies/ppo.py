@@ -4,7 +4,8 @@ Algorithm and settings are stable-baselines3's PPO; its environments serve, its 
 more than the episodes, and an archive of them would have to be unpickled. Only the actor's state_dict is kept.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -16,9 +17,13 @@ from pipeline.errors import FitError
 from pipeline.families.policies.actor_critic import ActorCritic
 from pipeline.families.policies.adam import Adam
 from pipeline.families.policies.clipped import improve
+from pipeline.families.policies.environment_state import EnvironmentState
 from pipeline.families.policies.gaussian_policy import GaussianPolicy
 from pipeline.families.policies.rollout import Rollouts
 from pipeline.families.policies.settings import PolicySettings
+from pipeline.storage.checkpoint import resumable
+
+logger = logging.getLogger(__name__)
 
 CRITIC_SHARE = 0.1
 """As a part of the steps of a training from another network: those before it, in which the critic alone learns."""
@@ -80,18 +85,34 @@ class Training:
     def improve(self, steps: int) -> None:
         """Whole rollouts of at least `steps`, with steps of a fresh Adam after each; FitError as `train`."""
         optimiser = Adam(self.networks.parameters.vector, self.settings.learning_rate)
-        last = self._rollouts.steps + steps
-        while self._rollouts.steps < last:
+        for _ in self._rollouts_of(steps, optimiser, "policy"):
             self._improve(optimiser)
 
     def learn_values(self, steps: int) -> None:
         """As `improve`, but the actor is put back after every rollout: both share no weight, so the critic learns."""
         optimiser = Adam(self.networks.parameters.vector, self.settings.learning_rate)
-        last = self._rollouts.steps + steps
         actor = self.networks.actor_state()
-        while self._rollouts.steps < last:
+        for _ in self._rollouts_of(steps, optimiser, "values"):
             self._improve(optimiser)
             self.networks.load_actor(actor)
+
+    def _rollouts_of(self, steps: int, optimiser: Adam, name: str) -> Iterator[int]:
+        """As many numbers as at least `steps` take rollouts; between two of them the training can be resumed."""
+        rollouts = self._rollouts
+        count = -(-steps // self.settings.rollout)
+        state = EnvironmentState(rollouts.environment)
+        if not state.complete:
+            logger.info("training begins again when it is killed: its environments have no state_dict()")
+            return iter(range(count))
+        return resumable(
+            count,
+            name,
+            parameters=self.networks.parameters.vector,
+            optimiser=optimiser,
+            rollouts=rollouts,
+            environment=state,
+            generator=self._generator,
+        )
 
     def _improve(self, optimiser: Adam) -> None:
         settings = self.settings

@@ -54,6 +54,19 @@ class Rollouts:
         flat = (a.reshape(T * N, *a.shape[2:]) for a in (observations, actions, densities, gains, gains + values))
         return Batch(*flat)
 
+    def state_dict(self) -> dict[str, Any]:
+        """Steps so far, last episodes and present observations; environments and networks have states of their own."""
+        keys = self.episodes[0] if self.episodes else ()
+        episodes = {key: np.array([episode[key] for episode in self.episodes]) for key in keys}
+        return {"steps": self.steps, "episodes": episodes, "observation": self._observation}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        self.steps, self._observation = state["steps"], state["observation"]
+        self.episodes.clear()
+        episodes = state["episodes"]
+        self.episodes.extend(dict(zip(episodes, row, strict=True)) for row in zip(*episodes.values(), strict=True))
+
     def _act(self) -> tuple[Array, Array, Array]:
         """Actions (N, D), their log-densities (N,), and the values (N,) of the present observations."""
         passed, own = self.networks.forward(self._observation), self.networks.parameters

@@ -40,12 +40,13 @@ class Reacher(PolicyFamily):
     def environment(self, hyperparameter: float, count: int, seed: int) -> "VecEnv":
         """Arms that are stepped one after the other: a step of one takes less than that of a policy's update."""
         import gymnasium
-        from stable_baselines3.common.vec_env import DummyVecEnv
+
+        from pipeline.families.reacher.arms import Arms
 
         def arm() -> gymnasium.Env[NDArray[np.float64], NDArray[np.float32]]:
             return gymnasium.make("Reacher-v5", reward_control_weight=hyperparameter, disable_env_checker=True)
 
-        environment = DummyVecEnv([arm] * count)
+        environment = Arms([arm] * count)
         environment.seed(seed)
         return environment
 

@@ -24,6 +24,7 @@ from pipeline.families.layers import initialise, linear_layers
 from pipeline.families.robust_classifier.settings import RobustSettings
 from pipeline.families.threads import single_thread
 from pipeline.families.torch_family import final_losses
+from pipeline.storage.checkpoint import resumable
 
 ATTACKED_AT = 0.1
 """The strength of the attack that every network's accuracy is reported under, whatever it was trained at."""
@@ -141,8 +142,10 @@ def descend(module: nn.Module, loss: Loss, settings: RobustSettings, generator: 
     """Train on random batches; the mean loss over the last tenth of training, FitError where it is not finite."""
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings.iterations)
-    losses: list[list[float]] = []
-    for _ in range(settings.iterations):
+    losses = np.zeros((settings.iterations, 1))
+    for iteration in resumable(
+        settings.iterations, generator=generator, module=module, optimiser=optimiser, schedule=schedule, losses=losses
+    ):
         rows = torch.randint(loss.count, (settings.batch_size,), generator=generator)
         # The attack's gradients are of images alone: those of the weights begin with the loss.
         optimiser.zero_grad()
@@ -150,7 +153,7 @@ def descend(module: nn.Module, loss: Loss, settings: RobustSettings, generator: 
         torch.autograd.backward(found)
         optimiser.step()
         schedule.step()
-        losses.append([float(found.detach())])
+        losses[iteration] = float(found.detach())
     (final,) = final_losses(losses, loss.name)
     return final
 

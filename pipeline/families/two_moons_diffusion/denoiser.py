@@ -14,6 +14,7 @@ from pipeline.families.threads import single_thread
 from pipeline.families.torch_family import final_losses
 from pipeline.families.two_moons_diffusion.randomness import DIMENSION, Randomness, Seeded
 from pipeline.families.two_moons_diffusion.settings import CATEGORIES, DiffusionSettings
+from pipeline.storage.checkpoint import resumable
 
 LONGEST_PERIOD = 10_000.0
 
@@ -99,9 +100,11 @@ def train(
     remaining = torch.cumprod(1 - variances(settings), 0)
     data, labels = torch.tensor(points), torch.tensor(category)
     optimiser = torch.optim.Adam(module.parameters(), lr=settings.learning_rate)
-    losses: list[list[float]] = []
+    losses = np.zeros((settings.iterations, 1))
     with single_thread():
-        for _ in range(settings.iterations):
+        for iteration in resumable(
+            settings.iterations, module=module, optimiser=optimiser, generator=generator, losses=losses
+        ):
             rows = torch.randint(len(data), (settings.batch_size,), generator=generator)
             step = torch.randint(settings.steps, (settings.batch_size,), generator=generator)
             noise = torch.randn(settings.batch_size, DIMENSION, generator=generator)
@@ -111,6 +114,6 @@ def train(
             loss = (module(noisy, step, labels[rows], randomness) - noise).square().mean()
             torch.autograd.backward(loss)
             optimiser.step()
-            losses.append([float(loss.detach())])
+            losses[iteration] = float(loss.detach())
     (final,) = final_losses(losses, f"dropout rate {rate}")
     return module, {"train_loss": final}

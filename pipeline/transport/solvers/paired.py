@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline.storage.checkpoint import resumable
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.fit_maps import fit_intervals
 from pipeline.transport.fit_network_maps import fit_network_maps
@@ -96,8 +97,8 @@ def train_paths(
     join points that are no anchor's samples: such pairs train only the paths, too.
     """
     share = max(-(-config.batch_size // len(pairs)), 0 if cells is None else FEWEST_PAIRS)
-    curve = []
-    for _ in range(config.path_steps):
+    curve = np.zeros(config.path_steps)
+    for step in resumable(config.path_steps, "paths", trainer=trainer, generator=generator, curve=curve):
         moves = Pairs.combine([p.draw(share, generator) for p in pairs], torch.cat)
         observed = len(moves)
         if explore:
@@ -107,9 +108,9 @@ def train_paths(
             moves = Pairs.combine([moves, cells.draw(config.batch_size, trainer.paths, generator)], torch.cat)
         actions = trainer.action_beside(moves.start, moves.end, moves.condition, observed)
         loss = actions[:observed].mean()
-        curve.append(loss.item())
+        curve[step] = loss.item()
         trainer.descend(loss + actions[observed:].mean() if len(moves) > observed else loss)
-    return curve
+    return list(curve.tolist())
 
 
 def _blur(pairs: Pairs, generator: torch.Generator) -> Pairs:

@@ -8,10 +8,13 @@ expectations are over each anchor's own rows.
 """
 
 from collections.abc import Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.storage.checkpoint import resumable
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.c_transform import Minimum, minimise_batched
 from pipeline.transport.config import SemidualConfig
@@ -92,6 +95,21 @@ class SemidualSolver:
             schedule.step()
         return (minimum.values.mean() + at_end.detach().mean()).item(), map_loss.item()
 
+    def state_dict(self) -> dict[str, Any]:
+        """What steps change; the generator has a state of its own."""
+        return {name: part.state_dict() for name, part in self._changing().items()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Put back what `state_dict` gave."""
+        for name, part in self._changing().items():
+            part.load_state_dict(state[name])
+
+    def _changing(self) -> dict[str, Any]:
+        networks = {"dual": self.dual, "maps": self.maps, "trainer": self.trainer}
+        optimisers = {"dual_optimiser": self.dual_optimiser, "map_optimiser": self.map_optimiser}
+        dual_schedule, map_schedule = self.schedules
+        return networks | optimisers | {"dual_schedule": dual_schedule, "map_schedule": map_schedule}
+
     def _learn_cost(self, start: Tensor, image: Tensor, condition: Condition) -> None:
         self.trainer.descend(self.trainer.action(start.flatten(0, 1), image.flatten(0, 1), _flatten(condition)).mean())
 
@@ -108,12 +126,11 @@ def fit_semidual(
     A trainer is needed even for K_I: the cost is then that of straight lines, which its untrained paths are.
     """
     solver = SemidualSolver(anchors, maps, trainer, config, generator)
-    history: History = {"dual_value": [], "map_loss": []}
-    for step in range(config.outer_steps):
-        dual_value, map_loss = solver.step(learn_metric=step % config.metric_every == config.metric_every - 1)
-        history["dual_value"].append(dual_value)
-        history["map_loss"].append(map_loss)
-    return history
+    curves = np.zeros((2, config.outer_steps))
+    for step in resumable(config.outer_steps, "semidual", solver=solver, generator=generator, curves=curves):
+        curves[:, step] = solver.step(learn_metric=step % config.metric_every == config.metric_every - 1)
+    dual_value, map_loss = curves.tolist()
+    return {"dual_value": dual_value, "map_loss": map_loss}
 
 
 def _descend(optimiser: torch.optim.Optimizer, loss: Tensor) -> None:

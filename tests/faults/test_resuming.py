@@ -1,0 +1,112 @@
+"""Stages that are killed (SIGKILL, which no handler sees) near their end, and run again."""
+
+import os
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipeline.stages import harvest, ingest, train
+from pipeline.stages.dataset import run as gather
+from pipeline.stages.params import load_config
+from pipeline.storage.files import file_checksums
+from tests.paths import CHECKOUT
+from tests.sweeps import sweep_text, write_source
+
+pytestmark = pytest.mark.slow
+
+TRAINING: dict[str, Any] = {
+    "network": "two_moons_diffusion",
+    "train": {"seed": 0, "iterations": 3000, "points": 500, "width": 64},
+    "sweep": {"values": [0.1, 0.9], "anchors": [0.1, 0.9]},
+}
+FITTING = {"fit": {"variant": "K_theta-U", "path_steps": 60, "map_steps": 100, "seed": 0, "device": "cpu"}}
+
+
+def workspace(root: Path, **sections) -> Path:
+    """A checkout's folder with the small sweep of the semicircles, or other sections, up to its source's data."""
+    root.mkdir()
+    write_source(root)
+    (root / "params.yaml").write_text(sweep_text("semicircles", **sections), encoding="utf-8")
+    ingest.run(load_config(root / "params.yaml"), root)
+    return root
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a process did: its log, and the seconds of the processor that it took, which other work does not change."""
+
+    log: str
+    seconds: float
+
+
+def stage(root: Path, *command: str, kill_after: float = float("inf")) -> Ran:
+    """Run a stage, and kill it after so many seconds of the processor."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    environment = os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"}
+    log = root / "log"
+    with (
+        log.open("w") as file,
+        subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *command], cwd=root, env=environment, stderr=file
+        ) as process,
+    ):
+        while process.poll() is None:
+            if taken(process.pid) >= kill_after:
+                process.kill()
+            time.sleep(0.02)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return Ran(log.read_text(), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+
+
+def taken(process: int) -> float:
+    """Seconds of the processor that a process has taken."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def outputs(root: Path, name: str) -> dict[str, str]:
+    return file_checksums(root / "data" / "circles" / name)
+
+
+def test_training_that_is_killed_at_ninety_percent_costs_little_and_changes_nothing(tmp_path):
+    whole, killed, short = (workspace(tmp_path / name, **TRAINING) for name in ("whole", "killed", "short"))
+    brief = TRAINING["train"] | {"iterations": 1}
+    (short / "params.yaml").write_text(sweep_text("semicircles", **(TRAINING | {"train": brief})), encoding="utf-8")
+    stage(short, "train", "0.1")  # a first run compiles and fills the disk's cache
+    start_up = stage(short, "train", "0.9")
+    once = stage(whole, "train", "0.9")
+    training = once.seconds - start_up.seconds
+    cut = stage(killed, "train", "0.9", kill_after=start_up.seconds + 0.9 * training)
+    assert not (killed / "data" / "circles" / "networks" / "0.9").exists()
+    (kept,) = (killed / ".checkpoints" / "circles" / "networks" / "0.9").iterdir()
+    assert (kept / "running.safetensors").is_file()
+    rest = stage(killed, "train", "0.9")
+    assert "goes on from a checkpoint" in rest.log
+    assert outputs(killed, "networks/0.9") == outputs(whole, "networks/0.9")
+    assert not (killed / ".checkpoints" / "circles" / "networks" / "0.9").exists()
+    lost = cut.seconds + rest.seconds - once.seconds
+    assert lost <= 1.25 * start_up.seconds + 0.15 * training  # on a busy machine starts differ by so much
+
+
+def test_a_fit_that_is_killed_twice_changes_nothing(tmp_path):
+    roots = [workspace(tmp_path / name, **FITTING) for name in ("whole", "killed")]
+    for root in roots:
+        config = load_config(root / "params.yaml")
+        for value in map(str, config.sweep.values):
+            train.run(config, value, root)
+            harvest.run(config, value, root)
+        gather(config, root)
+    whole, killed = roots
+    once = stage(whole, "fit")
+    for _ in range(2):
+        stage(killed, "fit", kill_after=0.6 * once.seconds)
+        assert not (killed / "data" / "circles" / "surrogate").exists()
+    rest = stage(killed, "fit")
+    assert "goes on from a checkpoint" in rest.log
+    assert outputs(killed, "surrogate") == outputs(whole, "surrogate")
