@@ -15,8 +15,11 @@ app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
 )
 
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")]
 REFUSED = 3
 """The exit status of a run that ended well and whose surrogate did not: 1 is an error, 2 a wrong option."""
+DRIFTED = 4
+"""The exit status of a check that found drift."""
 
 
 @app.callback()
@@ -96,13 +99,76 @@ def _run(wanted: SweepRun, *, dispatch: bool) -> None:
 
 
 @app.command()
+def drift(
+    threshold: Annotated[float, typer.Option(min=1, help="Times the registered error that are drift.")] = 1.5,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the fresh conditions; else another every day.")] = None,
+) -> None:
+    """Check the champion on fresh samples, against the errors that it was registered with.
+
+    Exit status 0: as registered; 4: it has drifted; 1: something failed.
+    """
+    from flows.interrupts import end_at_once, end_on_signals
+    from flows.server import use_running_server
+    from flows.temporary_server import start_temporary_server
+
+    use_running_server(Path.cwd())
+    end_on_signals()
+    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
+    from flows.automations import DRIFTED as DRIFTED_STATE
+    from flows.drift import drift as check
+    from flows.terminal import show_drift, show_progress_only
+    from pipeline.evaluation.drift import Drift
+
+    wait_for_server()
+    show_progress_only()
+    state = check(threshold, seed, return_state=True)
+    if state.is_failed() and state.name != DRIFTED_STATE:
+        state.result()  # raises what went wrong
+    found = state.result(raise_on_failure=False)
+    assert isinstance(found, Drift)  # the state is one that the flow itself has made
+    show_drift(found)
+    if state.is_failed():
+        raise typer.Exit(DRIFTED)
+
+
+@app.command()
 def deploy(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")] = 4200,
+    port: Port = 4200,
+    notify: Annotated[str | None, typer.Option(help="Webhook that failed runs are posted to; off: none.")] = None,
+    units: Annotated[bool, typer.Option("--units", help="Write systemd units that outlive a reboot.")] = False,
 ) -> None:
     """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
     from flows.server import start
+    from flows.units import install
 
-    typer.echo(start(Path.cwd(), port))
+    typer.echo((install if units else start)(Path.cwd(), port, notify))
+
+
+@app.command()
+def serve(port: Port = 4200) -> None:
+    """Run the server in the foreground, as deploy and systemd start it."""
+    from flows.deployment import serve as become_server
+
+    become_server(port)
+
+
+@app.command()
+def publish(port: Port = 4200) -> None:
+    """Tell the server, once it answers, what prefect.yaml says, as systemd does before workers start."""
+    from flows.deployment import publish as tell
+    from flows.deployment import server_url, wait_for
+
+    wait_for(server_url(port), lambda: True, "its log")
+    tell(Path.cwd(), server_url(port))
+
+
+@app.command()
+def work(pool: Annotated[str, typer.Argument(help="Pool whose runs it takes: cpu or gpu.")], port: Port = 4200) -> None:
+    """Run this host's worker of a pool in the foreground, for the server on loopback or of PREFECT_API_URL."""
+    from flows.deployment import server_url
+    from flows.deployment import work as become_worker
+
+    become_worker(Path.cwd(), server_url(port), pool)
 
 
 @app.command()

@@ -29,6 +29,7 @@ from flows.selection import select
 from flows.stage import Options, run_group, run_stage
 from flows.terminal import PROGRESS
 from flows.unchanged import check_current, check_params, digest_of_params
+from flows.zombies import record_process
 from pipeline.errors import SweepError
 from pipeline.registry.registration import Registration
 from pipeline.storage.atomic import remove_left
@@ -43,7 +44,7 @@ REFUSED = "NotPromoted"
 AS_IT_IS = SweepRun()
 
 
-@flow(name="sweep-to-surrogate")
+@flow(name="sweep-to-surrogate", on_running=[record_process])
 def sweep_to_surrogate(run: SweepRun = AS_IT_IS, *, dispatch: bool = False) -> Summary | State[Summary]:
     """Train, harvest, fit, validate, register: every stage that DVC calls out of date, in the order of its graph.
 

@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Callable
 
+from flows.deployment import API, PATIENCE, ServerError, answers
 from flows.guard import guarded
-from flows.server import API, PATIENCE, ServerError, answers
 
 EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 """What Prefect sets for the servers that it starts itself: no user interface, none of the services of a scheduler."""
