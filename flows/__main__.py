@@ -1,7 +1,7 @@
 """Command line of the flows: ``python -m flows run``, ``deploy`` and ``stop``, in the root of a checkout."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -10,6 +10,9 @@ from flows.environment import settle
 from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError
 from pipeline.storage.lease import run_lease
+
+if TYPE_CHECKING:
+    from flows.report import Summary
 
 app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
@@ -69,30 +72,53 @@ def run(
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     with run_lease(Path.cwd(), "python -m flows run", wait=wait, say=lambda line: typer.echo(line, err=True)):
-        select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
+        config = select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
         if wanted.add:  # now in params.yaml; a preset, written again, would take it out
             wanted = wanted.model_copy(update={"sweep": None, "add": []})
-        _run(wanted, dispatch=dispatch)
+        _run(wanted, Path.cwd() / config.folder, dispatch=dispatch)
 
 
-def _run(wanted: SweepRun, *, dispatch: bool) -> None:
-    """Run the flow, and show what it came to."""
+def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
+    """Run the flow, and show what it came to; without a server that would see it, only where there is something to do.
+
+    folder: the data of the sweep.
+    """
     from flows.interrupts import end_at_once, end_on_signals
     from flows.server import use_running_server
-    from flows.temporary_server import start_temporary_server
+    from flows.temporary_server import is_needed, start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
+    if is_needed() and not wanted.force:
+        typer.echo("Asking DVC what is out of date ...", err=True)
+        if (earlier := _finished(folder)) is not None:
+            _show(earlier)
+            return
     typer.echo("Starting Prefect ...", err=True)
     wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
     from flows.report import Summary
     from flows.sweep_to_surrogate import sweep_to_surrogate
-    from flows.terminal import show, show_progress_only
+    from flows.terminal import show_progress_only
 
     wait_for_server()
     show_progress_only()
     summary = sweep_to_surrogate(wanted, dispatch=dispatch)
     assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
+    _show(summary)
+
+
+def _finished(folder: Path) -> "Summary | None":
+    """What an earlier run came to, where nothing is out of date."""
+    from flows.report import summarise
+    from flows.unchanged import nothing_to_do
+
+    outcomes = nothing_to_do(Path.cwd(), folder, lambda line: typer.echo(line, err=True))
+    return None if outcomes is None else summarise(folder, outcomes)
+
+
+def _show(summary: "Summary") -> None:
+    from flows.terminal import show
+
     show(summary)
     if not summary.registration.passed:
         raise typer.Exit(REFUSED)
