@@ -22,7 +22,6 @@ from tests.flows.conftest import Checkout
 INJECTED = Path(__file__).parent / "injected"
 ATTEMPTS, PATIENCE, SOON = 4, 600.0, 20.0
 STAGES = ("train", "harvest", "dataset", "fit", "timing", "compare", "validate", "register")
-VICTIMS = ("flow", "server", "dvc", "stage", "guard")
 REPRO = "flows.dvc_process --wait-for-lock repro"
 POINTS = {
     "version": "pipeline register",
@@ -37,8 +36,26 @@ CALLS = {
 }
 """Calls that fail, and the processes in which they do."""
 
-BEFORE = (("cache", "surrogate"), ("cache", "harvest"), ("away", "mlflow"), ("torn", "dvc.lock"), ("torn", "rwlock"))
-"""What is wrong before the run begins: a changed byte in DVC's cache, no MLflow, a file of DVC that a kill has torn."""
+KINDS = (
+    ("kill", "flow"),
+    ("kill", "server"),
+    ("kill", "stage"),
+    ("kill", "dvc"),
+    ("kill", "guard"),
+    ("point", "lock"),
+    ("point", "rwlock"),
+    ("point", "version"),
+    ("call", "rename"),
+    ("call", "write"),
+    ("call", "http"),
+    ("torn", "rwlock"),
+    ("away", "mlflow"),
+    ("cache", "harvest"),
+    ("torn", "dvc.lock"),
+    ("cache", "surrogate"),
+)
+"""What happens: a process is killed at some time, or at a named point; a call fails; or something is wrong before the
+run begins: a file of DVC that a kill has torn, no MLflow, a changed byte in DVC's cache."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +76,21 @@ class Schedule:
 
     @classmethod
     def of(cls, seed: int) -> "Schedule":
-        """The schedule of a seed; consecutive seeds take the kinds in turn."""
+        """The schedule of a seed; sixteen consecutive seeds have all kinds."""
         rng = random.Random(seed)
         begin = rng.choice(("train", "fit", "validate"))
         later = STAGES[STAGES.index(begin) :]
-        match seed % 5:
-            case 0 | 3:
-                victim = rng.choice(VICTIMS)
-                return cls(seed, begin, "kill", victim, rng.choice(later), round(rng.uniform(0, 2), 2))
-            case 1:
-                return cls(seed, begin, "point", rng.choice(sorted(POINTS)), n=rng.randint(1, 3))
-            case 2:
-                call = rng.choice(sorted(CALLS))
+        kind, what = KINDS[7 * seed % len(KINDS)]  # 7 and their number share no factor: each has its turn
+        match kind:
+            case "kill":
+                return cls(seed, begin, kind, what, rng.choice(later), round(rng.uniform(0, 2), 2))
+            case "point":
+                return cls(seed, begin, kind, what, n=1 if what == "version" else rng.randint(1, 3))
+            case "call":
                 return cls(
-                    seed, begin, "call", call, rng.choice(CALLS[call]), n=rng.randint(1, 40 if call == "http" else 4)
+                    seed, begin, kind, what, rng.choice(CALLS[what]), n=rng.randint(1, 40 if what == "http" else 4)
                 )
-        return cls(seed, begin, *rng.choice(BEFORE), delay=rng.random())
+        return cls(seed, begin, kind, what, delay=rng.random())
 
     def __str__(self) -> str:
         match self.kind:
