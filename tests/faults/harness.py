@@ -271,13 +271,22 @@ def audit(site: Site, attempts: list[Attempt], schedule: Schedule) -> list[str]:
     faults += champions(site)
     if (root / ".lease" / "holder.json").exists():
         faults.append("the lease has a holder")
-    rwlock = root / ".dvc" / "tmp" / "rwlock"
-    if rwlock.exists() and any(json.loads(rwlock.read_text()).values()):
-        faults.append(f"paths in use: {rwlock.read_text()}")
+    faults += [f"in use: {path}" for path in paths_in_use(root)]
     faults += [f"partial: {path.relative_to(root)}" for path in (root / "data").rglob("*.partial")]
     if not site.checkout.is_clean():
         faults.append("dvc status is not clean")
     return faults
+
+
+def paths_in_use(root: Path) -> list[str]:
+    """The paths that DVC's list says are used by processes that are alive; it drops those of others as it meets them."""
+    rwlock = root / ".dvc" / "tmp" / "rwlock"
+    if not rwlock.exists():
+        return []
+    listed = json.loads(rwlock.read_text())
+    users = [(path, user) for path, readers in listed.get("read", {}).items() for user in readers]
+    users += list(listed.get("write", {}).items())
+    return [path for path, user in users if user and psutil.pid_exists(user["pid"])]
 
 
 def told(schedule: Schedule, attempts: list[Attempt], faults: list[str]) -> str:
