@@ -279,7 +279,7 @@ def audit(site: Site, attempts: list[Attempt], schedule: Schedule) -> list[str]:
 
 
 def paths_in_use(root: Path) -> list[str]:
-    """The paths that DVC's list says are used by processes that are alive; it drops those of others as it meets them."""
+    """The paths that DVC lists as used by a process that is alive; it drops those of others as it meets them."""
     rwlock = root / ".dvc" / "tmp" / "rwlock"
     if not rwlock.exists():
         return []
