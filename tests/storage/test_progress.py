@@ -51,7 +51,7 @@ def test_loops_without_a_reporter_just_run(tmp_path, monkeypatch):
 
 def test_at_constant_pace_the_time_left_is_exact(tmp_path, monkeypatch):
     now = [100.0]
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(progress, "PACE", 0.0)
     left = []
     with reporting(tmp_path, STAGE):
@@ -83,7 +83,7 @@ def test_steps_that_differ_tell_no_time(tmp_path, unthrottled):
 
 def test_a_report_is_written_once_in_two_seconds(tmp_path, monkeypatch):
     now, written = [0.0], []
-    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
     monkeypatch.setattr(progress.Reporter, "_write", lambda self, found: written.append(now[0]))
     with reporting(tmp_path, STAGE):
         for _ in counted(range(100), "steps"):
