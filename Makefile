@@ -5,11 +5,11 @@ override SHELL := /bin/bash
 override BIN := .venv/bin
 override INSTALLED := .venv/installed
 .DEFAULT_GOAL := help
-.PHONY: help install run compare sweep test test-fast faults lint format types docs picture bench bench-full deploy deploy-stop rollback clean
+.PHONY: help install run drift compare sweep test test-fast faults lint format types docs picture bench bench-full deploy deploy-stop rollback clean
 
 # What a user gives reaches recipes by the environment alone, as "$$SWEEP": neither make nor a shell reads it as anything
 # but text. `value` keeps make itself from expanding it.
-GIVEN := SWEEP HARVEST HELD_OUT ADD RUNNER METHODS JOBS PORT PYTHON FIRST COUNT
+GIVEN := SWEEP HARVEST HELD_OUT ADD RUNNER METHODS JOBS PORT NOTIFY UNITS PYTHON FIRST COUNT
 $(foreach name,$(GIVEN),$(eval override export $(name) := $$(value $(name))))
 
 # The first of these that is new enough builds .venv; `make PYTHON=/path/to/python install` chooses another.
@@ -33,6 +33,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 
 run: $(INSTALLED)  ## the whole sweep, from networks to a registered surrogate; SWEEP=, HARVEST=, HELD_OUT= choose it; ADD=auto, ADD=0.3,0.6 trains more anchors
 	@$(BIN)/python -m flows run $(if $(SWEEP),--sweep="$$SWEEP") $(if $(HARVEST),--harvest="$$HARVEST") $(if $(HELD_OUT),--held-out="$$HELD_OUT") $(if $(ADD),--add="$$ADD") $(if $(RUNNER),--runner="$$RUNNER")
+
+drift: $(INSTALLED)  ## score the champion on fresh samples, against the errors that it was registered with
+	@$(BIN)/python -m flows drift
 
 compare: $(INSTALLED)  ## fit everything that one could do instead, and judge it beside the surrogate; METHODS=a,b some of it
 	@$(BIN)/python -m pipeline exp -S "validate.methods=[$${METHODS:-all}]" validate
@@ -78,8 +81,8 @@ bench: $(INSTALLED)  ## measure against the targets and write docs/benchmarks.md
 bench-full: $(INSTALLED)  ## the same, with R^64, twenty seeds on every published file of anchors, the ablations and the policies (hours)
 	$(BIN)/python -m benchmarks --full
 
-deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml
-	@$(BIN)/python -m flows deploy --port="$${PORT:-4200}"
+deploy: $(INSTALLED)  ## server on loopback (PORT=4200), a worker for each pool, all deployments of prefect.yaml; NOTIFY=https://... is told of failed runs; UNITS=1: as systemd units
+	@$(BIN)/python -m flows deploy --port="$${PORT:-4200}" $(if $(NOTIFY),--notify="$$NOTIFY") $(if $(UNITS),--units)
 
 deploy-stop: $(INSTALLED)  ## end what deploy started
 	@$(BIN)/python -m flows stop

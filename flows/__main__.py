@@ -1,7 +1,7 @@
 """Command line of the flows: ``python -m flows run``, ``deploy`` and ``stop``, in the root of a checkout."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
@@ -11,12 +11,18 @@ from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError
 from pipeline.storage.lease import run_lease
 
+if TYPE_CHECKING:
+    from flows.report import Summary
+
 app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
 )
 
+Port = Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")]
 REFUSED = 3
 """The exit status of a run that ended well and whose surrogate did not: 1 is an error, 2 a wrong option."""
+DRIFTED = 4
+"""The exit status of a check that found drift."""
 
 
 @app.callback()
@@ -66,44 +72,130 @@ def run(
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     with run_lease(Path.cwd(), "python -m flows run", wait=wait, say=lambda line: typer.echo(line, err=True)):
-        select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
+        config = select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
         if wanted.add:  # now in params.yaml; a preset, written again, would take it out
             wanted = wanted.model_copy(update={"sweep": None, "add": []})
-        _run(wanted, dispatch=dispatch)
+        _run(wanted, Path.cwd() / config.folder, dispatch=dispatch)
 
 
-def _run(wanted: SweepRun, *, dispatch: bool) -> None:
-    """Run the flow, and show what it came to."""
+def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
+    """Run the flow, and show what it came to; without a server that would see it, only where there is something to do.
+
+    folder: the data of the sweep.
+    """
     from flows.interrupts import end_at_once, end_on_signals
     from flows.server import use_running_server
-    from flows.temporary_server import start_temporary_server
+    from flows.temporary_server import is_needed, start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
+    if is_needed() and not wanted.force:
+        typer.echo("Asking DVC what is out of date ...", err=True)
+        if (earlier := _finished(folder)) is not None:
+            _show(earlier)
+            return
     typer.echo("Starting Prefect ...", err=True)
     wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
     from flows.progress import lines_in_terminal
     from flows.report import Summary
     from flows.sweep_to_surrogate import sweep_to_surrogate
-    from flows.terminal import show, show_progress_only
+    from flows.terminal import show_progress_only
 
     wait_for_server()
     with lines_in_terminal(show_progress_only()):
         summary = sweep_to_surrogate(wanted, dispatch=dispatch)
     assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
+    _show(summary)
+
+
+def _finished(folder: Path) -> "Summary | None":
+    """What an earlier run came to, where nothing is out of date."""
+    from flows.report import summarise
+    from flows.unchanged import nothing_to_do
+
+    outcomes = nothing_to_do(Path.cwd(), folder, lambda line: typer.echo(line, err=True))
+    return None if outcomes is None else summarise(folder, outcomes)
+
+
+def _show(summary: "Summary") -> None:
+    from flows.terminal import show
+
     show(summary)
     if not summary.registration.passed:
         raise typer.Exit(REFUSED)
 
 
 @app.command()
+def drift(
+    threshold: Annotated[float, typer.Option(min=1, help="Times the registered error that are drift.")] = 1.5,
+    seed: Annotated[int | None, typer.Option(min=0, help="Of the fresh conditions; else another every day.")] = None,
+) -> None:
+    """Check the champion on fresh samples, against the errors that it was registered with.
+
+    Exit status 0: as registered; 4: it has drifted; 1: something failed.
+    """
+    from flows.interrupts import end_at_once, end_on_signals
+    from flows.server import use_running_server
+    from flows.temporary_server import start_temporary_server
+
+    use_running_server(Path.cwd())
+    end_on_signals()
+    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
+    from flows.automations import DRIFTED as DRIFTED_STATE
+    from flows.drift import drift as check
+    from flows.terminal import show_drift, show_progress_only
+    from pipeline.evaluation.drift import Drift
+
+    wait_for_server()
+    show_progress_only()
+    state = check(threshold, seed, return_state=True)
+    if state.is_failed() and state.name != DRIFTED_STATE:
+        state.result()  # raises what went wrong
+    found = state.result(raise_on_failure=False)
+    assert isinstance(found, Drift)  # the state is one that the flow itself has made
+    show_drift(found)
+    if state.is_failed():
+        raise typer.Exit(DRIFTED)
+
+
+@app.command()
 def deploy(
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the server, on loopback.")] = 4200,
+    port: Port = 4200,
+    notify: Annotated[str | None, typer.Option(help="Webhook that failed runs are posted to; off: none.")] = None,
+    units: Annotated[bool, typer.Option("--units", help="Write systemd units that outlive a reboot.")] = False,
 ) -> None:
     """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
     from flows.server import start
+    from flows.units import install
 
-    typer.echo(start(Path.cwd(), port))
+    typer.echo((install if units else start)(Path.cwd(), port, notify))
+
+
+@app.command()
+def serve(port: Port = 4200) -> None:
+    """Run the server in the foreground, as deploy and systemd start it."""
+    from flows.deployment import serve as become_server
+
+    become_server(port)
+
+
+@app.command()
+def publish(port: Port = 4200) -> None:
+    """Tell the server, once it answers, what prefect.yaml says, as systemd does before workers start."""
+    from flows.deployment import publish as tell
+    from flows.deployment import server_url, wait_for
+
+    wait_for(server_url(port), lambda: True, "its log")
+    tell(Path.cwd(), server_url(port))
+
+
+@app.command()
+def work(pool: Annotated[str, typer.Argument(help="Pool whose runs it takes: cpu or gpu.")], port: Port = 4200) -> None:
+    """Run this host's worker of a pool in the foreground, for the server on loopback or of PREFECT_API_URL."""
+    from flows.deployment import server_url
+    from flows.deployment import work as become_worker
+
+    become_worker(Path.cwd(), server_url(port), pool)
 
 
 @app.command()

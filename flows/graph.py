@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
+from pathlib import Path
 from typing import Self
 
 HOME_POOL = "cpu"
@@ -96,6 +97,7 @@ def survey() -> Survey:
     from dvc.repo import Repo, lock_repo
 
     with Repo(_wait_for_lock=True) as repo, lock_repo(repo):
+        _mend_run_cache(Path(repo.stage_cache.cache_dir))
         graph = repo.index.graph
         runnable = {stage.addressing: stage for stage in graph if stage.cmd}
         stages = []
@@ -113,3 +115,10 @@ def survey() -> Survey:
             )
         has_remote = bool(repo.config["core"].get("remote"))
         return Survey(Graph.of(stages), frozenset(repo.status()) & frozenset(runnable), has_remote)
+
+
+def _mend_run_cache(folder: Path) -> None:
+    """Remove a record of runs that a killed process has left empty: DVC would fail on it for ever."""
+    for record in folder.glob("*/*"):
+        if not any(record.iterdir()):
+            record.rmdir()

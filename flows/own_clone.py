@@ -21,6 +21,7 @@ from flows.worktree import changed_files, head, worktree
 from pipeline.stages.params import PARAMS
 from pipeline.storage.atomic import write_text
 from pipeline.storage.lease import TOKEN
+from pipeline.storage.stage_work import FOLDER as CHECKPOINTS
 
 OWN_FILES = {str(PARAMS), LOCK}
 """Files that differ from the commit as a rule, and are handed over."""
@@ -109,6 +110,8 @@ def run_in_clone(
     handover.check()
     with worktree(clone, handover.commit) as tree:
         _configure(clone, tree)
+        (clone / CHECKPOINTS).mkdir(exist_ok=True)
+        (tree / CHECKPOINTS).symlink_to(clone.resolve() / CHECKPOINTS)  # the tree goes with its process, they do not
         write_text(tree / PARAMS, handover.params)
         write_entries(tree, handover.inputs)
         pull(tree, [*handover.inputs, *handover.data_files])

@@ -4,31 +4,21 @@ import json
 import os
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Collection, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from flows.automations import OFF, check_url
+from flows.automations import notify as post_to
+from flows.deployment import API, POOLS, ServerError, answers, client_of, loopback, publish, wait_for
 from flows.environment import CHECKOUT, STATE
-from pipeline.errors import SweepError
+from flows.units import installed, uninstall
 from pipeline.storage.atomic import write_json
-
-POOLS = {"cpu": None, "gpu": 1}
-"""Each pool with the number of runs that one of its workers takes at a time (None: any): a GPU is not shared."""
-
-API = "PREFECT_API_URL"
-"""Environment variable that tells Prefect where its server is."""
 
 SERVER = "server"
 RECORD = STATE / "processes.json"
-PATIENCE = 120.0
-
-
-class ServerError(SweepError, RuntimeError):
-    """The server or a worker did not start."""
 
 
 @dataclass(frozen=True)
@@ -61,29 +51,32 @@ class Running:
         return tuple(started.name for started in self.processes if started.process() is None)
 
 
-def start(root: Path, port: int) -> str:
+def start(root: Path, port: int, notify: str | None = None) -> str:
     """Start server and workers and deploy prefect.yaml; where the server still runs, replace the workers that ended.
 
-    ServerError where all of them are running, or one does not start.
+    notify: as of `publish`; where all of them are running, that alone is done. ServerError where there is nothing to do
+    then, or one does not start.
     """
+    if notify is not None:
+        check_url(notify)
     running = _read(root)
     if running is not None and (ended := running.ended):
         if SERVER not in ended:
-            return _replace_workers(root, running, ended)
+            return _replace_workers(root, running, ended, notify)
         stop(root)  # workers without their server
+    elif running is not None and notify is not None:
+        return _post_failures(running, notify)
     elif running is not None:
         raise ServerError(f"{root / RECORD} lists processes that are still running; stop them first: make deploy-stop")
-    url = f"http://127.0.0.1:{port}"
+    url = loopback(port)
     if answers(url):
         raise ServerError(f"port = {port}: the port is already in use; choose another: make deploy PORT=4201")
     (root / STATE).mkdir(exist_ok=True)
     try:
-        server = _background(root, url, SERVER, "server", "start", "--host", "127.0.0.1", "--port", str(port))
+        server = _background(root, url, SERVER, "serve", "--port", str(port))
         _record(root, Running(url, (server,)))
-        _wait_for(url, server, root)
-        for pool in POOLS:
-            _prefect(root, url, "work-pool", "create", pool, "--type", "process", "--overwrite")
-        _prefect(root, url, "--no-prompt", "deploy", "--all")
+        wait_for(url, lambda: server.process() is not None, str(root / STATE / "server.log"))
+        publish(root, url, notify)
         _start_workers(root, Running(url, (server,)), POOLS)
     except BaseException:
         stop(root)
@@ -91,27 +84,34 @@ def start(root: Path, port: int) -> str:
     return f"Prefect runs at {url}, with a worker for each pool; logs are in {STATE}/. Stop them: make deploy-stop"
 
 
-def _replace_workers(root: Path, running: Running, ended: Collection[str]) -> str:
+def _replace_workers(root: Path, running: Running, ended: Collection[str], notify: str | None) -> str:
     """Start the workers of a running server that have ended; the others, and what they run, go on."""
+    if notify is not None:
+        _post_failures(running, notify)
     alive = Running(running.url, tuple(p for p in running.processes if p.name not in ended))
     _start_workers(root, alive, [pool for pool in POOLS if f"worker-{pool}" in ended])
     return f"Prefect runs at {running.url}; {', '.join(ended)} had ended, and has been started again"
 
 
+def _post_failures(running: Running, notify: str) -> str:
+    """Have failures posted by a server that runs."""
+    with client_of(running.url) as client:
+        post_to(client, notify)
+    return f"Prefect runs at {running.url}; failed runs are posted to {'nobody' if notify == OFF else 'that URL'}"
+
+
 def _start_workers(root: Path, running: Running, pools: Iterable[str]) -> None:
     for pool in pools:
-        limits = [] if POOLS[pool] is None else ["--limit", str(POOLS[pool])]
-        name, of = f"worker-{pool}", ["--pool", pool, "--type", "process"]
-        worker = _background(root, running.url, name, "worker", "start", *of, *limits)
+        worker = _background(root, running.url, f"worker-{pool}", "work", pool)
         running = Running(running.url, (*running.processes, worker))
         _record(root, running)
 
 
 def _background(root: Path, url: str, name: str, *arguments: str) -> Started:
-    """Start `prefect ARGUMENTS` in the background, with its output in a log of that name."""
+    """Start `python -m flows ARGUMENTS` in the background, with its output in a log of that name."""
     with (root / STATE / f"{name}.log").open("ab") as log:
         child = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *arguments],
+            [sys.executable, "-m", "flows", *arguments],
             cwd=root,
             env={**os.environ, API: f"{url}/api", CHECKOUT: str(root)},
             stdout=log,
@@ -126,10 +126,10 @@ def _record(root: Path, running: Running) -> None:
 
 
 def stop(root: Path) -> str:
-    """Stop what `start` recorded: workers first, then the server, each with its child processes."""
-    running = _read(root)
+    """Stop what `start` recorded: workers first, then the server, each with its child processes; and remove units."""
+    removed, running = uninstall(root), _read(root)
     if running is None:
-        return "Nothing is running."
+        return removed or "Nothing is running."
     for started in reversed(running.processes):
         if process := started.process():
             family = [process, *process.children(recursive=True)]
@@ -143,9 +143,11 @@ def stop(root: Path) -> str:
 
 
 def use_running_server(root: Path) -> None:
-    """Point Prefect at the server that `start` started, so that two servers never share one database."""
-    if (running := _read(root)) and answers(running.url):
-        os.environ.setdefault(API, f"{running.url}/api")
+    """Point Prefect at the server that `start` or a unit started, so that two servers never share one database."""
+    running = _read(root)
+    url = running.url if running else installed(root)[0]
+    if url and answers(url):
+        os.environ.setdefault(API, f"{url}/api")
 
 
 def _read(root: Path) -> Running | None:
@@ -163,27 +165,3 @@ def _signal(process: psutil.Process, *, kill: bool) -> None:
         process.kill() if kill else process.terminate()
     except psutil.NoSuchProcess:
         return  # it has already ended
-
-
-def _wait_for(url: str, server: Started, root: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not answers(f"{url}/api/health"):
-        if server.process() is None or time.monotonic() > deadline:
-            raise ServerError(f"the server did not start at {url}; see {root / STATE / 'server.log'}")
-        time.sleep(0.2)
-
-
-def answers(url: str) -> bool:
-    """Whether something answers at a URL within two seconds."""
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except OSError:
-        return False
-
-
-def _prefect(root: Path, url: str, *arguments: str) -> None:
-    command, environment = [sys.executable, "-m", "prefect", *arguments], {**os.environ, API: f"{url}/api"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise ServerError(f"prefect {' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")

@@ -22,6 +22,7 @@ from flows.reproduce import LockedError, Outcome, reproduce, reproduce_all
 from flows.rwlock import TornLockError
 from flows.terminal import PROGRESS
 from flows.unchanged import check_params
+from flows.zombies import record_process
 from pipeline.storage.lease import TOKEN, belongs_here
 
 LOCK_RETRIES, LOCK_DELAY = 200, 3
@@ -146,7 +147,7 @@ def _run(stage: Stage, options: Options, threads: int | None) -> Outcome:
     return reproduce(stage.address, root, force=force, threads=threads, say=get_run_logger().info)
 
 
-@flow(name="stage", flow_run_name="{address}")
+@flow(name="stage", flow_run_name="{address}", on_running=[record_process])
 def stage(address: str, *, force: bool = False, lease: str = "", handover: Handover | None = None) -> State[None]:
     """One stage, for the workers of the pool that its meta in dvc.yaml names; `address` as in ``dvc stage list``.
 

@@ -16,21 +16,19 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.disk import watching_disk
-from flows.dvc_lock import ASIDE, LOCK, recover_lock
 from flows.dvc_remote import push
 from flows.engines import open_engine
-from flows.graph import HOME_POOL, Stage, Survey, grouped, survey
+from flows.graph import HOME_POOL, Stage, Survey, grouped
 from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
 from flows.report import Summary, publish, read_registration, summarise
 from flows.reproduce import Outcome, StageError
-from flows.rwlock import recover_rwlock
 from flows.selection import select
 from flows.stage import Options, run_group, run_stage
 from flows.terminal import PROGRESS
-from flows.unchanged import check_current, check_params, digest_of_params
+from flows.unchanged import check_current, check_params, digest_of_params, is_registered, recovered_survey
+from flows.zombies import record_process
 from pipeline.errors import SweepError
-from pipeline.registry.registration import Registration
 from pipeline.storage.atomic import remove_left
 from pipeline.storage.lease import run_lease
 
@@ -43,7 +41,7 @@ REFUSED = "NotPromoted"
 AS_IT_IS = SweepRun()
 
 
-@flow(name="sweep-to-surrogate")
+@flow(name="sweep-to-surrogate", on_running=[record_process])
 def sweep_to_surrogate(run: SweepRun = AS_IT_IS, *, dispatch: bool = False) -> Summary | State[Summary]:
     """Train, harvest, fit, validate, register: every stage that DVC calls out of date, in the order of its graph.
 
@@ -93,10 +91,7 @@ def _say(line: str) -> None:
 @task(cache_policy=NO_CACHE)
 def look() -> Survey:
     """Read DVC's graph, and what is out of date."""
-    recover_rwlock(Path.cwd())
-    if recover_lock(Path.cwd()):
-        _say(f"{LOCK} was torn, and lies in {ASIDE} now: DVC's cache restores what it named.")
-    return survey()
+    return recovered_survey(Path.cwd(), _say)
 
 
 def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool = False) -> dict[str, Outcome]:
@@ -174,11 +169,3 @@ def _raise_failures(futures: Iterable[PrefectFuture[Any]]) -> None:
         raise failures[0]
     if failures:
         raise StageError("\n".join(map(str, failures)))
-
-
-def is_registered(root: Path, registration: Registration) -> bool:
-    """Whether the MLflow store of the checkout at `root` still agrees with the register stage's record."""
-    from pipeline.registry.register import stands
-    from pipeline.tracking.store import open_store
-
-    return stands(open_store(root), registration)

@@ -9,13 +9,18 @@ import threading
 import time
 from collections.abc import Callable
 
+from flows.deployment import API, PATIENCE, ServerError, answers
 from flows.guard import guarded
-from flows.server import API, PATIENCE, ServerError, answers
 
 EPHEMERAL = {"PREFECT_UI_ENABLED": "0", "PREFECT__SERVER_EPHEMERAL": "1", "PREFECT__SERVER_FINAL": "1"}
 """What Prefect sets for the servers that it starts itself: no user interface, none of the services of a scheduler."""
 
 Ended = Callable[[], object]
+
+
+def is_needed() -> bool:
+    """Whether PREFECT_API_URL names no server."""
+    return API not in os.environ
 
 
 def start_temporary_server(ended: Ended) -> Callable[[], None]:
@@ -25,7 +30,7 @@ def start_temporary_server(ended: Ended) -> Callable[[], None]:
     left until then. ended: called, in another thread, where the server ends before: Prefect itself would ask it again
     for minutes. What waits raises ServerError where it does not start.
     """
-    if API in os.environ:
+    if not is_needed():
         return lambda: None
     url = f"http://127.0.0.1:{_free_port()}/api"
     process, over = _start(url), threading.Event()

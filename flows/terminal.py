@@ -7,7 +7,9 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from flows.drift_table import COLUMNS, row_of
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
+from pipeline.evaluation.drift import Drift
 
 PROGRESS = {"progress": True}
 """Marks the log records that a terminal shows: one line a stage."""
@@ -68,6 +70,20 @@ def _groups(titles: list[str]) -> list[list[int]]:
         groups[-1].append(number)
         room -= width
     return groups
+
+
+def show_drift(found: Drift) -> None:
+    """Print the errors of a check for drift, λ by λ, and its verdict."""
+    console, table = (
+        Console(),
+        Table(title=f"{found.measure}, on {found.sampled}; seed {found.seed}", title_justify="left"),
+    )
+    for column in COLUMNS:
+        table.add_column(column)
+    for figure in found.figures:
+        table.add_row(*row_of(figure))
+    console.print(table, highlight=False)
+    console.print(found.verdict, highlight=False)
 
 
 def show(summary: Summary) -> None:

@@ -1,10 +1,16 @@
-"""Whether what a run reports is what dvc.lock says for the params.yaml that it began with."""
+"""Whether there is anything to do, and whether what a run reports is what dvc.lock says for its params.yaml."""
 
 import hashlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
+from flows.dvc_lock import ASIDE, LOCK, recover_lock
+from flows.graph import Survey, survey
+from flows.report import read_registration
+from flows.reproduce import Outcome
+from flows.rwlock import recover_rwlock
 from pipeline.errors import SweepError
+from pipeline.registry.registration import Registration
 from pipeline.stages.params import PARAMS
 
 
@@ -32,3 +38,30 @@ def check_current(stale: Collection[str]) -> None:
             f"the stages {sorted(stale)} are out of date again: code, settings or data were changed while this run "
             "worked, and its figures would not be theirs; run again"
         )
+
+
+def recovered_survey(root: Path, say: Callable[[str], object]) -> Survey:
+    """DVC's graph, and what is out of date, after DVC's own files were mended that a kill had torn."""
+    recover_rwlock(root)
+    if recover_lock(root):
+        say(f"{LOCK} was torn, and lies in {ASIDE} now: DVC's cache restores what it named.")
+    return survey()
+
+
+def nothing_to_do(root: Path, folder: Path, say: Callable[[str], object]) -> list[Outcome] | None:
+    """The outcomes of all stages where none is out of date, and the model is registered; None where a run is needed.
+
+    folder: the data of the sweep.
+    """
+    surveyed = recovered_survey(root, say)
+    if surveyed.stale or not is_registered(root, read_registration(folder)):
+        return None
+    return [Outcome(stage.address, "unchanged", 0.0) for stage in surveyed.graph.stages]
+
+
+def is_registered(root: Path, registration: Registration) -> bool:
+    """Whether the MLflow store of the checkout at `root` still agrees with the register stage's record."""
+    from pipeline.registry.register import stands
+    from pipeline.tracking.store import open_store
+
+    return stands(open_store(root), registration)

@@ -112,6 +112,7 @@ def test_stages_are_modules_and_sections():
         "warm_starts",
         "retraining",
         "conditioning",
+        "drift",
     }
     assert sorted(STAGES) == sorted(modules)
     sections = {field.alias or name for name, field in Config.model_fields.items()}

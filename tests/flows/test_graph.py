@@ -5,7 +5,7 @@ from graphlib import CycleError
 import pytest
 
 from flows.graph import Graph, Stage, grouped, survey
-from flows.reproduce import reproduce
+from flows.reproduce import StageError, reproduce
 
 CHAIN = [Stage("a", "cpu", ()), Stage("b", "cpu", ("a",)), Stage("b2", "cpu", ("a",)), Stage("c", "gpu", ("b", "b2"))]
 
@@ -64,6 +64,18 @@ def test_survey_reads_what_is_stale(toy):
     assert surveyed.stale == {"part@a", "part@b", "part@c", "whole", "broken"}
     reproduce("part@a", toy)
     assert survey().stale == {"part@b", "part@c", "whole", "broken"}
+
+
+def test_survey_mends_what_a_kill_left_of_a_run(toy):
+    reproduce("part@a", toy)
+    for record in (toy / ".dvc" / "cache" / "runs").glob("*/*/*"):
+        record.unlink()
+    (toy / "part-a").unlink()
+    (toy / "dvc.lock").unlink()
+    with pytest.raises(StageError, match="NoneType"):  # DVC's own words; should it mend this itself, so much the better
+        reproduce("part@a", toy)
+    assert "part@a" in survey().stale
+    assert reproduce("part@a", toy).action == "ran"
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import FlowRun
 
-from flows.server import answers
+from flows.deployment import answers
 from tests.flows.conftest import Checkout, commit
 from tests.flows.test_server import PATIENCE, free_port, runs_of
 

@@ -1,0 +1,92 @@
+"""Everything is killed in the middle of a run: after the next deploy the schedule goes on as if nothing had been."""
+
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import psutil
+import pytest
+import yaml
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterName
+from prefect.client.schemas.objects import FlowRun
+
+from tests.flows.conftest import TINY, Checkout
+from tests.flows.serving import free_port
+
+pytestmark = pytest.mark.slow
+PERIOD = 60
+"""Seconds between two runs of the schedule."""
+
+
+def wait_until(true: Callable[[], object], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.5)
+
+
+def every_minute(checkout: Checkout) -> None:
+    path = checkout.root / "prefect.yaml"
+    house = yaml.safe_load(path.read_text())
+    nightly = next(d for d in house["deployments"] if d["name"] == "nightly-refresh")
+    nightly["schedules"][0]["cron"] = "* * * * *"
+    path.write_text(yaml.safe_dump(house))
+
+
+def started_by(checkout: Checkout) -> list[psutil.Process]:
+    """What deploy started, with all that these processes started."""
+    record = json.loads((checkout.root / ".prefect" / "processes.json").read_text())
+    found = [psutil.Process(entry["pid"]) for entry in record["processes"]]
+    return [*found, *(child for process in found for child in process.children(recursive=True))]
+
+
+def fits(checkout: Checkout) -> bool:
+    commands = []
+    for process in started_by(checkout):
+        try:
+            commands.append(process.cmdline()[-2:])
+        except psutil.NoSuchProcess:
+            continue
+    return ["pipeline", "fit"] in commands
+
+
+def kill_all(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=20)
+
+
+def runs_of(client: SyncPrefectClient, deployment: str) -> list[FlowRun]:
+    return client.read_flow_runs(deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])))
+
+
+def test_a_schedule_goes_on_after_everything_was_killed(finished):
+    every_minute(finished)
+    finished.params(fit=TINY["fit"] | {"solver": "semidual", "outer_steps": 100_000})
+    port = free_port()
+    try:
+        finished.call("flows", "deploy", "--port", str(port))
+        wait_until(lambda: fits(finished), 5 * PERIOD)
+        kill_all(started_by(finished))
+        finished.params()
+        finished.call("flows", "deploy", "--port", str(port))
+        deployed, again = datetime.now(UTC), time.monotonic()
+        with SyncPrefectClient(f"http://127.0.0.1:{port}/api") as client:
+            former = [r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time < deployed]
+            assert [run.state_name for run in former] == ["Crashed"]
+            dispatched = [r for r in runs_of(client, "gpu") if r.start_time and r.start_time < deployed]
+            assert [run.state_name for run in dispatched] == ["Crashed"]
+
+            def next_completed() -> bool:
+                runs = (r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time > deployed)
+                return any(r.auto_scheduled and r.state is not None and r.state.is_completed() for r in runs)
+
+            wait_until(next_completed, 2 * PERIOD - (time.monotonic() - again))
+    finally:
+        finished.call("flows", "stop")
+    assert finished.is_clean()
