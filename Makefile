@@ -91,4 +91,4 @@ rollback: $(INSTALLED)  ## put the champion back to the version before
 	@$(BIN)/python -m pipeline rollback
 
 clean:  ## forget the environment and what tools keep, checkpoints too; data, cache and registry stay
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .checkpoints
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .checkpoints .progress

@@ -96,13 +96,14 @@ def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
             return
     typer.echo("Starting Prefect ...", err=True)
     wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
+    from flows.progress import lines_in_terminal
     from flows.report import Summary
     from flows.sweep_to_surrogate import sweep_to_surrogate
     from flows.terminal import show_progress_only
 
     wait_for_server()
-    show_progress_only()
-    summary = sweep_to_surrogate(wanted, dispatch=dispatch)
+    with lines_in_terminal(show_progress_only()):
+        summary = sweep_to_surrogate(wanted, dispatch=dispatch)
     assert isinstance(summary, Summary)  # Prefect hands out what a returned state holds
     _show(summary)
 

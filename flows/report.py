@@ -90,7 +90,7 @@ def publish(summary: Summary) -> None:
 
 
 def as_markdown(summary: Summary) -> str:
-    """The registered model, how it was chosen, the report in Markdown, and where its HTML lies."""
+    """The registered model, how it was chosen, the report in Markdown, and a link to its HTML."""
     registration, validation = summary.registration, summary.validation
     report = summary.report.with_suffix(".md").read_text(encoding="utf-8")
     paragraphs = (
@@ -102,6 +102,6 @@ def as_markdown(summary: Summary) -> str:
         *([] if validation.rows else [NOTHING_HELD_OUT]),
         *([] if registration.digest in report else [INSTEAD]),
         report.strip(),
-        f"Report: `{summary.report}`",
+        f"Report: [`{summary.report}`]({summary.report.resolve().as_uri()})",
     )
     return "\n\n".join(paragraphs) + "\n"

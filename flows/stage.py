@@ -17,6 +17,7 @@ from flows.engines import is_open, run_on_engine
 from flows.graph import HOME_POOL, Stage
 from flows.own_clone import Handover, run_in_clone
 from flows.pools import ENTRY, PUSHED, is_deployed, run_on_pool
+from flows.progress import watching
 from flows.reproduce import LockedError, Outcome, reproduce, reproduce_all
 from flows.rwlock import TornLockError
 from flows.terminal import PROGRESS
@@ -83,7 +84,8 @@ def run_stage(
     if not (stale or options.force or changed_in(upstream)):
         outcome = Outcome(stage.address, "unchanged", 0.0)
     else:
-        outcome = _run(stage, options, threads)
+        with watching(Path.cwd(), [stage.address]):
+            outcome = _run(stage, options, threads)
     if publish:
         push(Path.cwd(), [stage.address])
     _tell([outcome])
@@ -110,7 +112,10 @@ def run_group(
     changed = changed_in(upstream)
     wanted = [s.address for s in stages if options.force or s.address in stale or changed.intersection(s.depends_on)]
     say = get_run_logger().info
-    ran = reproduce_all(wanted, Path.cwd(), force=options.force, threads=1, say=say) if wanted else []
+    ran: list[Outcome] = []
+    if wanted:
+        with watching(Path.cwd(), wanted):
+            ran = reproduce_all(wanted, Path.cwd(), force=options.force, threads=1, say=say)
     outcomes = [*ran, *(Outcome(s.address, "unchanged", 0.0) for s in stages if s.address not in wanted)]
     if publish:
         push(Path.cwd(), [stage.address for stage in stages])

@@ -3,7 +3,9 @@
 import logging
 
 from rich.console import Console
+from rich.style import Style
 from rich.table import Table
+from rich.text import Text
 
 from flows.drift_table import COLUMNS, row_of
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
@@ -13,16 +15,22 @@ PROGRESS = {"progress": True}
 """Marks the log records that a terminal shows: one line a stage."""
 
 
-def show_progress_only() -> None:
+def show_progress_only() -> Console:
     """Show only lines marked as progress, and warnings that do not come from stages, in the terminal.
 
     Everything that a stage prints still goes to Prefect's own log; a failing stage's last lines are in its error.
+    Returns the console that the lines are printed on.
     """
     import prefect  # noqa: F401  (its import sets the handlers up)
+    from prefect.logging.handlers import PrefectConsoleHandler
 
+    console = Console(stderr=True, markup=False, highlight=False)
     for handler in logging.getLogger().handlers:
         handler.addFilter(_is_progress)
         handler.setFormatter(logging.Formatter("%(message)s"))
+        if isinstance(handler, PrefectConsoleHandler):
+            handler.console = console  # its own lacks the styles of bars, and what it prints would run into them
+    return console
 
 
 def _is_progress(record: logging.LogRecord) -> bool:
@@ -91,5 +99,6 @@ def show(summary: Summary) -> None:
         console.print(f"Barrier {sentence}", soft_wrap=True, highlight=False)
     if summary.validation.next_value:
         console.print(f"Next    {summary.validation.next_value}", soft_wrap=True, highlight=False)
-    console.print(f"Report  {summary.report}", soft_wrap=True, highlight=False)
+    link = Style(link=summary.report.resolve().as_uri())
+    console.print(Text.assemble("Report  ", (str(summary.report), link)), soft_wrap=True, highlight=False)
     console.print(f"Model   {summary.registration.uri}", soft_wrap=True, highlight=False)

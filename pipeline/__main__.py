@@ -5,6 +5,7 @@ Stages are imported inside their commands: a command loads what it needs and no 
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +17,7 @@ from pipeline.errors import ConfigurationError, SweepError
 from pipeline.settings import shown
 from pipeline.stages.params import load_config
 from pipeline.storage.lease import run_lease, stage_lease
+from pipeline.storage.progress import reporting
 
 NUMBER = {"ignore_unknown_options": True}  # so that -0.5 is a value, not an option
 ANYTHING = {"ignore_unknown_options": True, "allow_extra_args": True}  # of another command
@@ -41,8 +43,9 @@ class StageCommand(TyperCommand):
     """A stage of dvc.yaml; it is refused while a run that it does not belong to works in the checkout."""
 
     def invoke(self, ctx: Any) -> Any:
-        """Run it under the lease of stages."""
-        with stage_lease(Path.cwd()):
+        """Run it under the lease of stages, and report its progress."""
+        given = [value for value in ctx.params.values() if isinstance(value, str)]
+        with stage_lease(Path.cwd()), reporting(Path.cwd(), address_of(str(self.name), *given)):
             return super().invoke(ctx)
 
 
@@ -59,6 +62,12 @@ app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=F
 BY_DVC = "By DVC: from the stage's name, in DVC_STAGE."
 Value = Annotated[str | None, typer.Argument(help=f"λ as params.yaml writes it, one of sweep.values. {BY_DVC}")]
 Again = Annotated[str | None, typer.Argument(help=f"One of retrain.networks: 0.5_seed1. {BY_DVC}")]
+
+
+def address_of(stage: str, *given: str) -> str:
+    """The stage's address as DVC has it: what it calls it, else its command and what that is about (train@0.5)."""
+    by_dvc = re.sub(r"^.*dvc\.yaml:", "", os.environ.get("DVC_STAGE", ""))
+    return "@".join((stage, *given)) if given or not by_dvc else by_dvc
 
 
 def asked_for(stage: str, given: str | None) -> str:

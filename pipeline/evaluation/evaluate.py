@@ -29,6 +29,7 @@ from pipeline.evaluation.places import Place
 from pipeline.evaluation.rounds import Draws, Route, check_anchors_in, draws_of, routes, score_of
 from pipeline.evaluation.scores import Evaluation, Score
 from pipeline.evaluation.served import SAMPLE, served_by
+from pipeline.storage.progress import counting
 from pipeline.transport.coupling import Coupling
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def evaluate(surrogate: "Surrogate", score: Harvest, redraws: int = 1, seed: int
     check_anchors_in(score, surrogate.mesh)
     comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     found, fresh = routes(surrogate.mesh, score.values), draws_of(score, comparison, redraws, seed)
-    rounds = [_one_round(surrogate, draws, found) for draws in fresh]
+    with counting("values of λ", len(fresh) * len(found)) as done:
+        rounds = [_one_round(surrogate, draws, found, done) for draws in fresh]
     scores = [Score.mean(cell) for cell in zip(*rounds, strict=True)]
     anchors = [value_of(vertex) for vertex in surrogate.mesh.vertices]
     return Evaluation(
@@ -67,7 +69,9 @@ def in_broken(surrogate: "Surrogate", value: Value) -> bool:
     return any(b.broken and b.anchors[0] < at < b.anchors[1] for b in surrogate.barriers or ())
 
 
-def _one_round(surrogate: "Surrogate", draws: Draws, found: dict[Value, Route]) -> list[Score]:
+def _one_round(
+    surrogate: "Surrogate", draws: Draws, found: dict[Value, Route], done: Callable[[], None]
+) -> list[Score]:
     comparison, values, mesh = draws.comparison, draws.score.values, surrogate.mesh
     ends = tuple(draws.truth(values.index(value_of(vertex))) for vertex in mesh.vertices)
     coupling = cache(lambda one, other: comparison.coupling(ends[one], ends[other]))
@@ -94,6 +98,7 @@ def _one_round(surrogate: "Surrogate", draws: Draws, found: dict[Value, Route]) 
         )
         truth = ends[mesh.vertices.index(numbers(value))] if situation.at_anchor else draws.truth(index)
         scores += _scores(situation, truth)
+        done()
     return scores
 
 

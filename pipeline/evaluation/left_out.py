@@ -35,6 +35,7 @@ from pipeline.evaluation.uncertainty import (
 )
 from pipeline.storage.atomic import write_json
 from pipeline.storage.files import read_json
+from pipeline.storage.progress import counted
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
 
@@ -107,7 +108,7 @@ def _each(
 ) -> Iterator[tuple[float, Surrogate, Sequence[Score]]]:
     """Every interior anchor, the surrogate of the others, and all scores there."""
     order = [method.name for method in all_methods()]
-    for value in fit.hyperparameter.tolist()[1:-1]:
+    for value in counted(fit.hyperparameter.tolist()[1:-1], "left-out anchors"):
         kept = fit.select([v for v in fit.values if v != value])
         surrogate = Surrogate.fit(kept, plan.settings, seed=plan.seed)
         fitted, _ = fit_methods(chosen_methods(()), Fitting(kept, deterministic, plan.settings, plan.seed))

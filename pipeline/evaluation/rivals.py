@@ -4,7 +4,7 @@ Nothing here depends on the fitted surrogate, so that both are fitted at the sam
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Self
@@ -23,6 +23,7 @@ from pipeline.evaluation.methods.method import Fitted, Fitting, Method
 from pipeline.evaluation.places import linear_mesh_of
 from pipeline.evaluation.rounds import Draws, check_anchors_in, draws_of, routes, score_of
 from pipeline.evaluation.scores import Score
+from pipeline.storage.progress import counted, counting, within
 
 ASKED = 1000
 """Answers that a method is timed over."""
@@ -41,13 +42,15 @@ def chosen_methods(names: Sequence[str]) -> tuple[Method, ...]:
     return tuple(m for m in fitted.values() if m.cost == "quick" or m.name in names or "all" in names)
 
 
-def fit_methods(methods: Iterable[Method], fitting: Fitting) -> tuple[dict[str, Fitted], dict[str, float]]:
+def fit_methods(methods: Collection[Method], fitting: Fitting) -> tuple[dict[str, Fitted], dict[str, float]]:
     """Every method that applies, fitted, by its name; and the seconds that each took."""
     fitted, seconds = {}, {}
-    for method in methods:
+    for method in counted(methods, "fitted methods", even=False):
         assert method.fit is not None
         start = time.perf_counter()
-        if (found := method.fit(fitting)) is not None:
+        with within(method.name):
+            found = method.fit(fitting)
+        if found is not None:
             fitted[method.name], seconds[method.name] = found, time.perf_counter() - start
     return fitted, seconds
 
@@ -76,10 +79,11 @@ class Court:
 
     def scores(self, fitted: Mapping[str, Fitted]) -> tuple[Score, ...]:
         """The scores of fitted methods at every held-out λ; FitError where an answer is not finite."""
-        found = [self._round(fitted, draws) for draws in self.rounds]
+        with counting("scores of fitted methods", len(self.rounds) * len(self.starts) * len(fitted)) as done:
+            found = [self._round(fitted, draws, done) for draws in self.rounds]
         return tuple(Score.mean(cell) for cell in zip(*found, strict=True))
 
-    def _round(self, fitted: Mapping[str, Fitted], draws: Draws) -> list[Score]:
+    def _round(self, fitted: Mapping[str, Fitted], draws: Draws, done: Callable[[], None]) -> list[Score]:
         values, anchors = self.score.values, self.fit.values
         ends = cache(lambda k: draws.truth(values.index(anchors[k])))
         scores = []
@@ -90,6 +94,7 @@ class Court:
                 outputs = method.sample(start.conditions, value, 1, seed)[:, 0]
                 answer = Sample(_finite(outputs, name, value), start.conditions, start.weight)
                 scores.append(score_of(self.comparison, value, name, answer, truth))
+                done()
         return scores
 
     def policies(self, fitted: Mapping[str, Fitted]) -> dict[Value, dict[str, Policy]]:

@@ -29,6 +29,7 @@ from pipeline.errors import BundleError
 from pipeline.settings import in_a_line
 from pipeline.storage.checkpoint_files import Address, Entry, clear, clear_others, read_entries, write_entries
 from pipeline.storage.packing import GLOBAL, Tensors, check_changeable, pack, restore, state_of, unpack
+from pipeline.storage.progress import counted, within
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Work:
         first, _ = self._put_back(address, name, state)
         self.in_loop = True
         try:
-            for step in range(first, count):
+            for step in counted(range(first, count), name, first):
                 yield step
                 if step + 1 < count and self._is_due():
                     self._write(address, partial(_copied, name, step + 1, state))
@@ -101,7 +102,8 @@ class Work:
             return result  # type: ignore[no-any-return]
         outside, self._prefix, self._number = (self._prefix, self._number), address, 0
         try:
-            result = compute()
+            with within(name):
+                result = compute()
         finally:
             self._prefix, self._number = outside
         self._pending = {a: e for a, e in self._pending.items() if a[: len(address)] != address}
@@ -218,7 +220,7 @@ def resumable(count: int, name: str = "training", /, **state: Any) -> Iterator[i
         check_changeable(key, part)
     work = _CURRENT.get()
     if work is None or work.in_loop:
-        return iter(range(count))
+        return counted(range(count), name)
     return work.loop(count, name, state)
 
 
@@ -233,5 +235,7 @@ def once(compute: Callable[[], T], name: str = "part", /, **state: Any) -> T:
     work = _CURRENT.get()
     if work is None or work.in_loop:
         tensors: Tensors = {}
-        return unpack(pack(compute(), tensors), tensors)  # type: ignore[no-any-return]  # laid out as it would be read
+        with within(name):
+            result = compute()
+        return unpack(pack(result, tensors), tensors)  # type: ignore[no-any-return]  # laid out as it would be read
     return work.part(compute, name, state)

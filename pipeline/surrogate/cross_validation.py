@@ -19,6 +19,7 @@ from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, group_errors
 from pipeline.clocks.select import as_good
 from pipeline.data.harvest import Harvest
 from pipeline.storage.checkpoint import once
+from pipeline.storage.progress import counted
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.parts import Parts, make_density
 from pipeline.transport.anchor_samples import AnchorSamples
@@ -86,7 +87,7 @@ class CrossValidation:
         """Leave-one-anchor-out error curves of a variant that is briefly trained without the anchor."""
         return [
             LeftOut(k, once(partial(self._errors, k, config, seed), "cross-validation"), self.conditions)
-            for k in range(1, len(self.train) - 1)
+            for k in counted(range(1, len(self.train) - 1), "left-out anchors")
         ]
 
     def _errors(self, left_out: int, config: SurrogateConfig, seed: int) -> NDArray[np.float64]:
