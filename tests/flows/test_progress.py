@@ -23,9 +23,9 @@ import sys, time
 from pathlib import Path
 from pipeline.storage.progress import counted, reporting
 with reporting(Path.cwd(), sys.argv[1]):
-    for step in counted(range(30), "epochs"):
+    for step in counted(range(60), "epochs"):
         time.sleep(0.5)
-        assert step < 20 or sys.argv[1] != "fails"
+        assert step < 40 or sys.argv[1] != "fails"
 Path(sys.argv[1]).touch()
 """
 
@@ -40,7 +40,7 @@ def prefect_server():
 
 @pytest.fixture
 def slow_stages(tmp_path, monkeypatch) -> Path:
-    """The working directory, a DVC repository with stages of 15 seconds: one ends well, one fails."""
+    """The working directory, a DVC repository with stages of 30 seconds: one ends well, one fails."""
     (tmp_path / "slow.py").write_text(SLOW_STAGE)
     stages = "".join(
         f"  {name}: {{cmd: PYTHONPATH={PROJECT} {sys.executable} slow.py {name}, outs: [{name}]}}\n"
@@ -83,7 +83,7 @@ def test_stages_leave_an_artifact_whose_value_rises(slow_stages, prefect_server)
     values = [value for value, _ in seen["progress-ends"]]
     assert values == sorted(values)
     assert len({*values}) >= 2
-    assert 10 < values[0] < 70
+    assert 0 < values[0] < 100
     assert "ends: epochs" in seen["progress-ends"][0][1]
     assert " s left, " in seen["progress-ends"][0][1]
     assert last["progress-ends"] == (100.0, "ends: done")
