@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from flows.guard import guarded
 from tests.flows.conftest import TINY, Checkout
 
 pytestmark = pytest.mark.slow
@@ -99,3 +100,13 @@ def test_what_was_done_before_is_not_done_again(checkout):
     # Fit and what follows from it: timing, leave_out, compare, validate, register.
     assert "Stages: 6 ran, 0 restored, 8 unchanged" in checkout.flow().stdout
     assert checkout.is_clean()
+
+
+def test_a_killed_guard_leaves_nothing_behind():
+    marker = "import time; time.sleep(98.7)"
+    with subprocess.Popen(guarded([sys.executable, "-c", marker])) as process:
+        guard = psutil.Process(process.pid)
+        wait_until(lambda: any(marker in p.cmdline() for p in guard.children()), 20)
+        (child,) = guard.children()
+        guard.kill()
+    wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE, SOON)
