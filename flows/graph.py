@@ -59,10 +59,10 @@ class Graph:
         return len(follows | leads) < len(self.stages)
 
 
-def grouped(stages: Iterable[Stage], size: Callable[[int], int]) -> list[tuple[Stage, ...]]:
+def grouped(stages: Iterable[Stage], size: Callable[[Sequence[Stage]], int]) -> list[tuple[Stage, ...]]:
     """The stages in groups, dependencies first: a group has stages of one definition that do not depend on each other.
 
-    size: of the groups of so many stages. The stages come in an order in which they may run.
+    size: of the groups of these stages of one kind. The stages come in an order in which they may run.
     """
     depth: dict[str, int] = {}
     alike: dict[tuple[int, str], list[Stage]] = {}
@@ -70,7 +70,7 @@ def grouped(stages: Iterable[Stage], size: Callable[[int], int]) -> list[tuple[S
         depth[stage.address] = 1 + max((depth.get(before, 0) for before in stage.depends_on), default=0)
         alike.setdefault((depth[stage.address], stage.address.partition("@")[0]), []).append(stage)
     ordered = [alike[key] for key in sorted(alike, key=lambda key: key[0])]
-    return [group for members in ordered for group in batched(members, size(len(members)))]
+    return [group for members in ordered for group in batched(members, size(members))]
 
 
 def batched(members: Sequence[Stage], size: int) -> list[tuple[Stage, ...]]:

@@ -74,8 +74,8 @@ def run_stage(
 ) -> Outcome:
     """Bring one stage up to date.
 
-    stale: DVC called it changed before the flow began. upstream: outcomes of what it depends on; where all
-    are unchanged and it was not stale, DVC is not called. publish: send the outputs to DVC's remote, since a stage of
+    stale: DVC called it changed before the flow began. upstream: outcomes of what it depends on; where all are
+    unchanged and it was not stale, DVC is not called. publish: send the outputs to DVC's remote, since a stage of
     another pool reads them. threads: see `reproduce`. Raises StageError with the command's last lines, ChangedError for
     another params.yaml.
     """
@@ -100,6 +100,7 @@ def run_group(
     *,
     stale: Collection[str] = (),
     publish: bool = False,
+    threads: int | None = None,
     upstream: Sequence[Outcome | Sequence[Outcome]] = (),
 ) -> list[Outcome]:
     """Bring stages up to date that do not depend on one another, one after another in one process of DVC.
@@ -115,7 +116,7 @@ def run_group(
     ran: list[Outcome] = []
     if wanted:
         with watching(Path.cwd(), wanted):
-            ran = reproduce_all(wanted, Path.cwd(), force=options.force, threads=1, say=say)
+            ran = reproduce_all(wanted, Path.cwd(), force=options.force, threads=threads, say=say)
     outcomes = [*ran, *(Outcome(s.address, "unchanged", 0.0) for s in stages if s.address not in wanted)]
     if publish:
         push(Path.cwd(), [stage.address for stage in stages])

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -108,12 +108,13 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     # The cluster has its own limits: here, there is a thread for every stage that waits for it.
     waiting = len(affected) or 1 if run.cluster and run.max_parallel is None else workers
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=waiting)
-    size = partial(_group_size, workers) if run.runner == "threads" else lambda count: 1
+    # With stages in parallel, more than one thread each would only slow them down.
+    one = 1 if workers > 1 else None
     # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
     options = Options(run.force, dispatch, surveyed.has_remote, params)
     with open_engine(run.runner, run.cluster, workers), runner:
         push(Path.cwd(), sorted(published - {stage.address for stage in affected}))
-        for group in grouped(affected, size):
+        for group in grouped(affected, partial(_group_size, run, workers, dispatch)):
             before = dict.fromkeys(d for stage in group for d in stage.depends_on if d in futures)
             parameters: dict[str, Any] = {
                 "options": options,
@@ -122,12 +123,11 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
             }
             if len(group) == 1:
                 (stage,) = group
-                # With stages in parallel, more than one thread each would only slow them down.
-                threads = 1 if workers > 1 and graph.has_company(stage) else None
+                threads = one if graph.has_company(stage) else None
                 parameters |= {"stage": stage, "stale": stage.address in stale, "threads": threads}
             else:
                 name = f"{group[0].address} and {len(group) - 1} more"
-                parameters |= {"name": name, "stages": group, "stale": stale}
+                parameters |= {"name": name, "stages": group, "stale": stale, "threads": one}
             future: PrefectFuture[Any] = runner.submit(run_stage if len(group) == 1 else run_group, parameters)
             futures |= dict.fromkeys([stage.address for stage in group], future)
         for future in futures.values():
@@ -138,9 +138,12 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     return unchanged | {outcome.address: outcome for future in results for outcome in _outcomes(future.result())}
 
 
-def _group_size(workers: int, count: int) -> int:
-    """How many of so many stages of one kind run in one process of DVC: one, unless it is the start that costs."""
-    return 1 if count <= FEW * workers else min(MOST, math.ceil(count / (SHARES * workers)))
+def _group_size(run: SweepRun, workers: int, dispatch: bool, stages: Sequence[Stage]) -> int:
+    """How many of these stages of one kind run in one process of DVC: one, unless they run here and are many."""
+    leave = run.runner != "threads" or (dispatch and stages[0].pool != HOME_POOL)
+    if leave or len(stages) <= FEW * workers:
+        return 1
+    return min(MOST, math.ceil(len(stages) / (SHARES * workers)))
 
 
 def _outcomes(result: Outcome | list[Outcome]) -> list[Outcome]:

@@ -43,7 +43,7 @@ def test_groups_are_of_one_kind_and_come_after_what_they_depend_on(size):
     harvested = [Stage(f"harvest@{v}", "cpu", (f"train@{v}",)) for v in values]
     chained = [Stage("chain@1", "cpu", ()), Stage("chain@2", "cpu", ("chain@1",))]
     graph = Graph.of([*harvested, *trained, *chained, Stage("fit", "gpu", tuple(addresses(harvested)))])
-    groups = grouped(graph.stages, lambda count: size)
+    groups = grouped(graph.stages, lambda members: size)
     seen: set[str] = set()
     for group in groups:
         assert len(group) <= size

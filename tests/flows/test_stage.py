@@ -89,3 +89,24 @@ def test_what_ran_beside_a_failure_is_kept(toy):
         flow(lambda: run_stages(survey(), SweepRun(max_parallel=2), ""), name="toy")()
     assert (toy / "whole").read_text() == "1\n1\n1\n"
     assert survey().stale == {"broken"}
+
+
+def test_many_stages_of_one_kind_share_processes(toy):
+    from prefect import flow
+
+    from flows.graph import survey
+    from flows.parameters import SweepRun
+    from flows.sweep_to_surrogate import run_stages
+
+    values = list(range(20))
+    (toy / "dvc.yaml").write_text(
+        "stages:\n  part:\n    matrix: {v: " + str(values) + "}\n"
+        "    cmd: ps -o ppid= -p $PPID >> parents.log && cat source > part-${item.v}\n"
+        '    deps: [source]\n    outs: ["part-${item.v}"]\n'
+    )
+    outcomes = flow(lambda: run_stages(survey(), SweepRun(max_parallel=2), ""), name="toy")()
+    assert sorted(outcomes) == sorted(f"part@{v}" for v in values)
+    assert {outcome.action for outcome in outcomes.values()} == {"ran"}
+    assert len((toy / "parents.log").read_text().split()) == 20
+    assert len(set((toy / "parents.log").read_text().split())) == 7  # groups of three, a process of DVC each
+    assert not survey().stale
