@@ -8,8 +8,11 @@ import pytest
 
 from tests.paths import CHECKOUT
 
-EXTRAS = ("gymnasium", "mujoco", "stable_baselines3", "numba", "vega_datasets", "onnx", "onnxruntime")
-"""What `import` calls the packages of the extras policies, examples and onnx."""
+EXTRAS = (
+    *("gymnasium", "mujoco", "stable_baselines3", "numba", "vega_datasets", "onnx", "onnxruntime"),
+    *("dvc_s3", "boto3", "psycopg2", "prefect_dask", "prefect_ray"),
+)
+"""What `import` calls the packages of the extras."""
 
 WITHOUT_EXTRAS = f"""
 import sys, warnings
@@ -29,7 +32,7 @@ def run_without_extras(script, folder):
 def test_these_are_the_packages_of_the_extras():
     optional = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     lines = [line for extra, lines in optional["optional-dependencies"].items() if extra != "dev" for line in lines]
-    packages = {line.split(">")[0].split("[")[0].replace("-", "_") for line in lines}
+    packages = {line.split(">")[0].split("[")[0].replace("-", "_").removesuffix("_binary") for line in lines}
     assert packages | {"mujoco"} == set(EXTRAS)  # gymnasium[mujoco] brings it
 
 

@@ -99,7 +99,8 @@ def test_an_episode_sees_its_weight_to_its_end_and_the_next_has_another():
 def test_features_that_are_no_longer_standardised_give_the_same_actions():
     rng, ends = np.random.default_rng(0), ([0.0, 0.0], [1.0, 1.0])
     scaled, plain = GaussianPolicy(3 + 4, [5], *ends), GaussianPolicy(3, [5], *ends, features=4)
-    state = {name: tensor.numpy().copy() for name, tensor in scaled.state_dict().items()}
+    # A network's weights are not initialised until it is trained or loaded.
+    state = {name: rng.normal(size=tensor.shape).astype(np.float32) for name, tensor in scaled.state_dict().items()}
     state |= {"centre": rng.normal(size=7).astype(np.float32), "scale": rng.uniform(1, 2, 7).astype(np.float32)}
     scaled.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     plain.load_state_dict({n: torch.from_numpy(a) for n, a in without_scaled_features(state, 3).items()})
