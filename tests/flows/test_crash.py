@@ -73,17 +73,18 @@ def test_a_schedule_goes_on_after_everything_was_killed(finished):
         finished.call("flows", "deploy", "--port", str(port))
         wait_until(lambda: fits(finished), 5 * PERIOD)
         kill_all(started_by(finished))
+        killed = datetime.now(UTC)  # a run that had to wait may begin as soon as deploy has started the workers
         finished.params()
         finished.call("flows", "deploy", "--port", str(port))
-        deployed, again = datetime.now(UTC), time.monotonic()
+        again = time.monotonic()
         with SyncPrefectClient(f"http://127.0.0.1:{port}/api") as client:
-            former = [r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time < deployed]
+            former = [r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time < killed]
             assert [run.state_name for run in former] == ["Crashed"]
-            dispatched = [r for r in runs_of(client, "gpu") if r.start_time and r.start_time < deployed]
+            dispatched = [r for r in runs_of(client, "gpu") if r.start_time and r.start_time < killed]
             assert [run.state_name for run in dispatched] == ["Crashed"]
 
             def next_completed() -> bool:
-                runs = (r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time > deployed)
+                runs = (r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time > killed)
                 return any(r.auto_scheduled and r.state is not None and r.state.is_completed() for r in runs)
 
             wait_until(next_completed, 2 * PERIOD - (time.monotonic() - again))
