@@ -84,12 +84,15 @@ class Schedule:
         match kind:
             case "kill":
                 return cls(seed, begin, kind, what, rng.choice(later), round(rng.uniform(0, 2), 2))
+            case "point" if what == "lock":
+                return cls(seed, begin, kind, what, rng.choice(later))
             case "point":
                 return cls(seed, begin, kind, what, n=1 if what == "version" else rng.randint(1, 3))
             case "call":
-                return cls(
-                    seed, begin, kind, what, rng.choice(CALLS[what]), n=rng.randint(1, 40 if what == "http" else 4)
-                )
+                most = 40 if what == "http" else 4
+                return cls(seed, begin, kind, what, rng.choice(CALLS[what]), n=rng.randint(1, most))
+            case "cache":  # what is not to be computed anyway
+                return cls(seed, "validate", kind, what)
         return cls(seed, begin, kind, what, delay=rng.random())
 
     def __str__(self) -> str:
@@ -97,7 +100,7 @@ class Schedule:
             case "kill":
                 done = f"kill {self.what}, {self.delay} s after stage {self.stage} began"
             case "point":
-                done = f"kill at {self.what}, {self.n}"
+                done = f"kill at {self.what} {self.stage or self.n}"
             case "call":
                 done = f"{self.what} {self.n} of {self.stage} fails"
             case _:
@@ -220,7 +223,7 @@ def arranged(schedule: Schedule, site: Site) -> dict[str, str]:
     if schedule.kind not in ("point", "call"):
         return {}
     document = {
-        "where": POINTS[schedule.what] if schedule.kind == "point" else schedule.stage,
+        "where": f"{POINTS.get(schedule.what, '')}{schedule.stage}",
         "call": schedule.what,
         "n": schedule.n,
         "kills": schedule.kind == "point",
