@@ -25,8 +25,8 @@ STAGES = ("train", "harvest", "dataset", "fit", "timing", "compare", "validate",
 REPRO = "flows.dvc_process --wait-for-lock repro"
 POINTS = {
     "version": "pipeline register",
-    "lock": "dvc_process --wait-for-lock repro --single-item ",
-    "rwlock": "dvc_process --wait-for-lock repro",
+    "lock": f"{REPRO} --single-item ",
+    "rwlock": REPRO,
 }
 """Named points at which a process is killed, and the command line of that process."""
 CALLS = {
