@@ -16,8 +16,8 @@ from tests.flows.conftest import TINY, Checkout
 from tests.flows.serving import free_port
 
 pytestmark = pytest.mark.slow
-PERIOD = 60
-"""Seconds between two runs of the schedule."""
+PERIOD = 180
+"""Seconds between two runs of the schedule: two of them are enough for a run on a busy machine, too."""
 
 
 def wait_until(true: Callable[[], object], seconds: float) -> None:
@@ -27,11 +27,11 @@ def wait_until(true: Callable[[], object], seconds: float) -> None:
         time.sleep(0.5)
 
 
-def every_minute(checkout: Checkout) -> None:
+def every_period(checkout: Checkout) -> None:
     path = checkout.root / "prefect.yaml"
     house = yaml.safe_load(path.read_text())
     nightly = next(d for d in house["deployments"] if d["name"] == "nightly-refresh")
-    nightly["schedules"][0]["cron"] = "* * * * *"
+    nightly["schedules"][0]["cron"] = "*/3 * * * *"
     path.write_text(yaml.safe_dump(house))
 
 
@@ -66,12 +66,12 @@ def runs_of(client: SyncPrefectClient, deployment: str) -> list[FlowRun]:
 
 
 def test_a_schedule_goes_on_after_everything_was_killed(finished):
-    every_minute(finished)
+    every_period(finished)
     finished.params(fit=TINY["fit"] | {"solver": "semidual", "outer_steps": 100_000})
     port = free_port()
     try:
         finished.call("flows", "deploy", "--port", str(port))
-        wait_until(lambda: fits(finished), 5 * PERIOD)
+        wait_until(lambda: fits(finished), 4 * PERIOD)
         kill_all(started_by(finished))
         killed = datetime.now(UTC)  # a run that had to wait may begin as soon as deploy has started the workers
         finished.params()
