@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -27,30 +28,29 @@ def postgres_tool(name: str) -> str | None:
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """host:port of a server with the databases prefect and mlflow; it refuses to run as root."""
     tools = {name: postgres_tool(name) for name in ("initdb", "pg_ctl", "createdb")}
     if None in tools.values():
         pytest.skip("PostgreSQL is not installed")
-    folder, port = tmp_path_factory.mktemp("postgres"), free_port()
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}
-    if user:
-        for path in (folder, *folder.parents[:2]):  # pytest's own are closed to everybody else
-            path.chmod(0o755)
-        shutil.chown(folder, "postgres")
+    port, user = free_port(), {"user": "postgres"} if os.geteuid() == 0 else {}
+    with TemporaryDirectory(prefix="postgres-") as folder:  # pytest's own folders are closed to other users
+        if user:
+            shutil.chown(folder, "postgres")
 
-    def call(name: str, *arguments: str) -> None:
-        subprocess.run([str(tools[name]), *arguments], check=True, cwd=folder, stdout=subprocess.DEVNULL, **user)
+        def call(name: str, *arguments: str) -> None:
+            command = [str(tools[name]), *arguments]
+            subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL, **user)
 
-    data = str(folder / "data")
-    call("initdb", "-D", data, "-U", "sweep", "--auth", "trust", "--no-sync")
-    call("pg_ctl", "-D", data, "-w", "-l", str(folder / "log"), "-o", f"-p {port} -h 127.0.0.1 -k {folder}", "start")
-    try:
-        for database in ("prefect", "mlflow"):
-            call("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "sweep", database)
-        yield f"127.0.0.1:{port}"
-    finally:
-        call("pg_ctl", "-D", data, "-m", "immediate", "stop")
+        data, options = f"{folder}/data", f"-p {port} -h 127.0.0.1 -k {folder}"
+        call("initdb", "-D", data, "-U", "sweep", "--auth", "trust", "--no-sync")
+        call("pg_ctl", "-D", data, "-w", "-l", f"{folder}/log", "-o", options, "start")
+        try:
+            for database in ("prefect", "mlflow"):
+                call("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "sweep", database)
+            yield f"127.0.0.1:{port}"
+        finally:
+            call("pg_ctl", "-D", data, "-m", "immediate", "stop")
 
 
 @pytest.fixture(scope="module")
