@@ -1,6 +1,7 @@
 """Output in the terminal: one line for each stage during the run, and the result at the end."""
 
 import logging
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.style import Style
@@ -9,7 +10,9 @@ from rich.text import Text
 
 from flows.drift_table import COLUMNS, row_of
 from flows.report import NOTHING_HELD_OUT, Summary, Validation
-from pipeline.evaluation.drift import Drift
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.drift import Drift
 
 PROGRESS = {"progress": True}
 """Marks the log records that a terminal shows: one line a stage."""
@@ -72,7 +75,7 @@ def _groups(titles: list[str]) -> list[list[int]]:
     return groups
 
 
-def show_drift(found: Drift) -> None:
+def show_drift(found: "Drift") -> None:
     """Print the errors of a check for drift, λ by λ, and its verdict."""
     console, table = (
         Console(),

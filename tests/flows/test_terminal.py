@@ -1,4 +1,6 @@
 import io
+import subprocess
+import sys
 
 import pytest
 from rich.console import Console
@@ -35,3 +37,8 @@ def test_a_broken_interval_is_told(capsys, tmp_path):
     assert "Barrier broken between 0 and 1: train 0.5 to mend it" in capsys.readouterr().out
     assert "Barrier: broken between 0 and 1" in as_markdown(summary)
     assert "\n\n# therapy: not fit for use\n\nReport: " in as_markdown(summary)
+
+
+def test_the_terminal_of_a_run_costs_no_import_of_torch():
+    code = "import sys, flows.terminal, flows.unchanged; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
