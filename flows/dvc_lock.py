@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.rwlock import TornLockError, dvc_processes
+from flows.rwlock import is_torn
 from pipeline.storage.atomic import atomic_file
 
 LOCK = "dvc.lock"
@@ -26,15 +26,8 @@ def recover_lock(root: Path) -> bool:
     Raises TornLockError where a DVC command runs: it may be in the middle of writing.
     """
     path = root / LOCK
-    if _is_whole(path):
+    if not is_torn(path, _is_whole, root):
         return False
-    if alive := dvc_processes(root):
-        if _is_whole(path):  # it was being written
-            return False
-        raise TornLockError(
-            f"{path} is torn, and DVC runs in this checkout (processes {alive}); wait until they have ended, then run "
-            "again: DVC's cache restores then what the file named"
-        )
     (root / ASIDE).parent.mkdir(parents=True, exist_ok=True)
     path.replace(root / ASIDE)
     return True

@@ -1,6 +1,7 @@
 """DVC's list of paths in use, `.dvc/tmp/rwlock`, where its writer was killed: DVC itself would never start again."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -21,16 +22,22 @@ def recover_rwlock(root: Path) -> None:
     command runs: it may be in the middle of writing.
     """
     path = root / RWLOCK
-    if _is_whole(path):
-        return
+    if is_torn(path, _is_whole, root):
+        path.unlink(missing_ok=True)
+
+
+def is_torn(path: Path, is_whole: Callable[[Path], bool], root: Path) -> bool:
+    """Whether a file of DVC is torn, and nobody can be writing it; TornLockError where a DVC command runs."""
+    if is_whole(path):
+        return False
     if alive := dvc_processes(root):
-        if _is_whole(path):  # it was being written
-            return
+        if is_whole(path):  # it was being written
+            return False
         raise TornLockError(
             f"{path} is torn, and DVC runs in this checkout (processes {alive}); wait until they have ended, then run "
-            "again: the file is removed then"
+            "again: it is mended then"
         )
-    path.unlink(missing_ok=True)
+    return True
 
 
 def _is_whole(path: Path) -> bool:

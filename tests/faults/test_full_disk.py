@@ -12,7 +12,8 @@ import pytest
 
 from tests.faults.harness import Attempt, Schedule, Site, audit
 from tests.flows.conftest import TINY
-from tests.flows.test_interrupts import fits, processes_in, wait_until
+from tests.flows.test_interrupts import fits, processes_in
+from tests.flows.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SOON = 10.0

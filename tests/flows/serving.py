@@ -1,6 +1,5 @@
 """A Prefect server on loopback without workers, as `python -m flows serve` runs it."""
 
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,12 +10,7 @@ from prefect.client.orchestration import SyncPrefectClient
 
 from flows.deployment import loopback, wait_for
 from tests.flows.conftest import Checkout
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.flows.waiting import free_port
 
 
 @contextmanager

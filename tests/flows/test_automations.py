@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -19,6 +19,7 @@ from prefect.states import Completed, Crashed, Failed, Running
 from flows.automations import BLOCK, HEARTBEAT, SILENT, TOLD, check_url, ensure, silent_runs
 from pipeline.errors import ConfigurationError
 from tests.flows.serving import client_at, nothing, serving, stage
+from tests.flows.waiting import wait_until
 from tests.paths import CHECKOUT
 
 PATIENCE = 60.0
@@ -40,13 +41,6 @@ def test_a_refusal_keeps_the_secret():
 def test_web_addresses_and_off_are_taken():
     for url in ("http://127.0.0.1:8000/hook", "https://example.org", "off"):
         assert check_url(url) == url
-
-
-def wait_until(true: Callable[[], object], seconds: float = PATIENCE) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.5)
 
 
 def beat(client: SyncPrefectClient, run, ago: timedelta) -> None:
@@ -80,7 +74,7 @@ def test_silent_runs_are_crashed_and_a_server_that_was_down_blames_nobody(new_ch
         assert client.read_flow_run(silent.id).state.message == "No heartbeat for 0:00:30."
         assert client.read_flow_run(living.id).state.is_running()
         assert client.read_flow_run(ended.id).state.name == "NotPromoted"
-        wait_until(lambda: expected(checkout))
+        wait_until(lambda: expected(checkout), PATIENCE)
     past = datetime.now(UTC) - timedelta(seconds=20)
     with closing(sqlite3.connect(checkout.root / ".prefect" / "prefect.db")) as database, database:
         database.execute("UPDATE automation_bucket SET end = ?", [past.strftime("%Y-%m-%d %H:%M:%S.%f")])
@@ -140,7 +134,7 @@ def test_failures_of_deployed_runs_are_posted_once(new_checkout):
         ends(quiet, Failed())
         failed = ends(told, Failed(message='a "quoted" reason\nin two lines: Â < λ'))
         crashed = ends(told, Crashed(message="its host is gone"))
-        wait_until(lambda: len(posted) >= 2)
+        wait_until(lambda: len(posted) >= 2, PATIENCE)
         time.sleep(3)
         assert {p["run"] for p in posted} == {failed.name, crashed.name}
         assert len(posted) == 2

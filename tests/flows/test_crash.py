@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psutil
@@ -13,18 +12,11 @@ from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterNam
 from prefect.client.schemas.objects import FlowRun
 
 from tests.flows.conftest import TINY, Checkout
-from tests.flows.serving import free_port
+from tests.flows.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.slow
 PERIOD = 180
 """Seconds between two runs of the schedule: two of them are enough for a run on a busy machine, too."""
-
-
-def wait_until(true: Callable[[], object], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.5)
 
 
 def every_period(checkout: Checkout) -> None:

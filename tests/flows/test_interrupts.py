@@ -11,6 +11,7 @@ import pytest
 
 from flows.guard import guarded
 from tests.flows.conftest import TINY, Checkout
+from tests.flows.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 SOON = 15.0
@@ -31,13 +32,6 @@ def processes_in(root: Path) -> list[psutil.Process]:
         if folder and Path(folder).is_relative_to(root):
             found.append(process)
     return found
-
-
-def wait_until(true, seconds):
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 def descendants(flow: psutil.Process) -> dict[psutil.Process, list[str]]:

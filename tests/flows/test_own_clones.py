@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +13,8 @@ from prefect.client.schemas.objects import FlowRun
 
 from flows.deployment import answers
 from tests.flows.conftest import Checkout, commit
-from tests.flows.test_server import PATIENCE, free_port, runs_of
+from tests.flows.test_server import PATIENCE, runs_of
+from tests.flows.waiting import free_port, wait_until
 
 pytestmark = pytest.mark.slow
 POOL = "gpu"
@@ -47,13 +47,6 @@ def git_clone(origin: Path, root: Path, **environment: str) -> Checkout:
     clone = Checkout(root)
     clone.environment |= environment
     return clone
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE} s"
-        time.sleep(0.5)
 
 
 class Site:
@@ -90,7 +83,7 @@ def site(new_checkout: Callable[[], Checkout], tmp_path_factory) -> Iterator[Sit
         clone.environment["SWEEP_CHECKOUT"] = str(clone.root)
     start = ("worker", "start", "--pool", POOL, "--type", "process", "--limit", "1")
     with background(home, folder / "server.log", "server", "start", "--host", "127.0.0.1", "--port", str(port)):
-        wait_until(lambda: answers(f"{reach['PREFECT_API_URL']}/health"))
+        wait_until(lambda: answers(f"{reach['PREFECT_API_URL']}/health"), PATIENCE)
         home.call("prefect", "work-pool", "create", POOL, "--type", "process")
         home.call("prefect", "--no-prompt", "deploy", "--name", POOL)
         with (

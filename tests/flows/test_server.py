@@ -1,7 +1,6 @@
 """Server, workers and deployments, as `make deploy` leaves them: real processes on loopback."""
 
 import json
-import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,17 +14,12 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.states import Scheduled
 
 from pipeline.stages.presets import preset_names
+from tests.flows.waiting import free_port
 from tests.paths import CHECKOUT
 
 pytestmark = pytest.mark.slow
 PATIENCE = 400
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")

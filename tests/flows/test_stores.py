@@ -12,7 +12,7 @@ import pytest
 from flows.own_clone import Handover, run_in_clone, take_over
 from tests.flows.conftest import Checkout
 from tests.flows.test_own_clones import git_clone, use_remote
-from tests.flows.test_server import free_port
+from tests.flows.waiting import free_port
 
 pytestmark = pytest.mark.slow
 REGISTERED = """

@@ -11,7 +11,8 @@ import pytest
 from flows.deployment import ServerError, answers, wait_for
 from flows.units import folder, install, installed, read_unit, uninstall, units
 from flows.zombies import worker_name
-from tests.flows.serving import client_at, free_port
+from tests.flows.serving import client_at
+from tests.flows.waiting import free_port
 
 NAMES = [
     "sweep-my-sweep-deployments",
