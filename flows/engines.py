@@ -20,13 +20,17 @@ from flows.environment import CHECKOUT
 from flows.graph import Stage
 from flows.own_clone import Handover, orders, run_in_clone, take_over
 from flows.parameters import EngineName
-from flows.reproduce import Outcome, reproduce
+from flows.reproduce import THREADS, Outcome, reproduce
 from pipeline.errors import ConfigurationError
 from pipeline.storage.lease import TOKEN, belongs_here
 
 if TYPE_CHECKING:
     from prefect.task_runners import TaskRunner
 
+
+ENGINES_LIMITS = (THREADS, "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""Engines set these to 1 in their processes. How many threads a stage has is the run's to say: sums of floating-point
+numbers differ with it, and a stage gives the same result wherever it runs."""
 
 _open: "ContextVar[TaskRunner[Any] | None]" = ContextVar("engine", default=None)
 """No parameter of tasks: Prefect would send those of the task that waits to the process that works."""
@@ -81,6 +85,8 @@ def run_on_engine(stage: Stage, handover: Handover, *, force: bool, threads: int
     engine = _open.get()
     assert engine is not None
     start = perf_counter()
+    if threads is None and (own := os.environ.get(THREADS)):
+        threads = int(own)
     parameters = {**orders(stage, handover, force=force), "threads": threads}
     outcome, entry = engine.submit(_run_there, parameters).result()
     if entry is not None:
@@ -94,6 +100,8 @@ def _run_there(
 ) -> tuple[Outcome, Entry | None]:
     """In a process of the cluster: the stage's outcome, and its entry of dvc.lock where it ran in a clone."""
     os.environ[TOKEN] = lease
+    for name in ENGINES_LIMITS:
+        os.environ.pop(name, None)
     say = get_run_logger().info
     checkout = Path(os.environ.get(CHECKOUT) or Path.cwd())
     if handover.is_of(checkout) and belongs_here(checkout):

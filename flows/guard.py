@@ -14,12 +14,14 @@ import sys
 
 import psutil
 
+KILLED = 128
+"""A command that a signal has ended has this exit status plus the signal's number."""
 INTERVAL, PATIENCE = 0.5, 8.0
 """Seconds between two looks; and between asking the command to end, and killing it."""
 
 
 def guard(parent: int, command: list[str]) -> int:
-    """Run the command to its end, and return its exit status; 1 where it had to be ended."""
+    """Run the command to its end, and return its exit status as a shell does; 1 where it had to be ended."""
     asked: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, frame: asked.append(received))
@@ -32,7 +34,7 @@ def guard(parent: int, command: list[str]) -> int:
                 child.wait(INTERVAL)
             except subprocess.TimeoutExpired:
                 continue
-    return child.returncode
+    return child.returncode if child.returncode >= 0 else KILLED - child.returncode
 
 
 def _end_with_parent() -> None:

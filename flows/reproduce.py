@@ -10,11 +10,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from flows.guard import guarded
+from flows.guard import KILLED, guarded
 from flows.rwlock import recover_rwlock
 from pipeline.errors import SweepError
 
 Say = Callable[[str], object]
+
+THREADS = "OMP_NUM_THREADS"
+"""Environment variable: how many threads a stage's command may use."""
 
 running: "set[subprocess.Popen[str]]" = set()
 """The stages that this process waits for."""
@@ -95,7 +98,9 @@ def reproduce_all(
         lines.append((perf_counter(), line))
         say(line)
 
-    if call_dvc(["--wait-for-lock", "repro", *options, *addresses], root, threads=threads, say=hear):
+    if status := call_dvc(["--wait-for-lock", "repro", *options, *addresses], root, threads=threads, say=hear):
+        if status > KILLED:
+            hear(f"DVC was killed by signal {status - KILLED}; where nobody did so, the machine ran out of memory")
         raise _failure(addresses, [line for _, line in lines])
     return _outcomes(addresses, lines, start, perf_counter())
 
@@ -133,7 +138,7 @@ def end_stages() -> None:
 def environment(threads: int | None = None) -> dict[str, str]:
     """The environment of a stage: this Python's own folder first, so that `python` in dvc.yaml is this one."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    limits = {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
+    limits = {} if threads is None else {THREADS: str(threads)}
     # Unbuffered: output of a stage is seen while it runs, not when it ends.
     return {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "DVC_NO_ANALYTICS": "1", **limits}
 

@@ -25,7 +25,6 @@ from urllib.parse import quote
 from pydantic import TypeAdapter, ValidationError
 
 from pipeline.storage.atomic import atomic_file
-from pipeline.storage.progress_bar import terminal_bar
 
 logger = logging.getLogger(__name__)
 
@@ -191,6 +190,8 @@ def reporting(root: Path, stage: str) -> Iterator[None]:
     """Loops within belong to a stage, by its address: they are reported, and the report is removed at the end."""
     path = progress_file(root.resolve(), stage)
     _remove(path)  # of one that was killed
+    from pipeline.storage.progress_bar import terminal_bar  # a served model has neither terminal nor rich
+
     with terminal_bar() as show:
         token = _CURRENT.set(Reporter(path, stage, show))
         try:

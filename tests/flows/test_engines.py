@@ -9,6 +9,7 @@ import pytest
 from prefect import flow
 from pydantic import ValidationError
 
+from flows import guard
 from flows.graph import survey
 from flows.parameters import SweepRun
 from pipeline.storage.lease import run_lease
@@ -75,14 +76,14 @@ def test_a_killed_process_of_the_cluster_loses_nothing(prefect_server, toy, engi
 
 
 def kill_a_worker(log: Path, killed: list[int]) -> None:
-    """Kill the process of the cluster that runs the first stage in the log."""
+    """Kill the process of the cluster that waits for the first stage in the log."""
     deadline = time.monotonic() + PATIENCE
     while not (log.exists() and log.read_text().strip()):
         if time.monotonic() > deadline:
             return
         time.sleep(0.1)
     stage = psutil.Process(int(log.read_text().split()[0]))
-    # The shell of the command, DVC, the guard, and the process that called it.
-    caller = next(p for p in stage.parents() if "guard.py" not in " ".join(p.cmdline()) and "dvc" not in p.cmdline())
+    # Above the command's shell: DVC, its guard, and the process that called them.
+    caller = next(p for p in stage.parents() if not {"flows.dvc_process", guard.__file__} & set(p.cmdline()))
     caller.kill()
     killed.append(caller.pid)

@@ -69,6 +69,12 @@ def test_a_stage_that_said_nothing_fails_with_dvcs_words(toy):
         reproduce("whole", toy)
 
 
+def test_a_killed_dvc_is_called_that(toy):
+    (toy / "dvc.yaml").write_text("stages: {killed: {cmd: kill -9 $PPID}}")
+    with pytest.raises(StageError, match="DVC was killed by signal 9; where nobody did so, the machine ran out of mem"):
+        reproduce("killed", toy)
+
+
 def test_the_repository_held_by_another(toy):
     from dvc.repo import Repo
 
