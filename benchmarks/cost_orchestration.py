@@ -31,10 +31,10 @@ import sys, time
 from pathlib import Path
 from flows.environment import settle
 settle(Path.cwd())
-from flows.temporary_server import start_temporary_server
+from flows.server.temporary import start_temporary_server
 wait = start_temporary_server(lambda: None)
 from prefect import flow
-from flows.graph import survey
+from flows.dvc.graph import survey
 from flows.parameters import SweepRun
 from flows.sweep_to_surrogate import run_stages
 wait()
@@ -46,13 +46,13 @@ assert all(outcome.action == "ran" for outcome in outcomes.values())
 """
 GRAPH = """
 import json
-from flows.graph import survey
+from flows.dvc.graph import survey
 print(json.dumps([(stage.address, stage.depends_on) for stage in survey().graph.stages]))
 """
 PIECES = {
     "Python and the command line": ["-m", "flows", "--help"],
     "imports of Prefect and the flow": ["-c", "import flows.sweep_to_surrogate"],
-    "imports of DVC, its graph, what is stale": ["-c", "from flows.graph import survey; survey()"],
+    "imports of DVC, its graph, what is stale": ["-c", "from flows.dvc.graph import survey; survey()"],
 }
 
 
@@ -125,7 +125,7 @@ def first_run(folder: Path) -> Rows:
 
 def bare(folder: Path) -> tuple[float, float]:
     """Seconds of all stages' commands, one after another without DVC and Prefect, and of the longest chain of them."""
-    from flows.graph import Graph, Stage
+    from flows.dvc.graph import Graph, Stage
 
     stages = json.loads(timed(["-c", GRAPH], folder)[2].splitlines()[-1])
     ends: dict[str, float] = {}

@@ -12,7 +12,7 @@ from pipeline.errors import ConfigurationError, SweepError
 from pipeline.storage.lease import run_lease
 
 if TYPE_CHECKING:
-    from flows.report import Summary
+    from flows.report.summary import Summary
 
 app = typer.Typer(
     help="Run the sweep, or serve it: when, where and how often stages run.", add_completion=False, no_args_is_help=True
@@ -84,8 +84,8 @@ def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
     folder: the data of the sweep.
     """
     from flows.interrupts import end_at_once, end_on_signals
-    from flows.server import use_running_server
-    from flows.temporary_server import is_needed, start_temporary_server
+    from flows.server.processes import use_running_server
+    from flows.server.temporary import is_needed, start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
@@ -96,10 +96,10 @@ def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
             return
     typer.echo("Starting Prefect ...", err=True)
     wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
-    from flows.progress import lines_in_terminal
-    from flows.report import Summary
+    from flows.report.progress import lines_in_terminal
+    from flows.report.summary import Summary
+    from flows.report.terminal import show_progress_only
     from flows.sweep_to_surrogate import sweep_to_surrogate
-    from flows.terminal import show_progress_only
 
     wait_for_server()
     with lines_in_terminal(show_progress_only()):
@@ -110,7 +110,7 @@ def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
 
 def _finished(folder: Path) -> "Summary | None":
     """What an earlier run came to, where nothing is out of date."""
-    from flows.report import summarise
+    from flows.report.summary import summarise
     from flows.unchanged import nothing_to_do
 
     outcomes = nothing_to_do(Path.cwd(), folder, lambda line: typer.echo(line, err=True))
@@ -118,7 +118,7 @@ def _finished(folder: Path) -> "Summary | None":
 
 
 def _show(summary: "Summary") -> None:
-    from flows.terminal import show
+    from flows.report.terminal import show
 
     show(summary)
     if not summary.registration.passed:
@@ -135,15 +135,15 @@ def drift(
     Exit status 0: as registered; 4: it has drifted; 1: something failed.
     """
     from flows.interrupts import end_at_once, end_on_signals
-    from flows.server import use_running_server
-    from flows.temporary_server import start_temporary_server
+    from flows.server.processes import use_running_server
+    from flows.server.temporary import start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
     wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended"))
-    from flows.automations import DRIFTED as DRIFTED_STATE
     from flows.drift import drift as check
-    from flows.terminal import show_drift, show_progress_only
+    from flows.report.terminal import show_drift, show_progress_only
+    from flows.server.automations import DRIFTED as DRIFTED_STATE
     from pipeline.evaluation.drift import Drift
 
     wait_for_server()
@@ -165,8 +165,8 @@ def deploy(
     units: Annotated[bool, typer.Option("--units", help="Write systemd units that outlive a reboot.")] = False,
 ) -> None:
     """Start a server on loopback and a worker for each pool, and deploy what prefect.yaml says."""
-    from flows.server import start
-    from flows.units import install
+    from flows.server.processes import start
+    from flows.server.units import install
 
     typer.echo((install if units else start)(Path.cwd(), port, notify))
 
@@ -174,7 +174,7 @@ def deploy(
 @app.command()
 def serve(port: Port = 4200) -> None:
     """Run the server in the foreground, as deploy and systemd start it."""
-    from flows.deployment import serve as become_server
+    from flows.server.deployment import serve as become_server
 
     become_server(port)
 
@@ -182,8 +182,8 @@ def serve(port: Port = 4200) -> None:
 @app.command()
 def publish(port: Port = 4200) -> None:
     """Tell the server, once it answers, what prefect.yaml says, as systemd does before workers start."""
-    from flows.deployment import publish as tell
-    from flows.deployment import server_url, wait_for
+    from flows.server.deployment import publish as tell
+    from flows.server.deployment import server_url, wait_for
 
     wait_for(server_url(port), lambda: True, "its log")
     tell(Path.cwd(), server_url(port))
@@ -192,8 +192,8 @@ def publish(port: Port = 4200) -> None:
 @app.command()
 def work(pool: Annotated[str, typer.Argument(help="Pool whose runs it takes: cpu or gpu.")], port: Port = 4200) -> None:
     """Run this host's worker of a pool in the foreground, for the server on loopback or of PREFECT_API_URL."""
-    from flows.deployment import server_url
-    from flows.deployment import work as become_worker
+    from flows.server.deployment import server_url
+    from flows.server.deployment import work as become_worker
 
     become_worker(Path.cwd(), server_url(port), pool)
 
@@ -201,7 +201,7 @@ def work(pool: Annotated[str, typer.Argument(help="Pool whose runs it takes: cpu
 @app.command()
 def stop() -> None:
     """Stop the processes that ``deploy`` started, and no others."""
-    from flows.server import stop as end
+    from flows.server.processes import stop as end
 
     typer.echo(end(Path.cwd()))
 

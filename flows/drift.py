@@ -11,10 +11,10 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from flows.automations import DRIFTED
-from flows.drift_table import as_markdown
-from flows.terminal import PROGRESS
-from flows.zombies import record_process
+from flows.report.drift_table import as_markdown
+from flows.report.terminal import PROGRESS
+from flows.server.automations import DRIFTED
+from flows.server.zombies import record_process
 from pipeline.evaluation.drift import THRESHOLD, Drift
 from pipeline.stages.params import PARAMS, load_config
 from pipeline.storage.lease import run_lease

@@ -12,17 +12,17 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 
-from flows.dvc_remote import push
-from flows.engines import is_open, run_on_engine
-from flows.graph import HOME_POOL, Stage
-from flows.own_clone import Handover, run_in_clone
-from flows.pools import ENTRY, PUSHED, is_deployed, run_on_pool
-from flows.progress import watching
-from flows.reproduce import LockedError, Outcome, reproduce, reproduce_all
-from flows.rwlock import TornLockError
-from flows.terminal import PROGRESS
+from flows.dvc.graph import HOME_POOL, Stage
+from flows.dvc.remote import push
+from flows.dvc.reproduce import LockedError, Outcome, reproduce, reproduce_all
+from flows.dvc.rwlock import TornLockError
+from flows.report.progress import watching
+from flows.report.terminal import PROGRESS
+from flows.server.zombies import record_process
 from flows.unchanged import check_params
-from flows.zombies import record_process
+from flows.workers.engines import is_open, run_on_engine
+from flows.workers.own_clone import Handover, run_in_clone
+from flows.workers.pools import ENTRY, PUSHED, is_deployed, run_on_pool
 from pipeline.storage.lease import TOKEN, belongs_here
 
 LOCK_RETRIES, LOCK_DELAY = 200, 3

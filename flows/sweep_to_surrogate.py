@@ -16,18 +16,18 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.disk import watching_disk
-from flows.dvc_remote import push
-from flows.engines import open_engine
-from flows.graph import HOME_POOL, Stage, Survey, grouped
+from flows.dvc.graph import HOME_POOL, Stage, Survey, grouped
+from flows.dvc.remote import push
+from flows.dvc.reproduce import Outcome, StageError
 from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
-from flows.report import Summary, publish, read_registration, summarise
-from flows.reproduce import Outcome, StageError
+from flows.report.summary import Summary, publish, read_registration, summarise
+from flows.report.terminal import PROGRESS
 from flows.selection import select
+from flows.server.zombies import record_process
 from flows.stage import Options, run_group, run_stage
-from flows.terminal import PROGRESS
 from flows.unchanged import check_current, check_params, digest_of_params, is_registered, recovered_survey
-from flows.zombies import record_process
+from flows.workers.engines import open_engine
 from pipeline.errors import SweepError
 from pipeline.storage.atomic import remove_left
 from pipeline.storage.lease import run_lease

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from flows.dvc_lock import ASIDE, LOCK, recover_lock
-from flows.graph import Survey, survey
-from flows.report import read_registration
-from flows.reproduce import Outcome
-from flows.rwlock import recover_rwlock
+from flows.dvc.graph import Survey, survey
+from flows.dvc.lock_file import ASIDE, LOCK, recover_lock
+from flows.dvc.reproduce import Outcome
+from flows.dvc.rwlock import recover_rwlock
+from flows.report.summary import read_registration
 from pipeline.errors import SweepError
 from pipeline.registry.registration import Registration
 from pipeline.stages.params import PARAMS

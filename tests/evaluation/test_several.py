@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks import two_hyperparameters as turning
-from flows.report import read_validation
+from flows.report.summary import read_validation
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import DataError, HyperparameterError

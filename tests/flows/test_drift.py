@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from flows.drift_table import as_markdown
+from flows.report.drift_table import as_markdown
 from pipeline.data.harvest import Harvest
 from pipeline.evaluation.drift import Drift, Figure
 from pipeline.families.semicircles.family import SemicircleNetwork
