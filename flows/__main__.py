@@ -1,11 +1,13 @@
 """Command line of the flows: ``python -m flows run``, ``deploy`` and ``stop``, in the root of a checkout."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import ValidationError
 
+from flows.dvc.lock_file import LOCK
 from flows.environment import settle
 from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError
@@ -72,30 +74,42 @@ def run(
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     with run_lease(Path.cwd(), "python -m flows run", wait=wait, say=lambda line: typer.echo(line, err=True)):
+        # A first run has something to do, and creates the server's database: that may begin at once.
+        waiting = None if (Path.cwd() / LOCK).exists() else _start_prefect()
         config = select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
         if wanted.add:  # now in params.yaml; a preset, written again, would take it out
             wanted = wanted.model_copy(update={"sweep": None, "add": []})
-        _run(wanted, Path.cwd() / config.folder, dispatch=dispatch)
+        _run(wanted, Path.cwd() / config.folder, waiting, dispatch=dispatch)
 
 
-def _run(wanted: SweepRun, folder: Path, *, dispatch: bool) -> None:
-    """Run the flow, and show what it came to; without a server that would see it, only where there is something to do.
-
-    folder: the data of the sweep.
-    """
+def _start_prefect() -> Callable[[], None]:
+    """Start a temporary server where none runs; what waits until it answers."""
     from flows.interrupts import end_at_once, end_on_signals
     from flows.server.processes import use_running_server
-    from flows.server.temporary import is_needed, start_temporary_server
+    from flows.server.temporary import start_temporary_server
 
     use_running_server(Path.cwd())
     end_on_signals()
-    if is_needed() and not wanted.force:
-        typer.echo("Asking DVC what is out of date ...", err=True)
-        if (earlier := _finished(folder)) is not None:
-            _show(earlier)
-            return
     typer.echo("Starting Prefect ...", err=True)
-    wait_for_server = start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
+    return start_temporary_server(lambda: end_at_once("the Prefect server has ended before the run did"))
+
+
+def _run(wanted: SweepRun, folder: Path, waiting: Callable[[], None] | None, *, dispatch: bool) -> None:
+    """Run the flow, and show what it came to; without a server that would see it, only where there is something to do.
+
+    folder: the data of the sweep. waiting: what waits for the server, where that has been started.
+    """
+    from flows.server.processes import use_running_server
+    from flows.server.temporary import is_needed
+
+    if waiting is None:
+        use_running_server(Path.cwd())
+        if is_needed() and not wanted.force:
+            typer.echo("Asking DVC what is out of date ...", err=True)
+            if (earlier := _finished(folder)) is not None:
+                _show(earlier)
+                return
+    wait_for_server = waiting or _start_prefect()
     from flows.report.progress import lines_in_terminal
     from flows.report.summary import Summary
     from flows.report.terminal import show_progress_only
