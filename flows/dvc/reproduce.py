@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -99,7 +100,7 @@ def reproduce_all(
         say(line)
 
     if status := call_dvc(["--wait-for-lock", "repro", *options, *addresses], root, threads=threads, say=hear):
-        if status > KILLED:
+        if status - KILLED in signal.valid_signals():
             hear(f"DVC was killed by signal {status - KILLED}; where nobody did so, the machine ran out of memory")
         raise _failure(addresses, [line for _, line in lines])
     return _outcomes(addresses, lines, start, perf_counter())
