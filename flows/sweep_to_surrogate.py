@@ -16,9 +16,9 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.disk import watching_disk
-from flows.dvc.graph import HOME_POOL, Stage, Survey, grouped
-from flows.dvc.remote import push
-from flows.dvc.reproduce import Outcome, StageError
+from flows.dvc_repo.graph import HOME_POOL, Stage, Survey, grouped
+from flows.dvc_repo.remote import push
+from flows.dvc_repo.reproduce import Outcome, StageError
 from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
 from flows.report.summary import Summary, publish, read_registration, summarise

@@ -14,10 +14,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from flows.dvc.graph import Stage
-from flows.dvc.lock_file import LOCK, Entry, read_entries, write_entries
-from flows.dvc.remote import fetch_earlier_runs, pull, push, push_runs
-from flows.dvc.reproduce import Outcome, StageError, reproduce
+from flows.dvc_repo.graph import Stage
+from flows.dvc_repo.lock_file import LOCK, Entry, read_entries, write_entries
+from flows.dvc_repo.remote import fetch_earlier_runs, pull, push, push_runs
+from flows.dvc_repo.reproduce import Outcome, StageError, reproduce
 from flows.workers.worktree import changed_files, head, worktree
 from pipeline.stages.params import PARAMS
 from pipeline.storage.atomic import write_text

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.dvc.graph import survey
-from flows.dvc.reproduce import StageError
+from flows.dvc_repo.graph import survey
+from flows.dvc_repo.reproduce import StageError
 from flows.workers.own_clone import Handover, run_in_clone
 from pipeline.storage.stage_work import FOLDER
 from tests.flows.conftest import commit

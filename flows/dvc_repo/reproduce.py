@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from flows.dvc.rwlock import recover_rwlock
+from flows.dvc_repo.rwlock import recover_rwlock
 from flows.guard import KILLED, guarded
 from pipeline.errors import SweepError
 
@@ -109,7 +109,7 @@ def reproduce_all(
 def call_dvc(arguments: Sequence[str], root: Path, *, threads: int | None = None, say: Say) -> int:
     """Run DVC in the checkout at `root`, in a process that ends with this one; its exit status."""
     # By its name: in a working tree of another commit, DVC and stages come from there.
-    command = guarded([sys.executable, "-m", "flows.dvc.process", *arguments])
+    command = guarded([sys.executable, "-m", "flows.dvc_repo.process", *arguments])
     with subprocess.Popen(
         command,
         cwd=root,
