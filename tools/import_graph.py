@@ -24,6 +24,7 @@ LAYERS = (
     "report",
     "serving",
     "registry",
+    "page",
     "stages",
     "__main__",
     "flows",
