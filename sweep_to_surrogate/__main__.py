@@ -13,8 +13,10 @@ from typer.models import CommandInfo
 from flows.__main__ import app as flows
 from pipeline.__main__ import Commands, StageCommand, exp
 from pipeline.__main__ import app as stages
+from sweep_to_surrogate.consumers import app as consumers
 
-RUN, CHOOSE, STAGES = "Run a sweep, and deploy it", "Choose and check a sweep", "Stages, as dvc.yaml calls them"
+USE, RUN = "Use a surrogate", "Run a sweep, and deploy it"
+CHOOSE, STAGES = "Choose and check a sweep", "Stages, as dvc.yaml calls them"
 app = typer.Typer(
     cls=Commands,
     add_completion=False,
@@ -26,8 +28,8 @@ app = typer.Typer(
 
 def _adopt(source: typer.Typer, wanted: Callable[[CommandInfo], bool], panel: str) -> None:
     """Take those commands of another command line that are wanted, each behind what that does before its commands."""
-    assert source.registered_callback is not None
-    before = cast(Callable[[], None], source.registered_callback.callback)
+    first = source.registered_callback
+    before = (lambda: None) if first is None else cast(Callable[[], None], first.callback)
     for info in filter(wanted, source.registered_commands):
         assert info.callback is not None
         kind = _preceded(info.cls or TyperCommand, before)
@@ -49,6 +51,7 @@ def _is_stage(info: CommandInfo) -> bool:
     return info.cls is StageCommand and info.callback is not exp
 
 
+_adopt(consumers, lambda info: True, USE)
 _adopt(flows, lambda info: True, RUN)
 _adopt(stages, lambda info: not _is_stage(info), CHOOSE)
 _adopt(stages, _is_stage, STAGES)

@@ -23,6 +23,7 @@ LAYERS = (
     "evaluation",
     "report",
     "serving",
+    "consumers",
     "registry",
     "stages",
     "__main__",
