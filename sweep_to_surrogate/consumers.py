@@ -67,3 +67,34 @@ def sample(
     with loaded(model) as (surrogate, _), showing("sample"):
         written = sample_file(surrogate, conditions, output, question)
     typer.echo(f"{output}: {written:,} rows")
+
+
+@app.command()
+def recommend(
+    model: Model,
+    conditions: Conditions,
+    objective: Annotated[str, typer.Option(help="Over outputs, conditions, other columns and λ: 'abs(y0 - 2) + y1'.")],
+    per: Annotated[
+        str, typer.Option(help="One λ for all rows, each row or each value: overall, row, group=COLUMN.")
+    ] = ("overall"),
+    maximise: Annotated[bool, typer.Option("--maximise/--minimise", help="What is best.")] = False,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each row, the same at every λ.")] = 64,
+    seed: Seed = 0,
+    output: Annotated[Path | None, typer.Option(help="CSV or Parquet to write the table to.")] = None,
+) -> None:
+    """Find the λ that is best in expectation, what cannot be told from it, and whether it is trusted there."""
+    from pipeline.consumers.recommend_table import recommend_for
+    from pipeline.consumers.tables import format_of, table_writer
+    from pipeline.storage.progress import showing
+    from sweep_to_surrogate.tables import print_frame
+
+    if output is not None:
+        format_of(output)  # before the work
+    with loaded(model) as (surrogate, _), showing("recommend"):
+        found = recommend_for(surrogate, conditions, objective, per, maximise=maximise, draws=draws, seed=seed)
+    names = [column.name for column in surrogate.schema.hyperparameters]
+    print_frame(found, [f"{name}_{end}" for name in names for end in ("low", "high")])
+    if output is not None:
+        with table_writer(output) as write:
+            write(found)
+        typer.echo(f"{output}: {len(found):,} rows")
