@@ -187,7 +187,7 @@ def deploy(
 
 @app.command()
 def serve(port: Port = 4200) -> None:
-    """Run the server in the foreground, as deploy and systemd start it."""
+    """Run the Prefect server in the foreground, as deploy and systemd start it."""
     from flows.server.deployment import serve as become_server
 
     become_server(port)
