@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 import pipeline
 from pipeline.data.schema import PARAMETERS, Column
 from pipeline.errors import RegistryError
+from pipeline.registry.served_code import copy_code, importable
 from pipeline.serving.limits import ANSWER_ROWS, default_limit
 from pipeline.serving.parameters import LAMBDA, list_names, middle
 
@@ -76,17 +78,20 @@ def save_model(folder: Path, candidate: Candidate) -> None:
     surrogate = candidate.surrogate
 
     code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=str(PACKAGE / "serving" / "mlflow_model.py"),
-        code_paths=[str(PACKAGE), *map(str, code)],
-        artifacts={"surrogate": str(candidate.bundle)},
-        signature=signature(surrogate),
-        metadata=describe(surrogate) | {ANSWER_ROWS: candidate.limit},
-        model_config={ANSWER_ROWS: candidate.limit},
-        input_example=input_example(surrogate, candidate.example),
-        pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
-    )
+    with TemporaryDirectory() as scratch:
+        names = copy_code(PACKAGE, code, Path(scratch))
+        with importable(Path(scratch), names):
+            mlflow.pyfunc.save_model(
+                str(folder),
+                python_model=str(Path(scratch) / names[PACKAGE.name] / "serving" / "mlflow_model.py"),
+                code_paths=[str(path) for path in sorted(Path(scratch).iterdir())],
+                artifacts={"surrogate": str(candidate.bundle)},
+                signature=signature(surrogate),
+                metadata=describe(surrogate) | {ANSWER_ROWS: candidate.limit, "package": names[PACKAGE.name]},
+                model_config={ANSWER_ROWS: candidate.limit},
+                input_example=input_example(surrogate, candidate.example),
+                pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
+            )
 
 
 def signature(surrogate: "Surrogate") -> "ModelSignature":

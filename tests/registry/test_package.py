@@ -49,7 +49,7 @@ def test_the_signature_names_every_column(fitted_surrogate):
 
 def test_the_metadata_tells_units_kinds_and_anchors(fitted_surrogate, model_folder):
     told = Model.load(str(model_folder)).metadata
-    assert told == describe(fitted_surrogate) | {"answer_rows": 1_000_000}
+    assert told == describe(fitted_surrogate) | {"answer_rows": 1_000_000, "package": told["package"]}
     assert told["units"] == {"category": "", "east": "m", "north": "m"}
     assert told["conditions"][0] == {"name": "category", "units": "", "kind": "categorical", "lower": 0, "upper": 3}
     assert told["anchors"] == [0.0, 0.5, 1.0]
@@ -67,7 +67,10 @@ def test_the_metadata_tells_broken_intervals(fitted_surrogate):
 
 def test_the_model_holds_the_package_and_the_bundle_and_no_pickle(model_folder):
     files = {path.relative_to(model_folder) for path in model_folder.rglob("*") if path.is_file()}
-    sources = {Path("code", "pipeline") / path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
+    sources = {
+        Path("code", Model.load(str(model_folder)).metadata["package"]) / path.relative_to(PACKAGE)
+        for path in PACKAGE.rglob("*.py")
+    }
     assert sources <= files
     assert {f.suffix for f in files if f.parts[0] == "artifacts"} == {".json", ".safetensors"}
     assert not {f for f in files if f.suffix in {".pkl", ".pickle", ".pt", ".pyc"}}

@@ -167,7 +167,7 @@ warnings.simplefilter("error")
 model = mlflow.pyfunc.load_model("models:/semicircles@champion")
 frame = pd.DataFrame({"category": [0, 3]})
 result = model.predict(frame, params={"hyperparameter": 0.3, "draws": 2, "seed": 1})
-files = {name: module.__file__ for name, module in sys.modules.items() if name.partition(".")[0] == "pipeline"}
+files = {name: module.__file__ for name, module in sys.modules.items() if name.startswith("pipeline")}
 print(json.dumps({"rows": result.to_dict("list"), "files": files}))
 """
 
@@ -180,7 +180,10 @@ def test_a_consumer_without_the_project(champion_store, run_outside, fitted_surr
     assert told["rows"]["draw"] == [0, 1, 0, 1]
     assert np.allclose(np.stack([told["rows"]["east"], told["rows"]["north"]], axis=1), expected)
     code = champion_store.root / "mlartifacts"
-    assert "pipeline.surrogate.model" in told["files"]
+    (found,) = code.rglob("MLmodel")
+    package = mlflow.models.get_model_info(f"{code}/{found.relative_to(code).parent}").metadata["package"]
+    assert f"{package}.surrogate.model" in told["files"]
+    assert "pipeline.surrogate.model" not in told["files"]
     assert all(Path(file).is_relative_to(code) for file in told["files"].values())
     assert imported_distributions(told["files"].values()) <= set(REQUIREMENTS)
 
@@ -194,7 +197,7 @@ def imported_distributions(files):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module.partition(".")[0])
-    modules -= set(sys.stdlib_module_names) | {"pipeline"}
+    modules = {m for m in modules - set(sys.stdlib_module_names) if not m.startswith("pipeline_")}
     found = importlib.metadata.packages_distributions()
     # several distributions may share a package (mlflow, mlflow-skinny): the one that is required counts
     return {next((d for d in found[m] if d in REQUIREMENTS), found[m][0]) for m in modules}
