@@ -69,6 +69,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
                 Path(scratch) / "surrogate",
                 certified,
                 example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
+                answer_rows=config.register_.answer_rows,
             ),
             decision=validated.decision,
             evidence=Evidence(
