@@ -20,6 +20,7 @@ NAMES = (
     "quantiles_etth2",
     "two_moons",
     "two_hyperparameters",
+    "recommend",
     "high_dimension",
     "cost_fit",
     "cost_memory",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from flows.dvc.lock_file import LOCK
+from flows.dvc_repo.lock_file import LOCK
 from flows.environment import settle
 from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError
@@ -187,7 +187,7 @@ def deploy(
 
 @app.command()
 def serve(port: Port = 4200) -> None:
-    """Run the server in the foreground, as deploy and systemd start it."""
+    """Run the Prefect server in the foreground, as deploy and systemd start it."""
     from flows.server.deployment import serve as become_server
 
     become_server(port)

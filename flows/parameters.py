@@ -4,10 +4,14 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from pipeline.stages.presets import preset_names
-
 EngineName = Literal["threads", "dask", "ray"]
 """Where stages run: from the flow's process, or on a cluster."""
+
+
+def _presets() -> list[str]:
+    from pipeline.stages.presets import preset_names  # here: `--help` needs neither NumPy nor Arrow
+
+    return preset_names()
 
 
 class SweepRun(BaseModel):
@@ -18,7 +22,7 @@ class SweepRun(BaseModel):
     sweep: str | None = Field(
         default=None,
         description="A preset under sweeps/ to write into params.yaml; empty: leave it unchanged.",
-        json_schema_extra=lambda schema: schema.update(enum=[None, *preset_names()]),
+        json_schema_extra=lambda schema: schema.update(enum=[None, *_presets()]),
     )
     harvest: str | None = Field(default=None, description="Folder of a harvest from disk: no networks are trained.")
     held_out: list[float | str] = Field(

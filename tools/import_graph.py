@@ -1,4 +1,4 @@
-"""Who imports whom inside `pipeline` and `flows`, read from the source: nothing is imported to find out."""
+"""Who imports whom inside the packages, read from the source: nothing is imported to find out."""
 
 import ast
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("pipeline", "flows")
+PACKAGES = ("pipeline", "flows", "sweep_to_surrogate")
 
 LAYERS = (
     "errors",
@@ -23,10 +23,13 @@ LAYERS = (
     "evaluation",
     "report",
     "serving",
+    "consumers",
     "registry",
+    "page",
     "stages",
     "__main__",
     "flows",
+    "sweep_to_surrogate",
 )
 """The rooms, each with what stands above it to its left: it may import that, and nothing else."""
 
@@ -72,7 +75,10 @@ def imports() -> frozenset[Import]:
 
 
 def room(module: str) -> str:
-    """The layer that a module belongs to: its folder under `pipeline`, or "flows"; FACADE or an old name as it is."""
+    """The layer that a module belongs to: its folder under `pipeline`, or another package.
+
+    FACADE and old names as they are.
+    """
     if module == FACADE or is_old(module):
         return module
     package, _, rest = module.partition(".")

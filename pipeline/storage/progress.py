@@ -126,13 +126,13 @@ class _Open:
 
 
 class Reporter:
-    """The progress of one stage, on its way to a file, and to a bar where there is one."""
+    """The progress of one stage, on its way to a file, if any, and to a bar where there is one."""
 
-    def __init__(self, path: Path, stage: str, show: Callable[[Progress], None] | None = None) -> None:
+    def __init__(self, path: Path | None, stage: str, show: Callable[[Progress], None] | None = None) -> None:
         self._path, self._stage, self._show = path, stage, show
         self._began, self._due = time.perf_counter(), 0.0
         self._loops: list[_Open] = []
-        self._broken = False
+        self._broken = path is None
 
     def enter(self, what: str, steps: int, first: int, *, even: bool) -> _Open:
         """A loop begins."""
@@ -174,6 +174,7 @@ class Reporter:
         self._due = time.perf_counter() + PACE
 
     def _write(self, progress: Progress) -> None:
+        assert self._path is not None
         try:
             with atomic_file(self._path, durable=False) as path:
                 path.write_text(json.dumps(asdict(progress)), encoding="utf-8")
@@ -190,15 +191,24 @@ def reporting(root: Path, stage: str) -> Iterator[None]:
     """Loops within belong to a stage, by its address: they are reported, and the report is removed at the end."""
     path = progress_file(root.resolve(), stage)
     _remove(path)  # of one that was killed
+    try:
+        with showing(stage, path):
+            yield
+    finally:
+        _remove(path)
+
+
+@contextmanager
+def showing(what: str, path: Path | None = None) -> Iterator[None]:
+    """Loops within are shown in a terminal, as those of `what`, and told in a file, if any."""
     from pipeline.storage.progress_bar import terminal_bar  # a served model has neither terminal nor rich
 
     with terminal_bar() as show:
-        token = _CURRENT.set(Reporter(path, stage, show))
+        token = _CURRENT.set(Reporter(path, what, show))
         try:
             yield
         finally:
             _CURRENT.reset(token)
-            _remove(path)
 
 
 def _remove(path: Path) -> None:

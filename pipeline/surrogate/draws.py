@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from pipeline.data.network import Network, Reparameterised
+from pipeline.errors import DataError
 
 Keys = NDArray[np.uint64]
 
@@ -47,6 +48,18 @@ class Rows:
         occurrence = np.empty(count, np.intp)
         occurrence[order] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         return cls(distinct, number, occurrence)
+
+    def renumbered(self, occurrence: NDArray[np.integer] | None) -> "Rows":
+        """With occurrences (N,) that a caller gives, if any; DataError unless they are whole numbers from 0 on."""
+        if occurrence is None:
+            return self
+        given = np.asarray(occurrence)
+        if given.shape != self.number.shape or given.dtype.kind not in "iu" or (given < 0).any():
+            raise DataError(
+                f"occurrence has shape {given.shape} and dtype {given.dtype}; {self.number.shape} whole numbers from 0 "
+                "on are needed, one a row"
+            )
+        return Rows(self.distinct, self.number, given.astype(np.intp))
 
     def select(self, chosen: NDArray[np.intp]) -> "Rows":
         """The same numbering for a subset of the rows, (n,); occurrences remain those among all rows."""

@@ -312,6 +312,7 @@ class Surrogate:
         seed: int = 0,
         *,
         strict: bool = False,
+        occurrence: NDArray[np.integer] | None = None,
     ) -> ArrayT:
         """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
 
@@ -325,6 +326,9 @@ class Surrogate:
 
         Where the surrogate has a `certificate`, λ in a region that is not trusted, or untested, or not trusted at one
         of the conditions, is answered with a UserWarning; strict: refused with a HyperparameterError.
+
+        occurrence: (N,), which run of `draws` of its condition a row takes, from 0, in place of the number of earlier
+        rows of equal conditions. Rows with equal numbers share their draws, at any λ; further ones continue a call.
         """
         draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
         curves = self._curves_for(conditions, len(conditions) * draws)
@@ -337,7 +341,7 @@ class Surrogate:
             self._warn_of_nearest()
         for verdict in self._broken.verdicts(cells, located[:, 0]):
             warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
-        rows = Rows.of(known)
+        rows = Rows.of(known).renumbered(occurrence)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
         distinct = 1 if self.deterministic else draws  # equal draws are computed once
         for cell in np.unique(cells).tolist():

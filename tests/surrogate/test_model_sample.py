@@ -93,3 +93,22 @@ def test_sample_draws_at_least_once(circles_surrogate, draws):
 def test_draws_and_seed_are_whole_numbers(circles_surrogate, circles, keywords, message):
     with pytest.raises(DataError, match=message):
         circles_surrogate.sample(circles.conditions[0], 0.3, **keywords)
+
+
+@pytest.mark.parametrize("networks", [True, False])
+@pytest.mark.filterwarnings("ignore:this surrogate carries no networks")
+def test_occurrences_continue_a_call_and_share_draws_between_values(circles_surrogate, networks):
+    surrogate = circles_surrogate if networks else Surrogate.fit(circles_harvest(networks=False), MOMENT)
+    x = np.array([[0.0], [2.0], [0.0], [0.0], [2.0]])
+    whole = surrogate.sample(x, 0.3, draws=3, seed=4)
+    rest = surrogate.sample(x[3:], 0.3, draws=3, seed=4, occurrence=np.array([2, 1]))
+    np.testing.assert_allclose(rest, whole[3:], rtol=0, atol=1e-6)  # the same up to float32's rounding
+    both = surrogate.sample(x[[0, 0]], np.array([0.3, 0.8]), draws=3, seed=4, occurrence=np.zeros(2, np.intp))
+    for row, value in zip(both, (0.3, 0.8), strict=True):
+        np.testing.assert_allclose(row, surrogate.sample(x[:1], value, draws=3, seed=4)[0], rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("given", [[0], [0, -1], [0.0, 1.0]])
+def test_occurrences_that_cannot_be_are_refused(circles_surrogate, given):
+    with pytest.raises(DataError, match="whole numbers from 0 on are needed, one a row"):
+        circles_surrogate.sample(np.zeros((2, 1)), 0.3, occurrence=np.array(given))

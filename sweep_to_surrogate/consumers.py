@@ -1,0 +1,100 @@
+"""The consumers' commands: draws for a file, what a model is, one condition's path, the best λ for an objective.
+
+Each takes MODEL, models:/NAME@ALIAS or a bundle's folder. Libraries are imported inside: `--help` needs none of them.
+"""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from pipeline.registry.bundle import Found
+    from pipeline.surrogate import Surrogate
+
+app = typer.Typer()
+
+MODEL = "models:/NAME@champion, models:/NAME/VERSION, or the folder of a bundle."
+Model = Annotated[str, typer.Argument(help=MODEL)]
+Conditions = Annotated[Path, typer.Option(help="CSV or Parquet with a column for each condition.")]
+At = Annotated[list[str] | None, typer.Option(help="λ, as quantile=0.3 or quantile=0.1,0.5; may come several times.")]
+Seed = Annotated[int, typer.Option(min=0, help="Of the draws.")]
+
+
+@contextmanager
+def loaded(model: str) -> "Iterator[tuple[Surrogate, Found]]":
+    """A model's surrogate, and where its bundle was found; warnings within are lines on stderr, each once."""
+    from pipeline.registry.bundle import find_bundle
+    from pipeline.surrogate import Surrogate
+
+    with _plain_warnings(), find_bundle(model) as found:
+        yield Surrogate.load(found.folder), found
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    told: set[str] = set()
+
+    def show(message: Warning | str, *_: Any, **__: Any) -> None:
+        if (text := str(message)) not in told:
+            told.add(text)
+            typer.echo(f"warning: {text}", err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = show
+        yield
+
+
+@app.command()
+def sample(
+    model: Annotated[str, typer.Option(help=MODEL)],
+    conditions: Conditions,
+    output: Annotated[Path, typer.Option(help="CSV or Parquet to write, by its ending.")],
+    at: At = None,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each row and λ.")] = 1,
+    seed: Seed = 0,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse λ that the certificate does not trust.")] = False,
+) -> None:
+    """Draw outputs for every row of a file, in portions: λ from --at, or from columns of the file."""
+    from pipeline.consumers.stream import Question, read_values, sample_file
+    from pipeline.storage.progress import showing
+
+    question = Question(read_values(at or []), draws, seed, strict)
+    with loaded(model) as (surrogate, _), showing("sample"):
+        written = sample_file(surrogate, conditions, output, question)
+    typer.echo(f"{output}: {written:,} rows")
+
+
+@app.command()
+def recommend(
+    model: Model,
+    conditions: Conditions,
+    objective: Annotated[str, typer.Option(help="Over outputs, conditions, other columns and λ: 'abs(y0 - 2) + y1'.")],
+    per: Annotated[
+        str, typer.Option(help="One λ for all rows, each row or each value: overall, row, group=COLUMN.")
+    ] = ("overall"),
+    maximise: Annotated[bool, typer.Option("--maximise/--minimise", help="What is best.")] = False,
+    draws: Annotated[int, typer.Option(min=1, help="Draws of each row, the same at every λ.")] = 64,
+    seed: Seed = 0,
+    output: Annotated[Path | None, typer.Option(help="CSV or Parquet to write the table to.")] = None,
+) -> None:
+    """Find the λ that is best in expectation, what cannot be told from it, and whether it is trusted there."""
+    from pipeline.consumers.recommend_table import recommend_for
+    from pipeline.consumers.tables import format_of, table_writer
+    from pipeline.storage.progress import showing
+    from sweep_to_surrogate.tables import print_frame
+
+    if output is not None:
+        format_of(output)  # before the work
+    with loaded(model) as (surrogate, _), showing("recommend"):
+        found = recommend_for(surrogate, conditions, objective, per, maximise=maximise, draws=draws, seed=seed)
+    names = [column.name for column in surrogate.schema.hyperparameters]
+    print_frame(found, [f"{name}_{end}" for name in names for end in ("low", "high")])
+    if output is not None:
+        with table_writer(output) as write:
+            write(found)
+        typer.echo(f"{output}: {len(found):,} rows")
