@@ -15,7 +15,7 @@ from pipeline.data.schema import Column, Schema
 from pipeline.data.values import named, numbers, value_of
 from pipeline.errors import ConfigurationError, DataError
 from pipeline.evaluation.comparison import Comparison
-from pipeline.report.explorer import CONDITIONS, DRAWS, IMAGES, Explorer, axes_of, thinned, why_none
+from pipeline.report.explorer import ANSWERED, CONDITIONS, DRAWS, IMAGES, Explorer, axes_of, thinned, why_none
 from pipeline.report.panels import Panel
 from pipeline.report.steps import STEPS, Axis, Extent
 from pipeline.report.style import describe, spaced
@@ -123,7 +123,7 @@ class Shown:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # they stand beside the answer
             found = explorer.document
-        parts = {key: found[key][0] for key in ("served", "own", "spread")}
+        parts = {key: found[key][0] for key in ANSWERED}
         (warned,) = one._warned(explorer)
         return {"title": found["conditions"][0], "given": row[0].tolist(), **parts, "warned": warned}
 

@@ -348,7 +348,7 @@
       const other = held?.here ? `, of the truth's ${number(data.truthSpread[c][held.index], 3)}` : "";
       said.push(`Spread of the surrogate's draws ${number(data.spread[c][here], 3)}${other}.`);
     }
-    for (const text of data.warned?.[c][here] || []) said.push(`${data.texts[text] ?? text}.`);
+    for (const text of data.warned?.[c][here] || []) said.push(`Note: ${data.texts[text] ?? text}.`);
     root.querySelector(".said").textContent = said.join(" ");
     svg.setAttribute("aria-label", said.join(" "));
   }
@@ -471,7 +471,8 @@
   function field(form, i, text, categories = []) {
     const id = `explorer-typed-${i}`;
     make("label", form, { for: id }, text);
-    if (!categories.length) return make("input", form, { id, type: "text", inputmode: "text", autocomplete: "off" });
+    const whole = data.columns.length > MOST_FIELDS ? { class: "whole" } : {};
+    if (!categories.length) return make("input", form, { id, type: "text", autocomplete: "off", ...whole });
     const list = make("select", form, { id });
     categories.forEach((name, code) => make("option", list, { value: code }, name));
     return list;

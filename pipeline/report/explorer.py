@@ -47,6 +47,9 @@ IMAGES = 12
 HISTORY = 12
 """The most conditions that are drawn before a forecast."""
 
+ANSWERED = ("served", "own", "spread")
+"""What the document holds by panel and is the surrogate's alone."""
+
 LEGENDS = {
     ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's.",
     (
