@@ -52,8 +52,8 @@ class Thermostat(Family):
         return rng.uniform(10, 30, (count, 1)).astype(np.float32)
 
 
-def main() -> None:
-    """Train at three prices, and ask for the power at a price in between."""
+def fitted() -> Surrogate:
+    """A surrogate of networks that were trained at three prices."""
     family: NetworkFamily = Thermostat(Thermostat.Settings())
     anchors, data = (0.0, 1.0, 3.0), Data()
     networks = [family.train(data, price, seed=0)[0] for price in anchors]
@@ -62,7 +62,12 @@ def main() -> None:
     harvest = Harvest.from_arrays(
         anchors, outputs, [temperatures] * len(anchors), networks=networks, schema=family.schema(data)
     )
-    surrogate = Surrogate.fit(harvest, SurrogateConfig(variant="K_I", map_steps=200))
+    return Surrogate.fit(harvest, SurrogateConfig(variant="K_I", map_steps=200))
+
+
+def main() -> None:
+    """Ask for the power at prices in between."""
+    surrogate = fitted()
     asked = np.array([[12.0], [26.0]], np.float32)
     for price in (0.5, 2.0):
         power = surrogate.sample(asked, price)[:, 0, 0]

@@ -8,7 +8,7 @@ import pytest
 
 from tests.paths import CHECKOUT
 
-TESTED = ("arrays", "bundle", "own_family")
+TESTED = ("analyst", "arrays", "batch", "bundle", "own_family", "policy_server", "served")
 
 
 @pytest.fixture
@@ -34,8 +34,9 @@ def test_arrays_are_moved_to_the_true_mean_and_spread(printed):
         assert abs(spread - true_spread) < 0.3
 
 
-def test_own_family_answers_between_its_prices(printed):
-    for line in printed("own_family"):
+@pytest.mark.parametrize("name", ["own_family", "served", "policy_server"])
+def test_powers_between_the_prices_are_nearly_the_best(printed, name):
+    for line in printed(name):
         answered, exact = (np.array(part.split(), float) for part in re.findall(r"\[(.*?)\]", line))
         np.testing.assert_allclose(answered, exact, atol=0.5)
 
@@ -44,3 +45,17 @@ def test_a_loaded_bundle_moves_samples_upwards(printed):
     path = np.array([line.strip(" []").split() for line in printed("bundle")], float)
     assert path.shape == (5, 3)
     assert (np.diff(path, axis=0) > 0).all()
+
+
+def test_an_analyst_sees_power_fall_with_its_price(printed):
+    *rooms, distance = printed("analyst")
+    for line in rooms:
+        powers = np.abs(np.array(re.findall(r"\[(.*?)\]", line)[-1].split(), float))
+        assert (np.diff(powers) < 0).all()
+    assert float(distance.split()[0]) > 0.5
+
+
+def test_a_batch_is_answered_row_by_row(printed):
+    written, error = printed("batch")
+    assert int(written) == 40_000
+    assert float(error) < 0.5
