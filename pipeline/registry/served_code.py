@@ -95,9 +95,11 @@ class _Text:
 
 def _nodes(tree: ast.AST) -> Iterator[ast.AST]:
     """All nodes but the parts of formatted texts, whose positions Python 3.11 does not know."""
-    yield tree
-    for child in () if isinstance(tree, ast.JoinedStr) else ast.iter_child_nodes(tree):
-        yield from _nodes(child)
+    waiting = [tree]
+    while waiting:
+        yield (node := waiting.pop())
+        if not isinstance(node, ast.JoinedStr):
+            waiting.extend(ast.iter_child_nodes(node))
 
 
 def _edits(node: ast.AST, text: _Text, names: Mapping[str, str], modules: set[str]) -> Iterator[Edit]:

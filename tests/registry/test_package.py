@@ -1,9 +1,12 @@
+import sys
 from dataclasses import replace
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 from mlflow.models import Model
 from mlflow.types import DataType
 
@@ -74,6 +77,17 @@ def test_the_model_holds_the_package_and_the_bundle_and_no_pickle(model_folder):
     assert sources <= files
     assert {f.suffix for f in files if f.parts[0] == "artifacts"} == {".json", ".safetensors"}
     assert not {f for f in files if f.suffix in {".pkl", ".pickle", ".pt", ".pyc"}}
+
+
+def test_the_limit_of_an_answer_is_saved(fitted_surrogate, small_harvest, tmp_path, monkeypatch):
+    fitted_surrogate.save(tmp_path / "surrogate")
+    candidate = Candidate(tmp_path / "surrogate", fitted_surrogate, small_harvest.conditions[0][:2], answer_rows=5)
+    save_model(tmp_path / "model", candidate)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    model = mlflow.pyfunc.load_model(str(tmp_path / "model"))
+    assert model.metadata.metadata["answer_rows"] == 5
+    with pytest.raises(MlflowException, match="1 rows × 6 draws are more than the 5 rows"):
+        model.predict([[0]], params={"hyperparameter": 0.3, "draws": 6})
 
 
 def test_requirements_are_pinned_without_local_parts(model_folder):

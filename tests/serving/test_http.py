@@ -29,6 +29,7 @@ def client(fitted_surrogate, small_harvest, tmp_path_factory):
     save_model(folder / "model", Candidate(folder / "bundle", fitted_surrogate, small_harvest.conditions[0][:2]))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", list(sys.path))
+        patch.setenv("SURROGATE_ANSWER_ROWS", "50000")
         patch.setattr(os, "environ", os.environ.copy())  # the server says in it that it serves
         yield TestClient(
             scoring_server.init(mlflow.pyfunc.load_model(str(folder / "model"))), raise_server_exceptions=False
@@ -79,7 +80,7 @@ def test_csv_with_lambda_as_a_column(client):
         (SPLIT | {"params": {"hyperparameter": [0.5]}}, "Value must be a scalar"),
         (SPLIT | {"params": {"hyperparameter": 0.5, "seed": None}}, "parameter 'seed' is null"),
         (SPLIT | {"params": {"hyperparameter": 0.5, "drwas": 2}}, "did you mean 'draws'?"),
-        (SPLIT | {"params": {"hyperparameter": 0.5, "draws": 10**9}}, "more than the 1000000 rows"),
+        (SPLIT | {"params": {"hyperparameter": 0.5, "draws": 10**9}}, "more than the 50000 rows"),
         (SPLIT | {"params": {"s": [0.5, 1.5]}}, "lies outside the anchors' range"),
         (SPLIT | {"params": [1]}, "Parameters must be a dictionary"),
         ({"dataframe_records": [{"category": 0, "quantile": 0.5}]}, "columns ['quantile'] are unknown"),
@@ -127,17 +128,40 @@ params = st.dictionaries(
     values | st.sampled_from([0.3, [0.3], 10**9, True]),
     max_size=4,
 )
-requests = st.builds(
+wild = st.builds(
     lambda form, table, given: {form: table} | ({} if given is None else {"params": given}),
     st.sampled_from(["dataframe_split", "dataframe_records", "inputs", "instances", "data", "prompt"]),
     tables,
     params | values,
 )
+# Nearly good ones get as far as the surrogate.
+nearly = st.builds(
+    lambda rows, given: {"dataframe_records": rows, "params": {"hyperparameter": 0.3} | given},
+    st.lists(
+        st.fixed_dictionaries(
+            {"category": st.integers(0, 3) | scalars},
+            optional={
+                "s": st.floats(0, 1),
+                "base_east": st.floats(),
+                "base_north": st.floats(),
+                "base_s": st.floats(0, 1),
+            },
+        ),
+        min_size=1,
+        max_size=3,
+    )
+    | st.lists(st.fixed_dictionaries({"category": st.integers(0, 3)}), max_size=3),
+    st.dictionaries(
+        st.sampled_from(["draws", "seed", "strict", "return_bands", "return_paths"]),
+        st.integers() | st.booleans() | st.integers(1, 10**5),
+        max_size=2,
+    ),
+)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@given(body=requests.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=40))
+@given(body=(wild | nearly).map(lambda body: json.dumps(body).encode()) | st.binary(max_size=40))
 @settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_body_brings_the_server_down(client, body):
     before, begun = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
