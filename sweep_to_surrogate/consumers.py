@@ -119,9 +119,9 @@ def page(
     from pipeline.page.html import write_page
     from pipeline.page.live import HOST, serve_page
     from pipeline.page.shown import Shown
+    from pipeline.page.truth import score_harvest
     from pipeline.registry.bundle import example_conditions
     from pipeline.serving.frames import read_conditions
-    from pipeline.stages.registered import score_harvest
 
     with loaded(model) as (surrogate, found):
         columns = surrogate.schema.conditions

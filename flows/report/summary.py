@@ -9,7 +9,7 @@ from flows.dvc_repo.reproduce import Outcome
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.record import Record
-from pipeline.registry.registration import Registration
+from pipeline.registry.registration import FILE, Registration
 
 NOTHING_HELD_OUT = (
     "No value was held out, so there are no errors to show. Hold some out with HELD_OUT=0.25,0.75 beside HARVEST=, "
@@ -21,7 +21,7 @@ INSTEAD = "The report is of the surrogate, in whose place a plain method is regi
 
 def read_registration(folder: Path) -> Registration:
     """The registration of the sweep whose data are in `folder`."""
-    document = json.loads((folder / "registration.json").read_text(encoding="utf-8"))
+    document = json.loads((folder / FILE).read_text(encoding="utf-8"))
     return Registration(
         **{field.name: document[field.name] for field in fields(Registration) if field.name in document}
     )

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+FILE = "registration.json"
+"""In the sweep's folder."""
+
 
 @dataclass(frozen=True)
 class Registration:

@@ -22,10 +22,9 @@ from pipeline.registry.evidence import Evidence
 from pipeline.registry.package import Candidate
 from pipeline.registry.register import champion_bundle, register
 from pipeline.registry.register import rollback as roll_champion_back
-from pipeline.registry.registration import Registration
+from pipeline.registry.registration import FILE, Registration
 from pipeline.report.html import write_report
 from pipeline.stages.judging import judge, size_of
-from pipeline.stages.registered import REGISTRATION
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
 from pipeline.tracking.store import Store, open_store
@@ -82,7 +81,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
             ),
             contest=against_champion(config, surrogate, store, base) if validated.decision.promote else None,
         )
-    write_json(base / REGISTRATION, asdict(registration))
+    write_json(base / FILE, asdict(registration))
     logger.info(
         "%s: version %d of %s. %s", registration.uri, registration.version, registration.model, registration.reason
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pipeline.data.harvest import Harvest
-from pipeline.stages.registered import score_harvest
+from pipeline.page.truth import score_harvest
 from tests.sweep_to_surrogate.conftest import CHAMPION
 
 DATA = re.compile(r'<script type="application/json" id="explorer-data">(.*?)</script>', re.DOTALL)

@@ -1,16 +1,15 @@
-"""Where a checkout has the data of a surrogate that it has registered."""
+"""The truth that a checkout has kept of a surrogate which it has registered."""
 
 from pathlib import Path
 
 from pipeline.errors import BundleError
+from pipeline.registry.registration import FILE
 from pipeline.storage.files import read_json
-
-REGISTRATION = "registration.json"
 
 
 def score_harvest(root: Path, digest: str) -> Path | None:
     """The harvest that a surrogate was scored on, by the surrogate's digest; None where this checkout has none."""
-    for path in sorted(root.glob(f"data/*/{REGISTRATION}")):
+    for path in sorted(root.glob(f"data/*/{FILE}")):
         try:
             registered = read_json(path, "registration")
         except BundleError:
