@@ -41,8 +41,10 @@ def print_facts(told: Mapping[str, Any]) -> None:
         mend = "" if interval["train_at"] is None else f"; train {interval['train_at']:g} to mend it"
         typer.echo(f"broken between {low:g} and {high:g}: served is {interval['served']}{mend}")
     if (scores := told["scores"]) is not None:
-        print_table(("method", scores["measure"]), list(scores["mean"].items()), "errors in the mean over held-out λ")
-        print_table(("λ", scores["measure"]), list(scores["surrogate"].items()), "the surrogate's at each")
+        print_table(
+            ("method", scores["measure"]), list(scores["mean_errors"].items()), "errors in the mean over held-out λ"
+        )
+        print_table(("λ", scores["measure"]), list(scores["at_held_out"].items()), "the surrogate's at each")
 
 
 def _print_certificate(told: Mapping[str, Any]) -> None:

@@ -39,4 +39,4 @@ def _scores(version: Version | None) -> dict[str, Any] | None:
         record = registered_record(version.store, version.model, version.number)
     except RegistryError:  # its run keeps no figures: registered by hand, or by tests
         return None
-    return {"measure": record.measure, "mean": record.mean, "surrogate": record.surrogate}
+    return {"measure": record.measure, "mean_errors": record.mean, "at_held_out": record.surrogate}
