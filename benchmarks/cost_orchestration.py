@@ -17,7 +17,7 @@ from benchmarks.record import CHECKOUT, Record, Rows, Task
 from benchmarks.table import Criterion, criteria, measured, median_of
 
 if TYPE_CHECKING:
-    from flows.dvc.graph import Graph
+    from flows.dvc_repo.graph import Graph
 
 TITLE = "Cost of orchestration"
 SEEDS = 1
@@ -39,7 +39,7 @@ settle(Path.cwd())
 from flows.server.temporary import start_temporary_server
 wait = start_temporary_server(lambda: None)
 from prefect import flow
-from flows.dvc.graph import survey
+from flows.dvc_repo.graph import survey
 from flows.parameters import SweepRun
 from flows.sweep_to_surrogate import run_stages
 wait()
@@ -51,13 +51,13 @@ assert all(outcome.action == "ran" for outcome in outcomes.values())
 """
 GRAPH = """
 import json
-from flows.dvc.graph import survey
+from flows.dvc_repo.graph import survey
 print(json.dumps([(stage.address, stage.depends_on) for stage in survey().graph.stages]))
 """
 PIECES = {
     "Python and the command line": ["-m", "flows", "--help"],
     "imports of Prefect and the flow": ["-c", "import flows.sweep_to_surrogate"],
-    "imports of DVC, its graph, what is stale": ["-c", "from flows.dvc.graph import survey; survey()"],
+    "imports of DVC, its graph, what is stale": ["-c", "from flows.dvc_repo.graph import survey; survey()"],
 }
 
 
@@ -131,7 +131,7 @@ def first_run(folder: Path) -> Rows:
 
 def bare(folder: Path) -> "tuple[Graph, dict[str, float]]":
     """The graph, and wall seconds of every stage's command, one after another without DVC and Prefect."""
-    from flows.dvc.graph import Graph, Stage
+    from flows.dvc_repo.graph import Graph, Stage
 
     stages = json.loads(timed(["-c", GRAPH], folder)[2].splitlines()[-1])
     graph = Graph.of(Stage(address, "cpu", tuple(before)) for address, before in stages)

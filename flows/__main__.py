@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 
-from flows.dvc.lock_file import LOCK
+from flows.dvc_repo.lock_file import LOCK
 from flows.environment import settle
 from flows.parameters import EngineName, SweepRun
 from pipeline.errors import ConfigurationError, SweepError

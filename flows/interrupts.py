@@ -9,7 +9,7 @@ from types import FrameType
 
 import typer
 
-from flows.dvc.reproduce import end_stages
+from flows.dvc_repo.reproduce import end_stages
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 PATIENCE = 10.0

@@ -12,10 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.states import Completed
 
-from flows.dvc.graph import HOME_POOL, Stage
-from flows.dvc.remote import push
-from flows.dvc.reproduce import LockedError, Outcome, reproduce, reproduce_all
-from flows.dvc.rwlock import TornLockError
+from flows.dvc_repo.graph import HOME_POOL, Stage
+from flows.dvc_repo.remote import push
+from flows.dvc_repo.reproduce import LockedError, Outcome, reproduce, reproduce_all
+from flows.dvc_repo.rwlock import TornLockError
 from flows.report.progress import watching
 from flows.report.terminal import PROGRESS
 from flows.server.zombies import record_process

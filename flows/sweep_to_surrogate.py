@@ -2,12 +2,12 @@
 
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import Task, flow, get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
 from prefect.futures import PrefectFuture
@@ -16,9 +16,9 @@ from prefect.states import Completed
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.disk import watching_disk
-from flows.dvc.graph import HOME_POOL, Stage, Survey, grouped
-from flows.dvc.remote import push
-from flows.dvc.reproduce import Outcome, StageError
+from flows.dvc_repo.graph import HOME_POOL, Stage, Survey, grouped
+from flows.dvc_repo.remote import push
+from flows.dvc_repo.reproduce import Outcome, StageError
 from flows.interrupts import end_at_once, ending_stages
 from flows.parameters import SweepRun
 from flows.report.summary import Summary, publish, read_registration, summarise
@@ -104,38 +104,42 @@ def run_stages(surveyed: Survey, run: SweepRun, params: str, *, dispatch: bool =
     affected = graph.affected(stale)
     workers = run.max_parallel or len(os.sched_getaffinity(0))
     published = _published(affected, run, dispatch=dispatch) if surveyed.has_remote else frozenset()
-    futures: dict[str, PrefectFuture[Any]] = {}
+    options = Options(run.force, dispatch, surveyed.has_remote, params)
     # The cluster has its own limits: here, there is a thread for every stage that waits for it.
     waiting = len(affected) or 1 if run.cluster and run.max_parallel is None else workers
     runner: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=waiting)
-    # With stages in parallel, more than one thread each would only slow them down.
-    one = 1 if workers > 1 else None
+    futures: dict[str, PrefectFuture[Any]] = {}
     # First in, first out, dependencies first: a stage that waits never holds the thread of one that it waits for.
-    options = Options(run.force, dispatch, surveyed.has_remote, params)
     with open_engine(run.runner, run.cluster, workers), runner:
         push(Path.cwd(), sorted(published - {stage.address for stage in affected}))
         for group in grouped(affected, partial(_group_size, run, workers, dispatch)):
-            before = dict.fromkeys(d for stage in group for d in stage.depends_on if d in futures)
-            parameters: dict[str, Any] = {
+            # With stages in parallel, more than one thread each would only slow them down.
+            threads = 1 if workers > 1 and graph.has_company(group[0]) else None
+            called, parameters = _task_of(group, stale, threads)
+            before = [futures[name] for stage in group for name in stage.depends_on if name in futures]
+            parameters |= {
                 "options": options,
                 "publish": not published.isdisjoint(stage.address for stage in group),
-                "upstream": list(dict.fromkeys(futures[d] for d in before)),
+                "upstream": list(dict.fromkeys(before)),
             }
-            if len(group) == 1:
-                (stage,) = group
-                threads = one if graph.has_company(stage) else None
-                parameters |= {"stage": stage, "stale": stage.address in stale, "threads": threads}
-            else:
-                name = f"{group[0].address} and {len(group) - 1} more"
-                parameters |= {"name": name, "stages": group, "stale": stale, "threads": one}
-            future: PrefectFuture[Any] = runner.submit(run_stage if len(group) == 1 else run_group, parameters)
-            futures |= dict.fromkeys([stage.address for stage in group], future)
+            futures |= dict.fromkeys([stage.address for stage in group], runner.submit(called, parameters))
         for future in futures.values():
             future.wait()
     results = dict.fromkeys(futures.values())
     _raise_failures(results)
     unchanged = {s.address: Outcome(s.address, "unchanged", 0.0) for s in graph.stages}
     return unchanged | {outcome.address: outcome for future in results for outcome in _outcomes(future.result())}
+
+
+def _task_of(
+    group: Sequence[Stage], stale: Collection[str], threads: int | None
+) -> tuple[Task[..., Any], dict[str, Any]]:
+    """The task that runs a group of stages, and the parameters by which it knows them."""
+    if len(group) == 1:
+        (stage,) = group
+        return run_stage, {"stage": stage, "stale": stage.address in stale, "threads": threads}
+    name = f"{group[0].address} and {len(group) - 1} more"
+    return run_group, {"name": name, "stages": group, "stale": stale, "threads": threads}
 
 
 def _group_size(run: SweepRun, workers: int, dispatch: bool, stages: Sequence[Stage]) -> int:

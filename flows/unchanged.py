@@ -4,10 +4,10 @@ import hashlib
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from flows.dvc.graph import Survey, survey
-from flows.dvc.lock_file import ASIDE, LOCK, recover_lock
-from flows.dvc.reproduce import Outcome
-from flows.dvc.rwlock import recover_rwlock
+from flows.dvc_repo.graph import Survey, survey
+from flows.dvc_repo.lock_file import ASIDE, LOCK, recover_lock
+from flows.dvc_repo.reproduce import Outcome
+from flows.dvc_repo.rwlock import recover_rwlock
 from flows.report.summary import read_registration
 from pipeline.errors import SweepError
 from pipeline.registry.registration import Registration

@@ -147,3 +147,46 @@ def explain(
     if png is not None:
         draw(surrogate, course, png)
         typer.echo(f"{png}: written")
+
+
+@app.command()
+def page(
+    model: Model,
+    output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("page.html"),
+    conditions: Annotated[
+        Path | None, typer.Option(help="CSV or Parquet with a column for each condition; else those of the truth.")
+    ] = None,
+    truth: Annotated[
+        Path | None, typer.Option(help="Harvest with held-out λ; else that of the checkout, where it fits the model.")
+    ] = None,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it on loopback, for any condition.")] = False,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve.")] = 8000,
+) -> None:
+    """Make a page on which one moves λ: one file that works offline; with --serve, it answers for any condition."""
+    from pipeline.consumers.tables import read_table
+    from pipeline.data.harvest import Harvest
+    from pipeline.page.html import write_page
+    from pipeline.page.live import HOST, serve_page
+    from pipeline.page.shown import Shown
+    from pipeline.registry.bundle import example_conditions
+    from pipeline.serving.frames import read_conditions
+    from pipeline.stages.registered import score_harvest
+
+    with loaded(model) as (surrogate, found):
+        columns = surrogate.schema.conditions
+        names = [column.name for column in columns]
+        rows = None
+        if conditions is not None:
+            table = read_table(conditions)
+            rows = read_conditions(table[[name for name in table.columns if name in names]], columns)
+        if truth is None and rows is None:
+            truth = score_harvest(Path(), surrogate.digest)
+            rows = example_conditions(found, names) if truth is None else None
+        shown = Shown.of(surrogate, rows, None if truth is None else Harvest.load(truth))
+        title = model if found.version is None else f"{found.version.model}, version {found.version.number}"
+        if serve:
+            typer.echo(f"http://{HOST}:{port}/ (end it with Ctrl-C)")
+            serve_page(shown, title, port)
+        else:
+            held_out = f"; truth from {truth}" if truth is not None else "; no held-out truth: name one by --truth"
+            typer.echo(f"{write_page(output, shown, title)}: {len(shown.explorer.panels)} conditions{held_out}")

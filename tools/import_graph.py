@@ -25,6 +25,7 @@ LAYERS = (
     "serving",
     "consumers",
     "registry",
+    "page",
     "stages",
     "__main__",
     "flows",

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from flows.dvc.reproduce import Outcome
+from flows.dvc_repo.reproduce import Outcome
 from pipeline.data.mesh import Value
 from pipeline.data.values import in_words, numbers
 from pipeline.evaluation.record import Record

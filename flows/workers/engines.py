@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from flows.dvc.graph import Stage
-from flows.dvc.lock_file import Entry
-from flows.dvc.reproduce import THREADS, Outcome, reproduce
+from flows.dvc_repo.graph import Stage
+from flows.dvc_repo.lock_file import Entry
+from flows.dvc_repo.reproduce import THREADS, Outcome, reproduce
 from flows.environment import CHECKOUT
 from flows.parameters import EngineName
 from flows.workers.own_clone import Handover, orders, run_in_clone, take_over

@@ -5,6 +5,7 @@ of what the stage reads; the worker checks these out beside its clone, runs the 
 remote, and returns the stage's entry of dvc.lock, which says what they are.
 """
 
+import hashlib
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -13,13 +14,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from flows.dvc.graph import Stage
-from flows.dvc.lock_file import LOCK, Entry, read_entries, write_entries
-from flows.dvc.remote import fetch_earlier_runs, pull, push, push_runs
-from flows.dvc.reproduce import Outcome, StageError, reproduce
+from flows.dvc_repo.graph import Stage
+from flows.dvc_repo.lock_file import LOCK, Entry, read_entries, write_entries
+from flows.dvc_repo.remote import fetch_earlier_runs, pull, push, push_runs
+from flows.dvc_repo.reproduce import Outcome, StageError, reproduce
 from flows.workers.worktree import changed_files, head, worktree
 from pipeline.stages.params import PARAMS
 from pipeline.storage.atomic import write_text
+from pipeline.storage.checkpoint_files import clear_old
 from pipeline.storage.lease import TOKEN
 from pipeline.storage.stage_work import FOLDER as CHECKPOINTS
 
@@ -110,8 +112,7 @@ def run_in_clone(
     handover.check()
     with worktree(clone, handover.commit) as tree:
         _configure(clone, tree)
-        (clone / CHECKPOINTS).mkdir(exist_ok=True)
-        (tree / CHECKPOINTS).symlink_to(clone.resolve() / CHECKPOINTS)  # the tree goes with its process, they do not
+        (tree / CHECKPOINTS).symlink_to(_checkpoints(clone, handover))  # the tree goes with its process, they do not
         write_text(tree / PARAMS, handover.params)
         write_entries(tree, handover.inputs)
         pull(tree, [*handover.inputs, *handover.data_files])
@@ -120,6 +121,14 @@ def run_in_clone(
         push(tree, [address])
         push_runs(tree, address)
         return outcome, read_entries(tree, [address])[address]
+
+
+def _checkpoints(clone: Path, handover: Handover) -> Path:
+    """The place of checkpoints in a clone: one for every params.yaml, so that runs side by side keep their own."""
+    clear_old(clone / CHECKPOINTS)
+    place = clone.resolve() / CHECKPOINTS / hashlib.sha256(handover.params.encode()).hexdigest()[:12]
+    place.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 def _configure(clone: Path, tree: Path) -> None:

@@ -11,9 +11,9 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.deployments import run_deployment
 from prefect.exceptions import ObjectNotFound
 
-from flows.dvc.graph import Stage
-from flows.dvc.lock_file import Entry
-from flows.dvc.reproduce import Action, Outcome, StageError
+from flows.dvc_repo.graph import Stage
+from flows.dvc_repo.lock_file import Entry
+from flows.dvc_repo.reproduce import Action, Outcome, StageError
 from flows.report.terminal import PROGRESS
 from flows.workers.own_clone import Handover, orders, take_over
 

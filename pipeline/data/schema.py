@@ -17,7 +17,13 @@ LOWER_ANGLE, UPPER_ANGLE = -math.pi, math.pi
 """The range of a circular column without bounds, in radians."""
 
 
-PARAMETERS: dict[str, int | bool] = {"draws": 1, "seed": 0, "strict": False}
+PARAMETERS: dict[str, int | bool] = {
+    "draws": 1,
+    "seed": 0,
+    "strict": False,
+    "return_bands": False,
+    "return_paths": False,
+}
 """The parameters of a served model beside λ, and their defaults."""
 
 

@@ -1,8 +1,10 @@
 """Objects by their import path `package.module:name`, and whether DVC notices when their code changes."""
 
 import hashlib
+import json
 import sys
 import sysconfig
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,17 @@ from typing import Any
 from pipeline.errors import ConfigurationError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+RENAMED_FILE = "renamed.json"
+"""In the copy of this package that a model carries: the copied modules' names, by those that import paths have."""
+RENAMED: dict[str, str] = (
+    json.loads((PACKAGE / RENAMED_FILE).read_text(encoding="utf-8")) if (PACKAGE / RENAMED_FILE).exists() else {}
+)
 
 
 def import_object(path: str, field: str) -> Any:
     """The object that `package.module:name` names; ConfigurationError names the setting `field` where there is none."""
     module_name, _, name = path.partition(":")
+    module_name = _with_top(module_name, RENAMED)
     if not (module_name and name) or module_name.startswith("."):
         raise ConfigurationError(f"{field} = {path!r} is not an import path; write package.module:name")
     # `python -m` in the repository's root finds what lies there; a Prefect worker, which starts elsewhere, would not.
@@ -31,6 +39,17 @@ def import_object(path: str, field: str) -> Any:
         return getattr(module, name)
     except AttributeError as error:
         raise ConfigurationError(f"{field} = {path!r}: {module_name} holds no {name}") from error
+
+
+def import_path(kind: type) -> str:
+    """`package.module:name` of a class, by the names of the code it was copied from, where it is a copy."""
+    return f"{_with_top(kind.__module__, {new: old for old, new in RENAMED.items()})}:{kind.__qualname__}"
+
+
+def _with_top(module: str, names: Mapping[str, str]) -> str:
+    """A dotted name whose first part is replaced by that of `names`."""
+    top, dot, rest = module.partition(".")
+    return names.get(top, top) + dot + rest
 
 
 def is_foreign(path: str) -> bool:

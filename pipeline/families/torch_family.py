@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from pipeline.data.network import Network
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError, DataError, FitError
+from pipeline.families.imports import import_path
 from pipeline.families.protocol import (
     Data,
     Hyperparameter,
@@ -68,7 +69,7 @@ class Family(ABC):
     @property
     def own_name(self) -> str:
         """The name that networks are saved by: `saved_name`, or the import path of the class."""
-        return self.saved_name or f"{type(self).__module__}:{type(self).__qualname__}"
+        return self.saved_name or import_path(type(self))
 
     def check_hyperparameter(self, value: Hyperparameter) -> None:
         """Accept every λ."""

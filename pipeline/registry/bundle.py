@@ -2,13 +2,17 @@
 
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.errors import BundleError, RegistryError
 from pipeline.registry.champion import alias_version
+from pipeline.storage.files import read_json
 from pipeline.surrogate.store import DOCUMENT
 from pipeline.tracking.models import fetch
 from pipeline.tracking.store import SQLITE, URI_VARIABLE, Store, open_store
@@ -16,6 +20,8 @@ from pipeline.tracking.store import SQLITE, URI_VARIABLE, Store, open_store
 SCHEME = "models:/"
 INSIDE = Path("artifacts") / "surrogate"
 """Where a model's folder has the bundle."""
+EXAMPLE = "input_example.json"
+"""MLflow's file of the input example: {"inputs": as pandas' `split`, "params": …}."""
 _NAME = re.compile(r"models:/(?P<name>[^/@]+)(?:/(?P<version>\d+)|@(?P<alias>[^/@]+))")
 
 
@@ -50,6 +56,25 @@ def find_bundle(model: str, root: Path = Path()) -> Iterator[Found]:
     with tempfile.TemporaryDirectory() as scratch:
         folder = fetch(f"{SCHEME}{version.model}/{version.number}", Path(scratch), root)
         yield Found(_bundle_in(folder), version)
+
+
+def example_conditions(found: Found, names: Sequence[str]) -> NDArray[np.float64] | None:
+    """The conditions (n, C) that a registered model shows as its input example; None of a bundle in a folder.
+
+    names: of the columns. Raises BundleError for an example that is not of these.
+    """
+    if found.version is None:
+        return None
+    path = found.folder.parents[len(INSIDE.parts) - 1] / EXAMPLE
+    document = read_json(path, "model")
+    try:
+        document = document["inputs"]
+        places = [document["columns"].index(name) for name in names]
+        return np.array([[row[i] for i in places] for row in document["data"]], np.float64)
+    except (KeyError, ValueError, TypeError, IndexError) as error:
+        raise BundleError(
+            f"{path} is no table of the columns {list(names)} ({error}); register the model again"
+        ) from error
 
 
 def _bundle_in(folder: Path) -> Path:

@@ -8,15 +8,18 @@ import sysconfig
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 import pipeline
-from pipeline.data.schema import Column
+from pipeline.data.schema import PARAMETERS, Column
 from pipeline.errors import RegistryError
-from pipeline.serving.frames import default_params, parameter_names
+from pipeline.registry.served_code import copy_code, importable
+from pipeline.serving.limits import ANSWER_ROWS, default_limit
+from pipeline.serving.parameters import LAMBDA, list_names, middle
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
@@ -44,12 +47,19 @@ REQUIREMENTS = (
 class Candidate:
     """A surrogate to be packaged or registered, and the folder of its bundle.
 
-    example: conditions (n, C) that the surrogate knows, shown to consumers as the input example.
+    example: conditions (n, C) that the surrogate knows, shown to consumers as the input example. answer_rows: how many
+    rows an answer may have; None is `serving.limits.default_limit`.
     """
 
     bundle: Path
     surrogate: "Surrogate"
     example: NDArray[np.floating]
+    answer_rows: int | None = None
+
+    @property
+    def limit(self) -> int:
+        """How many rows an answer may have: rows × values of λ × draws."""
+        return default_limit(self.surrogate.schema) if self.answer_rows is None else self.answer_rows
 
     @property
     def identity(self) -> str:
@@ -68,47 +78,42 @@ def save_model(folder: Path, candidate: Candidate) -> None:
     surrogate = candidate.surrogate
 
     code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
-    mlflow.pyfunc.save_model(
-        str(folder),
-        python_model=str(PACKAGE / "serving" / "mlflow_model.py"),
-        code_paths=[str(PACKAGE), *map(str, code)],
-        artifacts={"surrogate": str(candidate.bundle)},
-        signature=signature(surrogate),
-        metadata=describe(surrogate),
-        input_example=input_example(surrogate, candidate.example),
-        pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
-    )
+    with TemporaryDirectory() as scratch:
+        names = copy_code(PACKAGE, code, Path(scratch))
+        with importable(Path(scratch), names):
+            mlflow.pyfunc.save_model(
+                str(folder),
+                python_model=str(Path(scratch) / names[PACKAGE.name] / "serving" / "mlflow_model.py"),
+                code_paths=[str(path) for path in sorted(Path(scratch).iterdir())],
+                artifacts={"surrogate": str(candidate.bundle)},
+                signature=signature(surrogate),
+                metadata=describe(surrogate) | {ANSWER_ROWS: candidate.limit, "package": names[PACKAGE.name]},
+                model_config={ANSWER_ROWS: candidate.limit},
+                input_example=input_example(surrogate, candidate.example),
+                pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
+            )
 
 
 def signature(surrogate: "Surrogate") -> "ModelSignature":
-    """Named conditions in; row, draw and named outputs out; λ, draws, seed and strict as parameters.
+    """Row, draw and named outputs out; λ and the other parameters. What goes in, `metadata` says, and `predict` checks.
 
-    λ is the parameter `hyperparameter`; several hyperparameters are parameters of their own names.
-
-    Continuous columns are doubles. Categorical ones are of any type, because MLflow would take either integers or
-    floats for them, and codes come as both; `predict` checks them.
+    Of one hyperparameter λ is the parameter `hyperparameter`, a number; of one or more, a list by its own name. None
+    has a default, because MLflow drops a misspelt one. An inputs schema would make MLflow drop unknown columns, refuse
+    whole numbers as float64, and know nothing of columns that may be left out together.
     """
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, TensorSpec
-    from mlflow.types.schema import AnyType
 
-    conditions: list[ColSpec | TensorSpec] = [
-        ColSpec(AnyType() if column.kind == "categorical" else DataType.double, column.name)  # type: ignore[no-untyped-call]
-        for column in surrogate.schema.conditions
+    columns: list[ColSpec | TensorSpec] = [ColSpec(DataType.long, "row"), ColSpec(DataType.long, "draw")]
+    columns += [ColSpec(DataType.double, column.name) for column in surrogate.schema.outputs]
+    lists = list_names(surrogate.schema).values()
+    params = [ParamSpec(LAMBDA, DataType.double, None)] if len(lists) == 1 else []
+    params += [ParamSpec(name, DataType.double, [], shape=(-1,)) for name in lists]
+    params += [
+        ParamSpec(name, DataType.boolean if isinstance(default, bool) else DataType.long, default)
+        for name, default in PARAMETERS.items()
     ]
-    outputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.long, "row"), ColSpec(DataType.long, "draw")]
-    outputs += [ColSpec(DataType.double, column.name) for column in surrogate.schema.outputs]
-    return ModelSignature(
-        # Without condition columns MLflow's check would drop the rows with the columns.
-        inputs=Schema(conditions) if conditions else None,
-        outputs=Schema(outputs),
-        params=ParamSchema(
-            [
-                ParamSpec(name, {bool: DataType.boolean, float: DataType.double}.get(type(value), DataType.long), value)
-                for name, value in _defaults(surrogate).items()
-            ]
-        ),
-    )
+    return ModelSignature(outputs=Schema(columns), params=ParamSchema(params))
 
 
 def describe(surrogate: "Surrogate") -> dict[str, Any]:
@@ -144,17 +149,15 @@ def _told(surrogate: "Surrogate") -> dict[str, Any]:
     return {"hyperparameters": [column.model_dump() for column in columns], "anchors": anchors}
 
 
-def _defaults(surrogate: "Surrogate") -> dict[str, float | int | bool]:
-    return default_params(parameter_names(surrogate.schema), surrogate.vertices)
-
-
 def input_example(surrogate: "Surrogate", example: NDArray[np.floating]) -> Any:
-    """Conditions and parameters as a consumer passes them."""
+    """Conditions and parameters as a consumer passes them: two draws at the anchor in the middle."""
     import pandas as pd
 
-    columns = surrogate.schema.conditions
+    columns, lists = surrogate.schema.conditions, list_names(surrogate.schema).values()
     frame = pd.DataFrame({c.name: example[:, i].astype(np.float64) for i, c in enumerate(columns)})
-    return (frame, _defaults(surrogate) | {"draws": 2}) if columns else None
+    values = middle(surrogate.vertices)
+    single = {LAMBDA: values[0]} if len(lists) == 1 else {n: [v] for n, v in zip(lists, values, strict=True)}
+    return (frame, single | {"draws": 2, "seed": 0}) if columns else None
 
 
 def pinned(distribution: str) -> str:

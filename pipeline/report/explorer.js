@@ -45,6 +45,7 @@
 
   function heldOut() { // the held-out λ that is shown: here, or one step away
     const here = flat(state.at);
+    if (!data.truth[state.condition]?.length) return null; // of a condition that was typed, nothing is known
     const near = (point) => Math.max(...places(point).map((i, p) => Math.abs(i - state.at[p])));
     const found = data.heldOut.filter((point) => near(point) <= 1).sort((a, b) => near(a) - near(b));
     return found.length ? { point: found[0], index: data.heldOut.indexOf(found[0]), here: found[0] === here } : null;
@@ -146,7 +147,7 @@
   }
 
   function linear(low, high, from, to, label) {
-    const count = Math.abs(to - from) / 70;
+    const count = Math.abs(to - from) / (to < from ? 45 : 70); // upwards, labels need less room
     return {
       at: (value) => from + ((value - low) / (high - low)) * (to - from),
       ticks: ticks(low, high, count).map((value) => [value, number(value)]),
@@ -347,6 +348,7 @@
       const other = held?.here ? `, of the truth's ${number(data.truthSpread[c][held.index], 3)}` : "";
       said.push(`Spread of the surrogate's draws ${number(data.spread[c][here], 3)}${other}.`);
     }
+    for (const text of data.warned?.[c][here] || []) said.push(`Note: ${data.texts[text] ?? text}.`);
     root.querySelector(".said").textContent = said.join(" ");
     svg.setAttribute("aria-label", said.join(" "));
   }
@@ -418,9 +420,76 @@
     points.forEach((point) => make("button", line, { type: "button" }, words(point)).addEventListener("click", () => go(point)));
   }
 
+  // --- a condition of one's own, where the page knows the columns: the nearest of those shown, or the server's answer.
+
+  const MOST_FIELDS = 8;
+
+  function typed(parent, list) {
+    const form = make("form", parent, { class: "typed" });
+    make("span", form, {}, data.live ? "ask at another condition" : "go to the condition nearest to");
+    const fields = data.columns.length > MOST_FIELDS ? [field(form, 0, "all values, separated by commas")]
+      : data.columns.map((column, i) => field(form, i, column.units ? `${column.name} [${column.units}]` : column.name, column.categories));
+    make("button", form, { type: "submit" }, data.live ? "ask" : "go");
+    const note = make("output", form, {});
+    const show = (c) => { list.value = state.condition = c; draw(); };
+    form.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const texts = fields.length === data.columns.length ? fields.map((f) => f.value) : fields[0].value.split(",");
+      const values = texts.map((text) => (text.trim() === "" ? NaN : Number(text)));
+      const wrong = data.columns.findIndex((_, i) => !Number.isFinite(values[i]));
+      if (wrong >= 0 || values.length !== data.columns.length) {
+        note.textContent = wrong >= 0 ? `${data.columns[wrong].name}: a number is needed` : `${values.length} values; ${data.columns.length} are needed`;
+        return;
+      }
+      note.textContent = "";
+      if (!data.live) {
+        const apart = data.given.map((x) => x.reduce((sum, v, i) => {
+          const { scale } = data.columns[i];
+          return sum + (scale ? ((v - values[i]) / scale) ** 2 : v === values[i] ? 0 : 1e6);
+        }, 0));
+        const c = apart.indexOf(Math.min(...apart));
+        note.textContent = apart[c] ? `not on this page; shown is the nearest that is: ${data.conditions[c]}` : "";
+        show(c);
+        return;
+      }
+      note.textContent = "asking …";
+      try {
+        const answer = await fetch("answer", {
+          method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ condition: values }),
+        });
+        const found = await answer.json();
+        if (!answer.ok) throw new Error(found.error);
+        add(list, found);
+        note.textContent = "";
+        show(data.conditions.length - 1);
+      } catch (error) {
+        note.textContent = error.message;
+      }
+    });
+  }
+
+  function field(form, i, text, categories = []) {
+    const id = `explorer-typed-${i}`;
+    make("label", form, { for: id }, text);
+    const whole = data.columns.length > MOST_FIELDS ? { class: "whole" } : {};
+    if (!categories.length) return make("input", form, { id, type: "text", autocomplete: "off", ...whole });
+    const list = make("select", form, { id });
+    categories.forEach((name, code) => make("option", list, { value: code }, name));
+    return list;
+  }
+
+  function add(list, found) { // what is known of one more condition
+    for (const key of ["served", "own", "spread", "warned"]) data[key]?.push(found[key]);
+    for (const key of ["truth", "errors", "truthSpread", "history"]) data[key]?.push([]);
+    data.given.push(found.given);
+    data.conditions.push(found.title);
+    make("option", list, { value: data.conditions.length - 1 }, found.title);
+  }
+
   function build() {
     const [choices, values, goals] = ["choices", "values", "places"].map((name) => root.querySelector(`.${name}`));
-    select(choices, "explorer-condition", "condition", data.conditions, 0, (i) => { state.condition = i; });
+    const list = select(choices, "explorer-condition", "condition", data.conditions, 0, (i) => { state.condition = i; });
+    if (data.columns?.length) typed(choices, list);
     if (data.view === "plane" && data.size > 2) {
       ["across", "up"].forEach((way, k) => {
         select(choices, `explorer-${way}`, `output ${way}`, data.outputs, state.outputs[k], (i) => { state.outputs[k] = i; });

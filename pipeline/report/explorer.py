@@ -47,6 +47,9 @@ IMAGES = 12
 HISTORY = 12
 """The most conditions that are drawn before a forecast."""
 
+ANSWERED = ("served", "own", "spread")
+"""What the document holds by panel and is the surrogate's alone."""
+
 LEGENDS = {
     ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's.",
     (
@@ -196,22 +199,37 @@ class Explorer:
 
 def explore(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, band: Band | None = None) -> Explorer | str:
     """The interactive part, thinned to MOST_BYTES; a sentence where there is none, which says why."""
-    if len(score.schema.hyperparameters) > 2:
-        return "There is no interactive part for three hyperparameters or more."
-    if not isinstance(surrogate.mesh, Grid):
-        return "There is no interactive part for scattered anchors: its sliders need a grid of them."
+    if reason := why_none(surrogate):
+        return f"There is no interactive part {reason}."
     comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     panels = panels_of(surrogate, score, comparison, evaluation)
     draws = 1 if comparison.kind == "matched" else IMAGES if score.schema.picture == "image" else DRAWS
 
     def made(extent: Extent) -> Explorer:
         shown = [panels[i] for i in spaced(len(panels), extent.conditions)]
-        return Explorer(surrogate, score, comparison, shown, _axes(surrogate, score, extent.steps), extent.draws, band)
+        return Explorer(
+            surrogate, score, comparison, shown, axes_of(surrogate, score, extent.steps), extent.draws, band
+        )
 
-    extent = largest(Extent(STEPS, draws, len(panels)), lambda tried: _count(made(tried)), MOST_NUMBERS)
-    if extent is None:
+    found = thinned(made, Extent(STEPS, draws, len(panels)))
+    if found is None:
         return f"There is no interactive part: the {len(score.schema.outputs)} outputs are more than a page can hold."
-    return made(extent)
+    return found
+
+
+def why_none(surrogate: "Surrogate") -> str:
+    """Why there can be no interactive part, in words that follow "there is none"; "" where there can be one."""
+    if len(surrogate.schema.hyperparameters) > 2:
+        return "for three hyperparameters or more"
+    if not isinstance(surrogate.mesh, Grid):
+        return "for scattered anchors: its sliders need a grid of them"
+    return ""
+
+
+def thinned(made: Callable[[Extent], Explorer], full: Extent) -> Explorer | None:
+    """What is made of the largest extent that MOST_BYTES hold; None where there is none."""
+    extent = largest(full, lambda tried: _count(made(tried)), MOST_NUMBERS)
+    return None if extent is None else made(extent)
 
 
 def panels_of(surrogate: "Surrogate", score: Harvest, comparison: Comparison, evaluation: Evaluation) -> list[Panel]:
@@ -231,7 +249,7 @@ def panels_of(surrogate: "Surrogate", score: Harvest, comparison: Comparison, ev
     return panels + [Panel(name, distinct[i]) for name, i in zip(named, more, strict=True)]
 
 
-def _axes(surrogate: "Surrogate", score: Harvest, steps: int) -> list[Axis]:
+def axes_of(surrogate: "Surrogate", score: Harvest, steps: int) -> list[Axis]:
     """One axis a coordinate; where there are several, a short one."""
     columns, points = score.schema.hyperparameters, [numbers(value) for value in score.values]
     make = Axis.of if len(columns) == 1 else Axis.short

@@ -91,7 +91,7 @@ def render(
     evaluation = judgement.evaluation
     script = resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
     return (
-        _environment(judgement.facts.names)
+        environment(judgement.facts.names)
         .get_template(TEMPLATE)
         .render(
             evaluation=evaluation,
@@ -123,7 +123,7 @@ def render(
             explorer=explorer,
             explorer_data="" if isinstance(explorer, str) else embedded(explorer.document),
             script=Markup(script),
-            script_hash=_hash(script),
+            script_hash=hash_of(script),
             versions=versions(),
         )
     )
@@ -132,7 +132,7 @@ def render(
 def markdown(judgement: Judgement, units: str = "") -> str:
     """The verdict, the certificate, the methods and the task's scores as Markdown: for MLflow and Prefect."""
     return (
-        _environment(judgement.facts.names, escape=False)
+        environment(judgement.facts.names, escape=False)
         .get_template(MARKDOWN_TEMPLATE)
         .render(
             evaluation=judgement.evaluation,
@@ -148,23 +148,24 @@ def markdown(judgement: Judgement, units: str = "") -> str:
     )
 
 
-def _environment(names: Sequence[str], *, escape: bool = True) -> Environment:
-    environment = Environment(
+def environment(names: Sequence[str], *, escape: bool = True) -> Environment:
+    """What templates are rendered by, with the filters of numbers and of λ; names: of the hyperparameters."""
+    made = Environment(
         loader=PackageLoader("pipeline.report", "."),
         autoescape=escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
-    environment.filters |= {"range": _range}
-    environment.filters |= {"by_heading": _by_heading}
-    environment.filters |= {"label": lambda method: by_name()[method].label_for(len(names))}
-    environment.filters |= {"words": lambda value: in_words(value, names) if len(names) > 1 else number(value)}
-    return environment
+    made.filters |= {"number": number, "figure": figure_text, "percent": _percent, "interval": _interval}
+    made.filters |= {"range": _range}
+    made.filters |= {"by_heading": _by_heading}
+    made.filters |= {"label": lambda method: by_name()[method].label_for(len(names))}
+    made.filters |= {"words": lambda value: in_words(value, names) if len(names) > 1 else number(value)}
+    return made
 
 
-def _hash(script: str) -> str:
+def hash_of(script: str) -> str:
     """By what a browser recognises the one script that it may run."""
     return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
 

@@ -4,6 +4,8 @@ This module is not imported by the pipeline. MLflow stores it with a copy of the
 the required packages, but not this project.
 """
 
+import os
+import sys
 from typing import Any
 
 import mlflow
@@ -12,7 +14,9 @@ from mlflow.exceptions import MlflowException
 from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from pipeline.errors import SweepError
-from pipeline.serving.frames import default_params, parameter_names, read_conditions, read_params, sample_frame
+from pipeline.serving.answer import answer
+from pipeline.serving.limits import ANSWER_ROWS, read_limit
+from pipeline.serving.parameters import check_known
 from pipeline.surrogate import Surrogate
 
 
@@ -22,27 +26,37 @@ class SurrogateModel(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the bundle that was stored with the model; BundleError where it is corrupted."""
         self.surrogate = Surrogate.load(context.artifacts["surrogate"])
+        self.most_rows = read_limit(os.environ, (context.model_config or {})[ANSWER_ROWS])
 
+    # A hint other than a frame, of what is also an array or a mapping, would have MLflow check data by it.
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Draw outputs at N conditions: N × draws rows of row, draw and the outputs, in the order of the input rows.
+        """Draw outputs at N conditions: rows of row, draw and the outputs, in the order of the input rows.
 
-        params: hyperparameter (of several hyperparameters, one parameter each, by their names), draws, seed, strict;
-        defaults as in `default_params`. Raises MlflowException with the project's message for input that cannot be
-        used, λ outside the anchors included, and, where strict, λ that the certificate does not trust.
+        model_input: as `frames.read_table` takes it. params: as `parameters.read_params` does. Raises MlflowException
+        with the project's message for input that cannot be used.
         """
-        surrogate = self.surrogate
         try:
-            conditions = read_conditions(model_input, surrogate.schema.conditions)
-            names = parameter_names(surrogate.schema)
-            asked = read_params(params or {}, default_params(names, surrogate.vertices))
-            given = asked.values[0] if len(names) == 1 else dict(zip(names, asked.values, strict=True))
-            samples = surrogate.sample(conditions, given, draws=asked.draws, seed=asked.seed, strict=asked.strict)
+            check_known(as_called(), self.surrogate.schema)
+            return answer(self.surrogate, model_input, params or {}, self.most_rows)
         except SweepError as error:
             # A consumer has no access to this project's classes; MLflow's server answers this one with its message.
             raise MlflowException.invalid_parameter_value(str(error)) from error
-        return sample_frame(samples, surrogate.schema.outputs)
+
+
+def as_called() -> dict[str, Any]:
+    """The parameters that `PyFuncModel.predict` was called with; {} where the model is called by itself.
+
+    MLflow drops parameters that a signature does not know, with a warning in the log, before it calls a model. A
+    misspelt one would then be answered with a default, so that they are read from the caller.
+    """
+    frame = sys._getframe()
+    while (caller := frame.f_back) is not None:
+        frame = caller
+        if frame.f_code.co_qualname == "PyFuncModel.predict" and frame.f_globals["__name__"] == "mlflow.pyfunc":
+            return dict(frame.f_locals["params"] or {})
+    return {}
 
 
 mlflow.models.set_model(SurrogateModel())

@@ -128,12 +128,14 @@ class RegisterSection(Section):
     """The name of the registered model, and what is registered.
 
     method: the surrogate; or best, a plain method behind the same interface where the figures recommend it
-    (`pipeline.evaluation.plain`), else the surrogate.
+    (`pipeline.evaluation.plain`), else the surrogate. answer_rows: how many rows (of the input, × values of λ × draws)
+    the served model answers at once; None: as many as make four million numbers.
     """
 
     # MLflow keeps names up to 256 characters; dots and spaces alone name a folder above, or nothing.
     model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]*[A-Za-z0-9_\-][A-Za-z0-9_.\- ]*$", max_length=200)
     method: Literal["surrogate", "best"] = "surrogate"
+    answer_rows: int | None = Field(default=None, ge=1, le=1_000_000_000)
 
 
 class Config(Section):

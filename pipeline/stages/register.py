@@ -25,6 +25,7 @@ from pipeline.registry.register import rollback as roll_champion_back
 from pipeline.registry.registration import Registration
 from pipeline.report.html import write_report
 from pipeline.stages.judging import judge, size_of
+from pipeline.stages.registered import REGISTRATION
 from pipeline.storage.atomic import write_json
 from pipeline.surrogate import Surrogate
 from pipeline.tracking.store import Store, open_store
@@ -69,6 +70,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
                 Path(scratch) / "surrogate",
                 certified,
                 example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
+                answer_rows=config.register_.answer_rows,
             ),
             decision=validated.decision,
             evidence=Evidence(
@@ -80,7 +82,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
             ),
             contest=against_champion(config, surrogate, store, base) if validated.decision.promote else None,
         )
-    write_json(base / "registration.json", asdict(registration))
+    write_json(base / REGISTRATION, asdict(registration))
     logger.info(
         "%s: version %d of %s. %s", registration.uri, registration.version, registration.model, registration.reason
     )

@@ -29,7 +29,7 @@ from pipeline.surrogate.ends import make_ends
 from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
 from pipeline.surrogate.order import choose_order, declared_order, order_effect, shown_conditions, with_effect
 from pipeline.surrogate.own_rows import OwnRows, own_curves
-from pipeline.surrogate.regions import Region, objections
+from pipeline.surrogate.regions import Region, objections, trusted_rows
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
 from pipeline.transport import ops
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """The largest number of points moved on NumPy arrays; for more, torch is as fast on one thread, and has several."""
+BLOCK = 8192
+"""Draws that `sample` computes at a time, which bounds its memory; the draws of a row stay together."""
 
 
 class Surrogate:
@@ -341,9 +343,11 @@ class Surrogate:
             warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
         rows = Rows.of(known).renumbered(occurrence)
         result = np.empty((len(x), draws, len(self.schema.outputs)))
+        distinct = 1 if self.deterministic else draws  # equal draws are computed once
         for cell in np.unique(cells).tolist():
-            chosen = np.flatnonzero(cells == cell)
-            result[chosen] = self._sample_cell(cell, known[chosen], located[chosen], rows.select(chosen), draws, seed)
+            for chosen in _blocks(np.flatnonzero(cells == cell), max(1, BLOCK // distinct)):
+                block = known[chosen], located[chosen], rows.select(chosen)
+                result[chosen] = self._sample_cell(cell, *block, distinct, seed)
         return as_given(torch.from_numpy(result), conditions)
 
     def matched(
@@ -453,6 +457,54 @@ class Surrogate:
         self._mesh.check_inside(located)
         return self._mesh.cell_rows(located), located
 
+    def trusted(
+        self,
+        conditions: ArrayT,
+        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
+    ) -> NDArray[np.bool_]:
+        """Whether the certificate trusts the answer at conditions (N, C) and one λ or one a row: (N,).
+
+        Anchors answer for themselves; without a certificate nothing else is trusted. Errors as `sample`.
+        """
+        known = np.asarray(as_given(self._conditions(conditions, self._trajectories), np.zeros(0)), np.float64)
+        _, located = self._rows_at(hyperparameter, len(known))
+        at_anchor = (located[:, None] == np.array(self.vertices)).all(2).any(1)
+        if not self._fit.certificate:
+            return np.asarray(at_anchor)
+        return np.asarray(at_anchor | trusted_rows(self._fit.certificate, located[:, 0], known))
+
+    def distance(self, conditions: ArrayT) -> NDArray[np.float64]:
+        """How far conditions (N, C) lie outside the range of the harvest's, in standard deviations: (N,), 0 inside.
+
+        The Euclidean norm over the continuous columns. From `standardise.MARGIN` on, conditions are clipped before
+        maps and paths see them.
+        """
+        known = self._conditions(conditions, self._trajectories)
+        return np.asarray(self._parts.scaling.distance(known).cpu().numpy(), np.float64)
+
+    def answering(
+        self,
+        conditions: ArrayT,
+        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """The anchors left and right of λ, and the position between them: (N, P) each, a column a hyperparameter.
+
+        Where one network answers, at an anchor or in a broken interval, both are its own, and the position is 0.
+        Errors as `positions`.
+        """
+        position = self.positions(conditions, hyperparameter).reshape(len(conditions), len(self._mesh.axes))
+        cells, located = self._rows_at(hyperparameter, len(conditions))
+        of_cell = np.array([self._mesh.corners(cell) for cell in range(self._mesh.cell_count)])
+        corners = np.array(self.vertices)[of_cell[cells]]
+        left, right = corners.min(1), corners.max(1)
+        low, high = located == left, located == right
+        if len(self._mesh.axes) == 1:
+            for cell in np.unique(cells).tolist():
+                rows = np.flatnonzero(cells == cell)
+                low[rows, 0], high[rows, 0] = self._broken.at_ends(cell, located[rows, 0])
+        position = np.where(low | high, 0.0, position)
+        return np.where(high, right, left), np.where(low, left, right), position
+
     def _heed_certificate(self, values: NDArray[np.float64], conditions: NDArray[np.floating], *, strict: bool) -> None:
         """Warn, or refuse, where some rows λ = values (n,), conditions (n, C), are not trusted."""
         if not self._fit.certificate:
@@ -540,6 +592,11 @@ def _on_host(value: object) -> object:
     if isinstance(value, Mapping):
         return {name: _on_host(given) for name, given in value.items()}
     return value.detach().cpu() if isinstance(value, Tensor) else value
+
+
+def _blocks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
+    """Rows in portions of at most `size`."""
+    return [rows[i : i + size] for i in range(0, len(rows), size)]
 
 
 def _finite(moved: Tensor) -> Tensor:

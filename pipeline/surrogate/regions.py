@@ -91,3 +91,17 @@ def objections(
         if rows.any()
         for sentence in region.objections(conditions[rows])
     ]
+
+
+def trusted_rows(
+    regions: Sequence[Region], values: NDArray[np.float64], conditions: NDArray[np.floating]
+) -> NDArray[np.bool_]:
+    """Which of the rows λ = values (n,), conditions (n, C), no region has an objection to: (n,)."""
+    trusted = np.ones(len(values), np.bool_)
+    for region in regions:
+        inside = (values > region.low) & (values < region.high)
+        doubted = np.full(len(values), region.status != "trusted")
+        for doubt in region.doubts:
+            doubted |= doubt.cluster.holds(conditions)
+        trusted &= ~(inside & doubted)
+    return trusted

@@ -111,6 +111,17 @@ class Standardiser(nn.Module):
             )
         return Condition(ops.single(nearer), self.categories(conditions))
 
+    def distance(self, conditions: Tensor) -> Tensor:
+        """How far conditions (N, C) lie outside the harvest's range, (N,): 0 inside; in standard deviations, Euclidean.
+
+        A distance beyond float64 is its largest number.
+        """
+        values = (conditions[:, _columns(self.continuous)] - self.condition_mean) / self.condition_scale
+        below = self.condition_lower + MARGIN - values
+        outside = torch.maximum(below, values - (self.condition_upper - MARGIN)).clip(min=0.0)
+        norm: Tensor = torch.linalg.vector_norm(outside, dim=1)
+        return norm.clip(max=torch.finfo(torch.float64).max)
+
     def categories(self, conditions: Tensor) -> Tensor:
         """Indices (N, categorical columns) of the codes in conditions (N, C); DataError as `condition`."""
         indices = []

@@ -1,9 +1,12 @@
+import json
 import subprocess
 import sys
+from collections import OrderedDict
 
 import pytest
 
 from pipeline.errors import ConfigurationError
+from pipeline.families import imports
 from pipeline.families.imports import check_watched, checksums, import_object, is_foreign
 from tests.paths import CHECKOUT
 
@@ -100,3 +103,10 @@ assert import_object("own_code.deep.nets:build", "network")(2) == 2
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     done = subprocess.run([sys.executable, "-c", script], cwd=elsewhere, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_copy_resolves_import_paths_to_the_copied_modules(monkeypatch):
+    monkeypatch.setattr(imports, "RENAMED", {"trained": "json", "pipeline": "collections"})
+    assert import_object("trained.decoder:JSONDecoder", "network") is json.JSONDecoder
+    assert imports.import_path(json.JSONDecoder) == "trained.decoder:JSONDecoder"
+    assert imports.import_path(OrderedDict) == "pipeline:OrderedDict"

@@ -22,7 +22,7 @@ from tests.flows.conftest import Checkout
 INJECTED = Path(__file__).parent / "injected"
 ATTEMPTS, PATIENCE, SOON = 4, 600.0, 20.0
 STAGES = ("train", "harvest", "dataset", "fit", "timing", "compare", "validate", "register")
-REPRO = "flows.dvc.process --wait-for-lock repro"
+REPRO = "flows.dvc_repo.process --wait-for-lock repro"
 POINTS = {
     "version": "pipeline register",
     "lock": f"{REPRO} --single-item ",
@@ -178,7 +178,7 @@ def kill(flow: psutil.Process, schedule: Schedule) -> None:
             break
         time.sleep(0.05)
     time.sleep(schedule.delay)
-    marks = {"server": "uvicorn", "dvc": "-m flows.dvc.process", "stage": "-m pipeline", "guard": "guard.py"}
+    marks = {"server": "uvicorn", "dvc": "-m flows.dvc_repo.process", "stage": "-m pipeline", "guard": "guard.py"}
     found = [flow] if schedule.what == "flow" else matching(flow, marks[schedule.what])
     for victim in found[:1]:
         try:

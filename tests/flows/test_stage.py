@@ -7,9 +7,9 @@ import time
 
 import pytest
 
-from flows.dvc.graph import Stage
-from flows.dvc.reproduce import Outcome, StageError
-from flows.dvc.rwlock import RWLOCK
+from flows.dvc_repo.graph import Stage
+from flows.dvc_repo.reproduce import Outcome, StageError
+from flows.dvc_repo.rwlock import RWLOCK
 
 pytestmark = pytest.mark.slow
 PART = Stage("part@a", "cpu", ())
@@ -81,7 +81,7 @@ def test_without_workers_a_stage_of_another_pool_runs_here(toy):
 def test_what_ran_beside_a_failure_is_kept(toy):
     from prefect import flow
 
-    from flows.dvc.graph import survey
+    from flows.dvc_repo.graph import survey
     from flows.parameters import SweepRun
     from flows.sweep_to_surrogate import run_stages
 
@@ -94,7 +94,7 @@ def test_what_ran_beside_a_failure_is_kept(toy):
 def test_many_stages_of_one_kind_share_processes(toy):
     from prefect import flow
 
-    from flows.dvc.graph import survey
+    from flows.dvc_repo.graph import survey
     from flows.parameters import SweepRun
     from flows.sweep_to_surrogate import run_stages
 

@@ -32,21 +32,24 @@ def model_folder(fitted_surrogate, small_harvest, tmp_path_factory):
 
 def test_the_signature_names_every_column(fitted_surrogate):
     made = signature(fitted_surrogate)
-    assert made.inputs.input_names() == ["category"]
+    assert made.inputs is None  # MLflow would drop unknown columns
     assert made.outputs.input_names() == ["row", "draw", "east", "north"]
     assert made.outputs.input_types() == [DataType.long, DataType.long, DataType.double, DataType.double]
     defaults = {param.name: (param.dtype, param.default) for param in made.params.params}
     assert defaults == {
-        "hyperparameter": (DataType.double, 0.5),
+        "hyperparameter": (DataType.double, None),
+        "s": (DataType.double, []),
         "draws": (DataType.long, 1),
         "seed": (DataType.long, 0),
         "strict": (DataType.boolean, False),
+        "return_bands": (DataType.boolean, False),
+        "return_paths": (DataType.boolean, False),
     }
 
 
 def test_the_metadata_tells_units_kinds_and_anchors(fitted_surrogate, model_folder):
     told = Model.load(str(model_folder)).metadata
-    assert told == describe(fitted_surrogate)
+    assert told == describe(fitted_surrogate) | {"answer_rows": 1_000_000, "package": told["package"]}
     assert told["units"] == {"category": "", "east": "m", "north": "m"}
     assert told["conditions"][0] == {"name": "category", "units": "", "kind": "categorical", "lower": 0, "upper": 3}
     assert told["anchors"] == [0.0, 0.5, 1.0]
@@ -64,7 +67,10 @@ def test_the_metadata_tells_broken_intervals(fitted_surrogate):
 
 def test_the_model_holds_the_package_and_the_bundle_and_no_pickle(model_folder):
     files = {path.relative_to(model_folder) for path in model_folder.rglob("*") if path.is_file()}
-    sources = {Path("code", "pipeline") / path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py")}
+    sources = {
+        Path("code", Model.load(str(model_folder)).metadata["package"]) / path.relative_to(PACKAGE)
+        for path in PACKAGE.rglob("*.py")
+    }
     assert sources <= files
     assert {f.suffix for f in files if f.parts[0] == "artifacts"} == {".json", ".safetensors"}
     assert not {f for f in files if f.suffix in {".pkl", ".pickle", ".pt", ".pyc"}}
@@ -79,13 +85,12 @@ def test_requirements_are_pinned_without_local_parts(model_folder):
 def test_the_input_example_is_a_frame_with_parameters(fitted_surrogate):
     frame, params = input_example(fitted_surrogate, np.array([[2.0], [3.0]]))
     pd.testing.assert_frame_equal(frame, pd.DataFrame({"category": [2.0, 3.0]}))
-    assert params == {"hyperparameter": 0.5, "draws": 2, "seed": 0, "strict": False}
+    assert params == {"hyperparameter": 0.5, "draws": 2, "seed": 0}
 
 
 def test_a_surrogate_without_conditions_takes_rows_alone(fitted_surrogate, monkeypatch):
     schema = fitted_surrogate.schema.model_copy(update={"conditions": ()})
     monkeypatch.setattr(fitted_surrogate, "_fit", replace(fitted_surrogate._fit, schema=schema))
-    assert signature(fitted_surrogate).inputs is None
     assert input_example(fitted_surrogate, np.zeros((2, 0))) is None
 
 

@@ -73,14 +73,26 @@ def test_registering_in_a_server(register_into, empty_store, tmp_path, monkeypat
 def test_mlflow_models_serve(store, registering, tmp_path):
     registering()
     arguments = ["models", "serve", "-m", "models:/semicircles@champion", "--env-manager", "local"]
-    with server(arguments, "/ping", tmp_path / "serve.log", MLFLOW_TRACKING_URI=store.uri) as address:
+    settings = {"MLFLOW_TRACKING_URI": store.uri, "SURROGATE_ANSWER_ROWS": "1000"}
+    with server(arguments, "/ping", tmp_path / "serve.log", **settings) as address:
         params = {"hyperparameter": 0.3, "draws": 2, "seed": 1}
         rows = invoke(address, {"dataframe_split": {"columns": ["category"], "data": [[0], [3]]}, "params": params})
         assert [(r["row"], r["draw"]) for r in rows["predictions"]] == [(0, 0), (0, 1), (1, 0), (1, 1)]
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            invoke(address, {"dataframe_records": [{"category": 0}], "params": {"hyperparameter": 2.0}})
-        assert refused.value.code == 400
-        assert "s = 2.0 lies outside the anchors' range" in json.load(refused.value)["message"]
+        several = {"dataframe_records": [{"category": 0}], "params": {"s": [0.1, 0.5], "return_bands": True}}
+        assert [r["s"] for r in invoke(address, several)["predictions"]] == [0.1, 0.5]
+        one = {"category": 0}
+        for record, given, message in (
+            (one, {"hyperparameter": 2.0}, "s = 2.0 lies outside the anchors' range"),
+            (one, {}, "s is not given"),
+            (one, {"s": 0.3}, "Value must be a 1D array"),
+            (one, {"hyperparameter": 0.3, "draws": 10**9}, "more than the 1000 rows"),
+            (one, {"hyperparameter": 0.3, "drwas": 2}, "did you mean 'draws'?"),
+            (one | {"quantile": 0.3}, {}, "columns ['quantile'] are unknown"),
+        ):
+            with pytest.raises(urllib.error.HTTPError) as refused:
+                invoke(address, {"dataframe_records": [record], "params": given})
+            assert refused.value.code == 400
+            assert message in json.load(refused.value)["message"]
 
 
 def invoke(address, body):

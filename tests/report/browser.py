@@ -59,9 +59,13 @@ class Connection:
 
     def open(self, path, width, height, mobile=False):
         """A page that has loaded a file."""
+        return self.visit(path.as_uri(), width, height, mobile)
+
+    def visit(self, url, width, height, mobile=False):
+        """A page that has loaded an address."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        page = Page(self, session, path.as_uri())
+        page = Page(self, session, url)
         for domain in ("Runtime", "Log", "Network", "Page"):
             page.call(f"{domain}.enable")
         page.resize(width, height, mobile)

@@ -2,11 +2,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.data.schema import Column
-from pipeline.errors import ConfigurationError, DataError
-from pipeline.serving.frames import Asked, default_params, read_conditions, read_params, sample_frame
+from pipeline.data.schema import Column, Schema
+from pipeline.errors import DataError
+from pipeline.serving.frames import read_conditions, read_table, sample_frame
 
 COLUMNS = (Column(name="temperature", units="°C", lower=-50, upper=50), Column(name="kind", kind="categorical"))
+SCHEMA = Schema(
+    hyperparameter=Column(name="quantile"), outputs=(Column(name="y"), Column(name="z")), conditions=COLUMNS
+)
+NARROW = SCHEMA.model_copy(update={"conditions": (Column(name="temperature"),)})
 
 
 def frame(**columns):
@@ -33,6 +37,12 @@ def test_no_rows_and_no_columns():
         (frame(temperature=[1.0, np.nan]), r"column 'temperature' holds nan in row 1; must be finite"),
         (frame(temperature=[np.inf, 0.0]), r"column 'temperature' holds inf in row 0"),
         (frame(temperature=["warm", "cold"]), r"column 'temperature' contains a non-number.*warm"),
+        (frame(temperature=[[1.0], {}]), r"column 'temperature' contains a non-number"),
+        (frame(temperature=[10**400, 1]), r"column 'temperature'"),
+        (
+            frame(temperature=pd.to_datetime(["2026-01-01"] * 2)),
+            r"column 'temperature' contains a non-number.*datetime",
+        ),
         (frame(temperature=[0.0, 60.0]), r"column 'temperature' contains 60.0, outside its bounds \[-50.0, 50.0\]"),
         (frame(kind=[0, 0.5]), r"column 'kind' is categorical but contains 0.5; codes must be whole numbers"),
         (frame(kind=[0, None]), r"column 'kind' holds nan in row 1"),
@@ -43,45 +53,87 @@ def test_conditions_that_cannot_be_used(faulty, message):
         read_conditions(faulty, COLUMNS)
 
 
-ONE = ("hyperparameter",)
+@pytest.mark.parametrize(
+    "data",
+    [
+        frame(),
+        frame().astype({"kind": "int64", "temperature": "float32"}),
+        frame().to_dict("list"),
+        frame().to_dict("records"),
+        {"temperature": np.array([[1.5], [2.5]]), "kind": [0, 1]},
+        np.array([[1.5, 0], [2.5, 1]]),
+        [[1.5, 0], [2.5, 1]],
+        pd.DataFrame([[1.5, 0], [2.5, 1]]),
+    ],
+)
+def test_tables_of_any_form(data):
+    table = read_table(data, SCHEMA)
+    assert table.conditions.tolist() == [[1.5, 0], [2.5, 1]]
+    assert (table.values, table.base) == ({}, None)
 
 
-def defaults(*anchors: float) -> dict[str, float | int]:
-    return default_params(ONE, [(a,) for a in anchors])
+def test_one_row_of_scalars_and_one_column_of_numbers():
+    assert read_table({"temperature": 1.5, "kind": 0}, SCHEMA).conditions.tolist() == [[1.5, 0]]
+    for data in ([1, 2], np.array([1, 2], np.int64), pd.Series([1.0, 2.0], name="temperature")):
+        assert read_table(data, NARROW).conditions.tolist() == [[1], [2]]
 
 
-def test_the_default_is_the_middle_anchor():
-    assert defaults(0.01, 0.5, 0.99) == {"hyperparameter": 0.5, "draws": 1, "seed": 0, "strict": False}
-    assert defaults(0.0, 1.0, 2.0, 3.0)["hyperparameter"] == 1.0
-    assert read_params({"draws": 3}, defaults(0.0, 1.0)) == Asked((0.0,), 3, 0, strict=False)
-
-
-def test_several_hyperparameters_have_parameters_of_their_own():
-    grid = [(q, s) for q in (0.1, 0.5, 0.9) for s in (0.0, 100.0)]
-    found = default_params(("quantile", "noise"), grid)
-    assert found == {"quantile": 0.5, "noise": 0.0, "draws": 1, "seed": 0, "strict": False}
-    assert read_params({"noise": 40, "draws": 2}, found) == Asked((0.5, 40.0), 2, 0, strict=False)
-
-
-def test_the_middle_of_scattered_anchors_is_one_of_them():
-    corners = [(0.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
-    assert default_params(("a", "b"), corners) == {"a": 0.0, "b": 0.0, "draws": 1, "seed": 0, "strict": False}
+@pytest.mark.parametrize("data", [[], np.zeros((0, 2)), frame().iloc[:0], {"temperature": [], "kind": []}])
+def test_tables_without_rows(data):
+    assert read_table(data, SCHEMA).conditions.shape == (0, 2)
 
 
 @pytest.mark.parametrize(
-    ("params", "message"),
-    [({"draws": 0}, "draws = 0; must be at least 1"), ({"seed": -1}, "seed = -1; must be 0 or greater")],
+    ("data", "message"),
+    [
+        (None, r"received NoneType 'None'; a table with the columns \['temperature', 'kind'\]"),
+        ("hot", "received str 'hot'"),
+        (np.zeros((2, 3)), r"received shape \(2, 3\)"),
+        ([[1.0], [1.0, 2.0]], "rows are not all of one length"),
+        ({"temperature": [1, 2], "kind": [0]}, r"the columns \['temperature', 'kind'\] make no table"),
+        (frame(temprature=1.0), r"columns \['temprature'\] are unknown"),
+        (frame(hyperparameter=0.5), r"columns \['hyperparameter'\] are unknown"),
+        (pd.concat([frame(), frame()[["kind"]]], axis=1), r"columns \['kind'\] are repeated"),
+        (frame(quantile=["low", 0.5]), "column 'quantile' contains a non-number"),
+        (frame(base_y=0.0), r"columns \['base_z', 'base_quantile'\] are missing beside \['base_y'\]"),
+    ],
 )
-def test_parameters_out_of_range(params, message):
-    with pytest.raises(ConfigurationError, match=message):
-        read_params(params, defaults(0.0, 1.0))
+def test_tables_that_cannot_be_used(data, message):
+    with pytest.raises(DataError, match=message):
+        read_table(data, SCHEMA)
+
+
+def test_hyperparameter_and_own_outputs_are_columns():
+    table = read_table(frame(quantile=[0.1, 0.2], base_z=[3, 4], base_y=[1, 2], base_quantile=0.5), SCHEMA)
+    assert table.values["quantile"].tolist() == [0.1, 0.2]
+    assert table.base is not None
+    assert table.base.outputs.tolist() == [[1, 3], [2, 4]]
+    assert table.base.source.tolist() == [[0.5], [0.5]]
+
+
+def test_a_condition_called_base_is_a_condition():
+    schema = SCHEMA.model_copy(update={"conditions": (Column(name="base_y"),)})
+    table = read_table({"base_y": [1.0]}, schema)
+    assert (table.conditions.tolist(), table.base) == ([[1.0]], None)
 
 
 def test_samples_become_rows_in_the_order_of_the_input():
-    samples = np.arange(12.0).reshape(2, 3, 2)  # two rows, three draws, two outputs
+    samples = np.arange(12.0).reshape(2, 1, 3, 2)  # two rows, three draws, two outputs
     result = sample_frame(samples, (Column(name="u"), Column(name="v")))
     assert result.columns.tolist() == ["row", "draw", "u", "v"]
     assert result["row"].tolist() == [0, 0, 0, 1, 1, 1]
     assert result["draw"].tolist() == [0, 1, 2, 0, 1, 2]
     assert result[["u", "v"]].to_numpy().tolist() == samples.reshape(6, 2).tolist()
     assert result.dtypes.astype(str).tolist() == ["int64", "int64", "float64", "float64"]
+
+
+def test_several_hyperparameters_are_told_beside_their_rows():
+    samples = np.arange(8.0).reshape(2, 2, 2, 1)
+    told = {"quantile": np.array([[0.1, 0.9], [0.1, 0.9]])}
+    result = sample_frame(samples, (Column(name="u"),), told)
+    assert result["row"].tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert result["draw"].tolist() == [0, 1] * 4
+    assert result["quantile"].tolist() == [0.1, 0.1, 0.9, 0.9] * 2
+    assert result["u"].tolist() == list(range(8))
+    with pytest.raises(DataError, match=r"outputs called \['u'\]"):
+        sample_frame(samples, (Column(name="u"),), {"u": np.zeros((2, 2))})

@@ -109,7 +109,7 @@ def patch_rwlock(fault, module):
 LATER = {
     "http": ("httpx", patch_requests),
     "version": ("mlflow.tracking.client", patch_version),
-    "lock": ("flows.dvc.lock_file", patch_lock),
+    "lock": ("flows.dvc_repo.lock_file", patch_lock),
     "rwlock": ("dvc.rwlock", patch_rwlock),
 }
 

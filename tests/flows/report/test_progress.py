@@ -10,7 +10,7 @@ from threading import Thread
 import pytest
 from rich.console import Console
 
-from flows.dvc.graph import Stage
+from flows.dvc_repo.graph import Stage
 from flows.report.progress import described, lines_in_terminal
 from flows.report.summary import Summary, Validation, as_markdown
 from flows.report.terminal import show

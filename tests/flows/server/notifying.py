@@ -1,4 +1,4 @@
-"""`python -m tests.flows.server.notifying SERVER URL ...`: in a process of its own, for Prefect keeps to one server each."""
+"""`python -m tests.flows.server.notifying SERVER URL ...`: a process of its own, since Prefect keeps to one server."""
 
 import sys
 

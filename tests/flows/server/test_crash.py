@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import psutil
@@ -19,12 +20,17 @@ PERIOD = 180
 """Seconds between two runs of the schedule: two of them are enough for a run on a busy machine, too."""
 
 
-def every_period(checkout: Checkout) -> None:
-    path = checkout.root / "prefect.yaml"
-    house = yaml.safe_load(path.read_text())
+@pytest.fixture
+def every_period(finished: Checkout) -> Iterator[Checkout]:
+    """The checkout, with a schedule that fires every PERIOD seconds."""
+    path = finished.root / "prefect.yaml"
+    text = path.read_text()
+    house = yaml.safe_load(text)
     nightly = next(d for d in house["deployments"] if d["name"] == "nightly-refresh")
     nightly["schedules"][0]["cron"] = "*/3 * * * *"
     path.write_text(yaml.safe_dump(house))
+    yield finished
+    path.write_text(text)  # other tests deploy the same checkout
 
 
 def started_by(checkout: Checkout) -> list[psutil.Process]:
@@ -57,8 +63,8 @@ def runs_of(client: SyncPrefectClient, deployment: str) -> list[FlowRun]:
     return client.read_flow_runs(deployment_filter=DeploymentFilter(name=DeploymentFilterName(any_=[deployment])))
 
 
-def test_a_schedule_goes_on_after_everything_was_killed(finished):
-    every_period(finished)
+def test_a_schedule_goes_on_after_everything_was_killed(every_period):
+    finished = every_period
     finished.params(fit=TINY["fit"] | {"solver": "semidual", "outer_steps": 100_000})
     port = free_port()
     try:

@@ -110,7 +110,7 @@ def test_a_second_run_has_nothing_to_do(elsewhere):
 
 
 def test_a_stage_in_a_clone_of_its_own_hands_over_by_s3(elsewhere, s3, tmp_path, monkeypatch):
-    from flows.dvc.graph import survey
+    from flows.dvc_repo.graph import survey
 
     for name, value in s3.items():
         monkeypatch.setenv(name, value)

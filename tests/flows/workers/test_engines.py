@@ -10,7 +10,7 @@ from prefect import flow
 from pydantic import ValidationError
 
 from flows import guard
-from flows.dvc.graph import survey
+from flows.dvc_repo.graph import survey
 from flows.parameters import SweepRun
 from pipeline.storage.lease import run_lease
 
@@ -84,6 +84,6 @@ def kill_a_worker(log: Path, killed: list[int]) -> None:
         time.sleep(0.1)
     stage = psutil.Process(int(log.read_text().split()[0]))
     # Above the command's shell: DVC, its guard, and the process that called them.
-    caller = next(p for p in stage.parents() if not {"flows.dvc.process", guard.__file__} & set(p.cmdline()))
+    caller = next(p for p in stage.parents() if not {"flows.dvc_repo.process", guard.__file__} & set(p.cmdline()))
     caller.kill()
     killed.append(caller.pid)

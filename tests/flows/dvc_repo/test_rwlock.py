@@ -7,8 +7,8 @@ import time
 import psutil
 import pytest
 
-from flows.dvc.reproduce import reproduce
-from flows.dvc.rwlock import RWLOCK, TornLockError, dvc_processes, recover_rwlock
+from flows.dvc_repo.reproduce import reproduce
+from flows.dvc_repo.rwlock import RWLOCK, TornLockError, dvc_processes, recover_rwlock
 
 TORN = ["", "{", '{"write": {"part-a": {"pi', "[]", "\x00\x00"]
 

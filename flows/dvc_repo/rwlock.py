@@ -62,4 +62,4 @@ def dvc_processes(root: Path) -> list[int]:
 
 def _is_dvc(command: list[str]) -> bool:
     names = [Path(word).name for word in command[:3]]
-    return "dvc" in names[:2] or names[1:3] in (["-m", "dvc"], ["-m", "flows.dvc.process"])
+    return "dvc" in names[:2] or names[1:3] in (["-m", "dvc"], ["-m", "flows.dvc_repo.process"])

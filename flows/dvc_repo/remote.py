@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from flows.dvc.reproduce import LAST_LINES, StageError, call_dvc
+from flows.dvc_repo.reproduce import LAST_LINES, StageError, call_dvc
 
 
 class RemoteError(StageError):

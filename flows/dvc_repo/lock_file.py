@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows.dvc.rwlock import is_torn
+from flows.dvc_repo.rwlock import is_torn
 from pipeline.storage.atomic import atomic_file
 
 LOCK = "dvc.lock"

@@ -7,10 +7,10 @@ import time
 import psutil
 import pytest
 
-from flows.dvc.graph import survey
-from flows.dvc.lock_file import ASIDE, LOCK, read_entries, recover_lock, write_entries
-from flows.dvc.reproduce import reproduce
-from flows.dvc.rwlock import TornLockError
+from flows.dvc_repo.graph import survey
+from flows.dvc_repo.lock_file import ASIDE, LOCK, read_entries, recover_lock, write_entries
+from flows.dvc_repo.reproduce import reproduce
+from flows.dvc_repo.rwlock import TornLockError
 
 PARTS = ("part@a", "part@b", "part@c")
 

@@ -4,8 +4,8 @@ from graphlib import CycleError
 
 import pytest
 
-from flows.dvc.graph import Graph, Stage, grouped, survey
-from flows.dvc.reproduce import StageError, reproduce
+from flows.dvc_repo.graph import Graph, Stage, grouped, survey
+from flows.dvc_repo.reproduce import StageError, reproduce
 
 CHAIN = [Stage("a", "cpu", ()), Stage("b", "cpu", ("a",)), Stage("b2", "cpu", ("a",)), Stage("c", "gpu", ("b", "b2"))]
 

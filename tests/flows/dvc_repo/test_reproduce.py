@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from flows.dvc.graph import survey
-from flows.dvc.reproduce import LockedError, StageError, reproduce, reproduce_all
+from flows.dvc_repo.graph import survey
+from flows.dvc_repo.reproduce import LockedError, StageError, reproduce, reproduce_all
 
 
 def runs(toy) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from flows.dvc.rwlock import recover_rwlock
+from flows.dvc_repo.rwlock import recover_rwlock
 from flows.guard import KILLED, guarded
 from pipeline.errors import SweepError
 
@@ -99,7 +100,7 @@ def reproduce_all(
         say(line)
 
     if status := call_dvc(["--wait-for-lock", "repro", *options, *addresses], root, threads=threads, say=hear):
-        if status > KILLED:
+        if status - KILLED in signal.valid_signals():
             hear(f"DVC was killed by signal {status - KILLED}; where nobody did so, the machine ran out of memory")
         raise _failure(addresses, [line for _, line in lines])
     return _outcomes(addresses, lines, start, perf_counter())
@@ -108,7 +109,7 @@ def reproduce_all(
 def call_dvc(arguments: Sequence[str], root: Path, *, threads: int | None = None, say: Say) -> int:
     """Run DVC in the checkout at `root`, in a process that ends with this one; its exit status."""
     # By its name: in a working tree of another commit, DVC and stages come from there.
-    command = guarded([sys.executable, "-m", "flows.dvc.process", *arguments])
+    command = guarded([sys.executable, "-m", "flows.dvc_repo.process", *arguments])
     with subprocess.Popen(
         command,
         cwd=root,

@@ -16,7 +16,7 @@ def main(arguments: list[str]) -> int:
     from dvc.dvcfile import Lockfile
     from dvc.stage.serialize import to_lockfile
 
-    from flows.dvc.lock_file import Entry, write_entries
+    from flows.dvc_repo.lock_file import Entry, write_entries
 
     entries: dict[str, Entry] = {}
 

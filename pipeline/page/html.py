@@ -1,0 +1,41 @@
+"""The page of a surrogate as HTML: one file, with its data and its script, that asks nobody for anything."""
+
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import ChoiceLoader, PackageLoader
+from markupsafe import Markup
+
+from pipeline.page.shown import Shown
+from pipeline.report.embedded import embedded
+from pipeline.report.html import SCRIPT, environment, hash_of
+from pipeline.report.style import label
+from pipeline.storage.atomic import write_text
+
+TEMPLATE = "page.html.jinja"
+
+
+def render(shown: Shown, name: str, *, live: bool = False) -> str:
+    """The HTML text. name: the title. live: it is served by `pipeline.page.live`, which answers for any condition."""
+    surrogate, script = shown.surrogate, resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
+    columns = surrogate.schema.hyperparameters
+    html = environment([column.name for column in columns])
+    html.loader = ChoiceLoader([PackageLoader("pipeline.page", "."), PackageLoader("pipeline.report", ".")])
+    return html.get_template(TEMPLATE).render(
+        name=name,
+        facts={"hyperparameter": " and ".join(label(column) for column in columns)},
+        several=len(columns) > 1,
+        explorer=shown.explorer,
+        explorer_data=embedded(shown.document(live=live)),
+        script=Markup(script),
+        script_hash=hash_of(script),
+        regions=surrogate.certificate,
+        digest=surrogate.digest,
+        live=live,
+    )
+
+
+def write_page(path: Path, shown: Shown, name: str) -> Path:
+    """Write the page that works offline (atomically); returns its path."""
+    write_text(path, render(shown, name))
+    return path
