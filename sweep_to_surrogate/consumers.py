@@ -101,6 +101,55 @@ def recommend(
 
 
 @app.command()
+def inspect(
+    model: Model,
+    as_json: Annotated[bool, typer.Option("--json", help="All of it, as JSON on stdout.")] = False,
+) -> None:
+    """Say what a model is: λ and its anchors, columns, certificate, broken intervals, scores, digest."""
+    import json
+
+    from pipeline.registry.facts import facts
+    from sweep_to_surrogate.description import print_facts
+
+    with loaded(model) as (surrogate, found):
+        told = facts(surrogate, found.version)
+    if as_json:
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False, allow_nan=False))
+    else:
+        print_facts(told)
+
+
+@app.command()
+def explain(
+    model: Model,
+    conditions: Conditions,
+    row: Annotated[int, typer.Option(min=0, help="Of the file, from 0.")] = 0,
+    at: Annotated[list[str] | None, typer.Option(help="Of several hyperparameters all but one: noise=0.5.")] = None,
+    steps: Annotated[int, typer.Option(min=2, help="Values of λ, beside the anchors.")] = 41,
+    draws: Annotated[int, typer.Option(min=1, help="Draws that a mean and a band are of.")] = 64,
+    seed: Seed = 0,
+    png: Annotated[Path | None, typer.Option(help="Picture to write.")] = None,
+) -> None:
+    """Show how the outputs at one condition move as λ moves: means, and the band of nine draws in ten."""
+    from pipeline.consumers.explain import draw, follow, read_condition
+    from pipeline.consumers.stream import read_values
+    from pipeline.errors import ConfigurationError
+    from sweep_to_surrogate.description import print_course
+
+    fixed = read_values(at or [])
+    if several := [name for name, values in fixed.items() if len(values) > 1]:
+        raise ConfigurationError(f"--at gives {several} more than one value; fix each hyperparameter at one")
+    with loaded(model) as (surrogate, _):
+        condition = read_condition(surrogate, conditions, row)
+        single = {name: value for name, (value,) in fixed.items()}
+        course = follow(surrogate, condition, single, steps=steps, draws=draws, seed=seed)
+    print_course(course, surrogate.schema)
+    if png is not None:
+        draw(surrogate, course, png)
+        typer.echo(f"{png}: written")
+
+
+@app.command()
 def page(
     model: Model,
     output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("page.html"),

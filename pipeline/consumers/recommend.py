@@ -3,7 +3,8 @@
 Every λ is tried with the same draws (common random numbers), so that differences between λ are not those of chance. A
 coarse grid over the anchors' range comes first; finer ones around each group's best follow. λ are not distinguishable
 from the best where the mean difference is within Student's t, at 95 %, of its standard errors: over conditions, which
-then stand for those that will come, or over draws where a group is one condition.
+then stand for those that will come; over draws alone where a group has fewer than FEW_CONDITIONS, which are taken as
+they are.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ ROUNDS = 3
 POINTS = 1_000_000
 """Outputs that are computed at a time."""
 LEVEL = 0.95
+FEW_CONDITIONS = 10
 
 
 @dataclass(frozen=True)
@@ -207,8 +209,8 @@ class _Search:
         return finer, step * (offsets[1] - offsets[0])
 
     def _replicates(self, groups: Sequence[NDArray[np.intp]], values: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """Scores (R, L) of each group at its λ (G, L, P): means of its conditions, or the draws of its only one."""
-        sizes = [len(group) for group in groups]
+        """Scores (R, L) of each group at its λ (G, L, P): of its conditions, or of the draws of its few."""
+        sizes = np.array([len(group) for group in groups])
         rows = np.concatenate(groups)
         number = np.repeat(np.arange(len(groups)), sizes)
         block = self._block(values.shape[1])
@@ -217,10 +219,10 @@ class _Search:
             part = slice(start, start + block)
             scores = self._problem.scores(rows[part], values[number[part]], self._runs)
             means.append(scores.mean(2))
-            drawn.append(scores[np.array(sizes)[number[part]] == 1])
+            drawn.append(scores[sizes[number[part]] < FEW_CONDITIONS])
         by_condition = np.split(np.concatenate(means), np.cumsum(sizes)[:-1])
-        single = iter(np.concatenate(drawn))
-        return [next(single).T if size == 1 else of for size, of in zip(sizes, by_condition, strict=True)]
+        few = iter(np.split(np.concatenate(drawn), np.cumsum(sizes[sizes < FEW_CONDITIONS])[:-1]))
+        return [next(few).mean(0).T if len(of) < FEW_CONDITIONS else of for of in by_condition]
 
     def _judged(
         self, rows: NDArray[np.intp], values: NDArray[np.float64], scores: NDArray[np.float64]

@@ -56,7 +56,7 @@ def drawing(path: Path, rows: int, columns: int, *, width: float, height: float,
         figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
         yield figure, figure.subplots(rows, columns, squeeze=False, **subplots)
         # The library's version in the metadata would change the file's hash with every upgrade.
-        figure.savefig(path, dpi=130, metadata={"Software": None})
+        figure.savefig(path, dpi=130, format="png", metadata={"Software": None})
 
 
 def label(column: Column) -> str:

@@ -104,6 +104,17 @@ def test_draws_tell_what_is_distinguishable(noisy):
     assert many.standard_error > 0
 
 
+def test_few_conditions_are_taken_as_they_are_and_many_stand_for_others(exact, noisy):
+    (few,) = recommend(problem(exact, "(y - 1) ** 2", X[:9]))
+    ((low, high),) = few.intervals[0]
+    assert (few.standard_error, high - low) == (0, pytest.approx(0, abs=1e-3))  # nothing is left to chance
+    (many,) = recommend(problem(exact, "(y - 1) ** 2", X[:10]))
+    assert many.standard_error > 0
+    (drawn,) = recommend(problem(noisy, "(y - 1) ** 2", X[18:23], draws=24))
+    (single,) = recommend(problem(noisy, "(y - 1) ** 2", X[20:21], draws=24))
+    assert 0 < drawn.standard_error < single.standard_error
+
+
 def test_a_row_answers_alike_alone_and_among_others(noisy):
     rows = [np.array([i]) for i in (3, 17, 30)]
     together = recommend(problem(noisy, "(y - 1) ** 2"), rows)

@@ -37,7 +37,7 @@ def test_help_groups_the_stages(tmp_path):
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
     before, _, after = done.stdout.partition("Stages, as dvc.yaml calls them")
-    assert all(f"│ {name} " in before for name in ("recommend", "run", "deploy", "check-fit", "exp"))
+    assert all(f"│ {name} " in before for name in ("inspect", "recommend", "run", "deploy", "exp"))
     assert all(f"│ {name} " in after for name in ("train", "fit", "leave_out", "validate", "register"))
 
 
@@ -45,7 +45,7 @@ def test_help_loads_nothing_heavy(tmp_path):
     script = """
 import sys
 from sweep_to_surrogate.__main__ import app
-for name in (None, "recommend", "sample", "run", "check", "fit"):
+for name in (None, "recommend", "sample", "explain", "inspect", "run", "check", "fit"):
     app([name, "--help"] if name else ["--help"], standalone_mode=False)
 print(sorted({"torch", "mlflow", "prefect", "dvc", "pandas", "pyarrow", "matplotlib"} & set(sys.modules)),
     file=sys.stderr)
