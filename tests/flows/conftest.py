@@ -39,6 +39,7 @@ class Checkout:
     """A copy of the project in a folder of its own, with what a person does there."""
 
     first_run: subprocess.CompletedProcess[str]
+    first_digests: dict[str, str]
 
     def __init__(self, root: Path):
         self.root = root
@@ -108,6 +109,7 @@ def finished(new_checkout) -> Checkout:
     checkout = new_checkout()
     checkout.params()
     checkout.first_run = checkout.flow("--max-parallel", "2")
+    checkout.first_digests = checkout.digests()  # tests may choose other params
     return checkout
 
 
