@@ -36,14 +36,16 @@ class Thermostat(Family):
         """Gradient descent on the cost itself, at random temperatures."""
         torch.manual_seed(seed)
         module = self.build(hyperparameter)
-        optimiser = torch.optim.Adam(module.parameters(), lr=0.1)
-        for _ in range(400):
+        optimiser = torch.optim.Adam(module.parameters(), lr=1.0)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 800)
+        for _ in range(800):
             cold = torch.empty(64, 1).uniform_(-1, 1)  # (t − 20) / 10
             power = module(20 + 10 * cold)
             loss = ((10 * cold + power) ** 2 + hyperparameter * power**2).mean()
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            schedule.step()
         return self.network(module, hyperparameter), {"loss": loss.item()}
 
     def conditions(self, data: Data, split: Split, count: int, seed: int) -> NDArray[np.float32]:
