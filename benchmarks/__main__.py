@@ -25,6 +25,7 @@ NAMES = (
     "cost_fit",
     "cost_memory",
     "cost_serving",
+    "cost_pyfunc",
     "cost_orchestration",
 )
 LONG = ("high_dimension_64", "anchor_files", "ablations", "policies")
