@@ -62,7 +62,7 @@ def read_table(data: Any, schema: Schema) -> Table:
         absent = [name for name in (*outputs, *source) if name not in given]
         raise DataError(f"columns {absent} are missing beside {based}; give all of them, or none")
     return Table(
-        read_conditions(frame[own], schema.conditions),
+        _conditions(frame, schema.conditions),
         {name: _numbers(frame, name) for name in swept if name in given},
         Base(_stack(frame, outputs), _stack(frame, source)) if based else None,
     )
@@ -78,9 +78,9 @@ def as_frame(data: Any, names: Sequence[str]) -> pd.DataFrame:
         frame = pd.DataFrame(data)
     else:
         frame = data if isinstance(data, pd.DataFrame) else _of_array(data, names)
-    if frame.columns.equals(pd.RangeIndex(len(names))):
-        frame = frame.set_axis(list(names), axis=1)
-    return frame.set_axis([str(name) for name in frame.columns], axis=1)
+    given: list[Any] = frame.columns.tolist()
+    wanted = list(names) if given == list(range(len(names))) else [str(name) for name in given]
+    return frame if given == wanted else frame.set_axis(wanted, axis=1)
 
 
 def _of_columns(data: Mapping[Any, Any]) -> pd.DataFrame:
@@ -129,9 +129,13 @@ def read_conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[n
     Raises DataError for columns that are missing or unknown, for values that are not finite numbers, for categorical
     codes that are not whole, and for values outside a column's bounds.
     """
-    names = [column.name for column in columns]
-    check_names([str(name) for name in frame.columns], names, [])
-    values = np.empty((len(frame), len(names)))
+    check_names([str(name) for name in frame.columns], [column.name for column in columns], [])
+    return _conditions(frame, columns)
+
+
+def _conditions(frame: pd.DataFrame, columns: Sequence[Column]) -> NDArray[np.float64]:
+    """The conditions (N, C) among a frame's columns."""
+    values = np.empty((len(frame), len(columns)))
     for i, column in enumerate(columns):
         labelled = bool(column.categories)
         values[:, i] = (
@@ -150,6 +154,8 @@ def _stack(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
 def _numbers(frame: pd.DataFrame, name: str) -> NDArray[np.float64]:
     """A column (N,) of finite numbers; DataError names it."""
     column = frame[name]
+    if column.dtype.kind in "fiub" and isinstance(column.dtype, np.dtype):
+        return _finite(column.to_numpy(np.float64), name)
     if column.dtype.kind in "Mmc":
         raise DataError(f"column {name!r} contains a non-number: its type is {column.dtype}; real numbers are needed")
     try:

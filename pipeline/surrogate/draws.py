@@ -5,7 +5,8 @@ Noise comes from a counter-based generator (SplitMix64: Steele, Lea and Flood, O
 condition is computed independently.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from pipeline.data.network import Network, Reparameterised
 from pipeline.errors import DataError
 
 Keys = NDArray[np.uint64]
+Grouped = tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]
+"""What `Rows` says: distinct, number, occurrence."""
 
 QUANTILES = 1
 """The seed of the quantiles of latent outputs: other numbers than those of draws at seed 0."""
@@ -23,48 +26,73 @@ _STEP = np.uint64(0x9E3779B97F4A7C15)
 _FIRST, _SECOND = np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
 
-@dataclass(frozen=True, eq=False)
 class Rows:
-    """The rows of a call by their conditions.
+    """The N rows of a call by their conditions, grouped when somebody asks: that sorts them, and not all ends need it.
 
     distinct: (U,), the first row of each distinct condition. number: (N,), the index of each row's condition among
     them. occurrence: (N,), the number of earlier rows with the same condition.
     """
 
-    distinct: NDArray[np.intp]
-    number: NDArray[np.intp]
-    occurrence: NDArray[np.intp]
+    def __init__(self, count: int, grouped: Callable[[], Grouped]) -> None:
+        self._count, self._group = count, grouped
+
+    @cached_property
+    def _grouped(self) -> Grouped:
+        return self._group()
+
+    @property
+    def distinct(self) -> NDArray[np.intp]:
+        """The first row of each distinct condition, (U,)."""
+        return self._grouped[0]
+
+    @property
+    def number(self) -> NDArray[np.intp]:
+        """The index of each row's condition among the distinct ones, (N,)."""
+        return self._grouped[1]
+
+    @property
+    def occurrence(self) -> NDArray[np.intp]:
+        """The number of earlier rows with the same condition, (N,)."""
+        return self._grouped[2]
 
     @classmethod
     def of(cls, conditions: NDArray[np.float64]) -> "Rows":
         """Group the rows of conditions (N, C); without columns all rows have the same condition."""
-        count = len(conditions)
-        if not conditions.shape[1]:
-            return cls(np.zeros(min(count, 1), np.intp), np.zeros(count, np.intp), np.arange(count))
-        _, distinct, number = np.unique(conditions, axis=0, return_index=True, return_inverse=True)
-        number = number.reshape(-1)
-        order = np.argsort(number, kind="stable")
-        sizes = np.bincount(number, minlength=len(distinct))
-        occurrence = np.empty(count, np.intp)
-        occurrence[order] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return cls(distinct, number, occurrence)
+        return cls(len(conditions), partial(_grouped, conditions))
 
     def renumbered(self, occurrence: NDArray[np.integer] | None) -> "Rows":
         """With occurrences (N,) that a caller gives, if any; DataError unless they are whole numbers from 0 on."""
         if occurrence is None:
             return self
         given = np.asarray(occurrence)
-        if given.shape != self.number.shape or given.dtype.kind not in "iu" or (given < 0).any():
+        if given.shape != (self._count,) or given.dtype.kind not in "iu" or (given < 0).any():
             raise DataError(
-                f"occurrence has shape {given.shape} and dtype {given.dtype}; {self.number.shape} whole numbers from 0 "
-                "on are needed, one a row"
+                f"occurrence has shape {given.shape} and dtype {given.dtype}; ({self._count},) whole numbers from 0 on "
+                "are needed, one a row"
             )
-        return Rows(self.distinct, self.number, given.astype(np.intp))
+        return Rows(self._count, lambda: (self.distinct, self.number, given.astype(np.intp)))
 
     def select(self, chosen: NDArray[np.intp]) -> "Rows":
         """The same numbering for a subset of the rows, (n,); occurrences remain those among all rows."""
-        _, distinct, number = np.unique(self.number[chosen], return_index=True, return_inverse=True)
-        return Rows(distinct, number.reshape(-1), self.occurrence[chosen])
+
+        def grouped() -> Grouped:
+            _, distinct, number = np.unique(self.number[chosen], return_index=True, return_inverse=True)
+            return distinct, number.reshape(-1), self.occurrence[chosen]
+
+        return Rows(len(chosen), grouped)
+
+
+def _grouped(conditions: NDArray[np.float64]) -> Grouped:
+    count = len(conditions)
+    if not conditions.shape[1]:
+        return np.zeros(min(count, 1), np.intp), np.zeros(count, np.intp), np.arange(count)
+    _, distinct, number = np.unique(conditions, axis=0, return_index=True, return_inverse=True)
+    number = number.reshape(-1)
+    order = np.argsort(number, kind="stable")
+    sizes = np.bincount(number, minlength=len(distinct))
+    occurrence = np.empty(count, np.intp)
+    occurrence[order] = np.arange(count) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return distinct, number, occurrence
 
 
 def condition_keys(conditions: NDArray[np.float64], seed: int) -> Keys:

@@ -6,7 +6,6 @@ Where both anchors have the same conditions, transport decomposes into one small
 from dataclasses import dataclass
 
 import numpy as np
-import ot
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
@@ -32,6 +31,8 @@ def exact_coupling(cost: NDArray[np.floating]) -> Coupling:
     if n0 == n1:
         left, right = linear_sum_assignment(cost)
         return Coupling(left, right, np.full(n0, 1.0 / n0))
+    import ot  # a second and more, which a served model does not need
+
     plan = ot.emd(
         np.full(n0, 1.0 / n0),
         np.full(n1, 1.0 / n1),
@@ -45,6 +46,8 @@ def exact_coupling(cost: NDArray[np.floating]) -> Coupling:
 
 def squared_distances(y0: NDArray[np.floating], y1: NDArray[np.floating]) -> NDArray[np.float64]:
     """|y0_i - y1_j|², (n0, n1), from (n0, D) and (n1, D)."""
+    import ot
+
     return np.asarray(ot.dist(np.asarray(y0, np.float64), np.asarray(y1, np.float64), metric="sqeuclidean"))
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.stats import chi2
 
 from pipeline.transport.condition_function import FEW_COLUMNS, ConditionFunction, fit_condition_function
 from pipeline.transport.interval_map import IntervalMap
@@ -199,6 +198,8 @@ def _keep(square: float, noise: float, count: int) -> float:
     Nothing below the 95 % quantile of noise alone: a positive-part estimator that lets few numbers through by chance
     would move what does not move.
     """
+    from scipy.stats import chi2  # half a second, which a served model does not need
+
     return max(0.0, 1 - noise * float(chi2.ppf(LIKELY, count)) / count / square) if square > 0 else 0.0
 
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from benchmarks.recommend import ALLOWED, OVER, UNDER, cases, demand_at, measure_one, newsvendor_truth, thermostat_truth
+from benchmarks.newsvendor import demand_at
+from benchmarks.recommend import ALLOWED, OVER, UNDER, cases, measure_one, newsvendor_truth, thermostat_truth
 
 ROWS = np.arange(3)
 
