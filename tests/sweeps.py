@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import yaml
 
 from pipeline.data.harvest import Harvest
@@ -72,3 +73,18 @@ def line_harvest(values: tuple[float, ...] = (0.0, 0.5, 1.0), contexts: int = 12
     rng = np.random.default_rng(0)
     x = np.repeat(rng.normal(size=(contexts, 2)), draws, axis=0)
     return Harvest.from_arrays(values, [x + v + rng.normal(0, 0.1, x.shape) for v in values], [x] * len(values))
+
+
+def make_champion(config: Config, root: Path) -> None:
+    """Run every stage of a sweep whose source is there, in this process, into the folder's own MLflow store."""
+    from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, register, timing, train, validate
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        ingest.run(config, root)
+        for value in map(str, config.sweep.values):
+            train.run(config, value, root)
+            harvest.run(config, value, root)
+        for stage in (dataset, fit, timing, leave_out, compare, validate):
+            stage.run(config, root)
+        assert register.run(config, [], root).champion

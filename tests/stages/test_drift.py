@@ -9,11 +9,11 @@ from pipeline.evaluation.record import Record
 from pipeline.families.catalog import make_family
 from pipeline.families.protocol import Data
 from pipeline.registry.drift import CHECKED, VERDICT, registered_record
-from pipeline.stages import compare, dataset, drift, fit, harvest, ingest, leave_out, register, timing, train, validate
+from pipeline.stages import drift
 from pipeline.surrogate import Surrogate
 from pipeline.tracking.store import open_store
 from tests.stages.test_fit import QUICK
-from tests.sweeps import line_harvest, sweep_config
+from tests.sweeps import line_harvest, make_champion, sweep_config
 
 pytestmark = pytest.mark.slow
 PASSED = [{"metric": "tested_values", "comparison": ">=", "limit": 1}]
@@ -36,15 +36,7 @@ def champion(tmp_path_factory):
         fit={**QUICK, "device": "cpu"},
         gates=PASSED,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        ingest.run(config, root)
-        for value in map(str, config.sweep.values):
-            train.run(config, value, root)
-            harvest.run(config, value, root)
-        for stage in (dataset, fit, timing, leave_out, compare, validate):
-            stage.run(config, root)
-        assert register.run(config, [], root).champion
+    make_champion(config, root)
     return config, root
 
 

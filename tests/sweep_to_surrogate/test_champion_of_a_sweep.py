@@ -8,11 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from pipeline.evaluation.record import Record
-from pipeline.stages import compare, dataset, fit, harvest, ingest, leave_out, register, timing, train, validate
 from pipeline.surrogate import Surrogate
 from sweep_to_surrogate.__main__ import app
 from tests.stages.test_fit import QUICK
-from tests.sweeps import sweep_config, write_source
+from tests.sweeps import make_champion, sweep_config, write_source
 
 pytestmark = pytest.mark.slow
 CHAMPION = "models:/small@champion"
@@ -26,15 +25,7 @@ def checkout(tmp_path_factory):
         fit={**QUICK, "device": "cpu"}, gates=[{"metric": "tested_values", "comparison": ">=", "limit": 1}]
     )
     write_source(root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        ingest.run(config, root)
-        for value in map(str, config.sweep.values):
-            train.run(config, value, root)
-            harvest.run(config, value, root)
-        for stage in (dataset, fit, timing, leave_out, compare, validate):
-            stage.run(config, root)
-        assert register.run(config, [], root).champion
+    make_champion(config, root)
     return config, root
 
 
