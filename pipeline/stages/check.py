@@ -59,7 +59,7 @@ def check(config: Config, root: Path = Path()) -> None:
 def _check_fit(config: Config) -> None:
     if config.fit.device == "cuda":
         # Imports torch, which the default settings do not need.
-        from pipeline.surrogate.fit import resolve_device
+        from pipeline.surrogate.fitted import resolve_device
 
         resolve_device(config.fit.device)
     names = config.sweep.names or ("",)

@@ -16,7 +16,7 @@ from pipeline.storage.stage_work import stage_work
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.barrier_check import find_barriers
 from pipeline.surrogate.barriers import Barrier
-from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.fitted import Candidate
 
 if TYPE_CHECKING:
     from pipeline.stages.params import Config

@@ -23,6 +23,7 @@ from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.cross_validation import CrossValidation, curved_coordinates
+from pipeline.surrogate.fitted import Candidate
 from pipeline.transport.components import MOST
 from pipeline.transport.variant import VARIANTS, terms_of
 
@@ -41,22 +42,6 @@ WEIGHT_BY_ROOT_DIMENSION = 0.03
 """The default α / √D: squared distances grow with D, the spread of a cloud's log-densities with √D."""
 ENOUGH = 1.5
 """No richer variant is compared where the error of straight lines is within this factor of that of fresh draws."""
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One line of the fit's record of model selection.
-
-    name: a variant, with its interpolation where that is PCHIP, or a clock. error: leave-one-anchor-out error,
-    standardised (squared errors, or energy distances of draws); None where it was not evaluated. standard_error: of its
-    difference from the best candidate's. remark: the reason for its status.
-    """
-
-    name: str
-    error: float | None = None
-    standard_error: float | None = None
-    chosen: bool = False
-    remark: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,9 +21,10 @@ from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid, axes_of
 from pipeline.errors import ConfigurationError
-from pipeline.surrogate.choice import GAIN, Candidate, choose, compare, defaults, with_variant
+from pipeline.surrogate.choice import GAIN, choose, compare, defaults, with_variant
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.cross_validation import curved_coordinates
+from pipeline.surrogate.fitted import Candidate
 from pipeline.transport.standardise import Standardiser
 
 logger = logging.getLogger(__name__)

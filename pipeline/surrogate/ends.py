@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 
 from pipeline.data.mesh import Mesh, pruned
@@ -195,6 +194,8 @@ def _in_order(
     partners: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
 ) -> NDArray[np.floating]:
     """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
+    from scipy.optimize import linear_sum_assignment  # of no use to deterministic networks, and slow to import
+
     images = _standard(own, parts) if images is None else images
     result, period = np.empty_like(own), parts.scaling.standard_period.cpu().numpy()
     for t in range(len(own)):

@@ -22,12 +22,10 @@ from pipeline.shapes import ArrayT
 from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
 from pipeline.surrogate.barriers import Barrier, Broken
 from pipeline.surrogate.cells import make_mesh
-from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import make_ends
-from pipeline.surrogate.fit import Fit, fit_parts, resolve_device
-from pipeline.surrogate.order import choose_order, declared_order, order_effect, shown_conditions, with_effect
+from pipeline.surrogate.fitted import Candidate, Fit, resolve_device
 from pipeline.surrogate.own_rows import OwnRows, own_curves
 from pipeline.surrogate.regions import Region, objections, trusted_rows
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
@@ -77,6 +75,10 @@ class Surrogate:
         seed on one machine. Raises ConfigurationError for settings that do not fit the harvest, FitError where the
         result is not finite.
         """
+        # What fits is imported here: a served model only answers.
+        from pipeline.surrogate.fit import fit_parts
+        from pipeline.surrogate.order import choose_order, declared_order, shown_conditions, with_effect
+
         config = config or SurrogateConfig()
         if len(harvest.schema.hyperparameters) == 1:
             return cls(fit_parts(harvest, config, seed, device))
@@ -439,6 +441,8 @@ class Surrogate:
         the reverse one, between the same draws of the corners, in units of the corners' distances from their mean.
         conditions: (N, C). 0 for one hyperparameter, and for scattered anchors, whose order is that of the vertices.
         """
+        from pipeline.surrogate.order import order_effect
+
         x = np.asarray(as_given(self._conditions(conditions, self._trajectories), np.zeros(0)), np.float64)
         return order_effect(self._trajectories, self._ends, x)
 

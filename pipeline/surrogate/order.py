@@ -21,10 +21,11 @@ from pipeline.clocks.leave_one_out import group_errors
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid
 from pipeline.data.samples import group_rows
-from pipeline.surrogate.choice import GAIN, Candidate
+from pipeline.surrogate.choice import GAIN
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import Ends
+from pipeline.surrogate.fitted import Candidate
 from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport.column_kinds import on_circles
 from pipeline.transport.standardise import Standardiser

@@ -20,8 +20,8 @@ from scipy.spatial.distance import cdist
 
 from pipeline.data.harvest import Harvest
 from pipeline.storage.checkpoint import once
-from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.fitted import Candidate
 from pipeline.surrogate.parts import Parts
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.maps import TransportMaps

@@ -25,9 +25,8 @@ from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import check_files, read_json
 from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.cells import make_mesh
-from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import Fit, resolve_device
+from pipeline.surrogate.fitted import Candidate, Fit, resolve_device
 from pipeline.surrogate.parts import Parts
 from pipeline.surrogate.regions import Region
 from pipeline.transport.angles import Angles

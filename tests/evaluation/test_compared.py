@@ -7,8 +7,8 @@ import pytest
 from pipeline.clocks.clock import Clock
 from pipeline.evaluation.compared import Compared, Row
 from pipeline.surrogate.cells import make_mesh
-from pipeline.surrogate.choice import Candidate
 from pipeline.surrogate.config import SurrogateConfig
+from pipeline.surrogate.fitted import Candidate
 from tests.evaluation.oracles import ConstantVelocity
 
 JUDGED = (

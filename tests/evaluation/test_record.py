@@ -14,7 +14,7 @@ from pipeline.evaluation.scores import SURROGATE
 from pipeline.evaluation.task_table import TaskTable
 from pipeline.report.html import render
 from pipeline.surrogate.barriers import Barrier, Mixture
-from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.fitted import Candidate
 from tests.evaluation.oracles import ConstantVelocity, stochastic_harvest
 
 

@@ -18,7 +18,7 @@ from pipeline.report.html import write_report
 from pipeline.report.panels import choose_panels
 from pipeline.report.pictures import _bars, draw_history
 from pipeline.report.style import log_axis
-from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.fitted import Candidate
 from tests.evaluation.oracles import VALUES, ConstantVelocity, forecast_harvest, make_schema, stochastic_harvest
 
 PNG = b"\x89PNG\r\n\x1a\n"

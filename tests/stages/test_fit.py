@@ -4,7 +4,7 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import BundleError
 from pipeline.stages import fit
 from pipeline.surrogate import Surrogate
-from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.fitted import Candidate
 from tests.evaluation.oracles import ConstantVelocity
 from tests.sweeps import sweep_config
 

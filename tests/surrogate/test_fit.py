@@ -7,7 +7,8 @@ from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, FitError
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.fit import fit_parts, resolve_device
+from pipeline.surrogate.fit import fit_parts
+from pipeline.surrogate.fitted import resolve_device
 from pipeline.surrogate.parts import make_density
 from pipeline.transport.anchor_samples import anchor_samples
 from pipeline.transport.metric import EuclideanMetric

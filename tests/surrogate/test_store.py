@@ -11,7 +11,7 @@ import torch
 
 from pipeline.errors import BundleError
 from pipeline.surrogate import Surrogate
-from pipeline.surrogate.choice import Candidate
+from pipeline.surrogate.fitted import Candidate
 from pipeline.surrogate.store import _digest
 from tests.clouds import circles_harvest, moment
 
