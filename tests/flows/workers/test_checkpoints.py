@@ -1,6 +1,7 @@
 """A stage that is killed in a clone of its own finds its checkpoints again in the next working tree."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,7 +33,7 @@ def test_checkpoints_outlive_the_working_tree_and_belong_to_one_params(toy, tmp_
     clone, remote = place / "clone", place / "remote"
     call(place, "git", "clone", "-q", str(toy), str(clone))
     for root in (toy, clone):
-        call(root, "dvc", "remote", "add", "--local", "--default", "shared", str(remote))
+        call(root, sys.executable, "-m", "dvc", "remote", "add", "--local", "--default", "shared", str(remote))
     (long,) = survey().graph.stages
     first = Handover.of(long, toy, has_remote=True)
     (toy / "params.yaml").write_text("name: second\n")
