@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 TRAINING: dict[str, Any] = {
     "network": "two_moons_diffusion",
-    "train": {"seed": 0, "iterations": 3000, "points": 500, "width": 64},
+    "train": {"seed": 0, "iterations": 9000, "points": 500, "width": 64},
     "sweep": {"values": [0.1, 0.9], "anchors": [0.1, 0.9]},
 }
 FITTING = {"fit": {"variant": "K_theta-U", "path_steps": 60, "map_steps": 100, "seed": 0, "device": "cpu"}}
