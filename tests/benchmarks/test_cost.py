@@ -5,8 +5,10 @@ import pytest
 
 from benchmarks.cost_fit import BASE, SIZES, synthetic
 from benchmarks.cost_memory import density_errors
+from benchmarks.cost_orchestration import scheduled
 from benchmarks.cost_serving import best_of_turns
 from benchmarks.semicircles import harvest
+from flows.dvc_repo.graph import Graph, Stage
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.config import SurrogateConfig
 
@@ -39,3 +41,11 @@ def test_functions_are_called_in_turn_and_equally_often():
     seconds = best_of_turns([lambda: calls.append("a"), lambda: calls.append("b")], repeats=5)
     assert calls == ["a", "b"] * 15
     assert all(0 <= s < 1 for s in seconds)
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, 12), (2, 9), (5, 7)])
+def test_the_best_schedule_of_a_diamond(cores, expected):
+    graph = Graph.of(
+        [Stage("a", "cpu", ()), *(Stage(name, "cpu", ("a",)) for name in "bcd"), Stage("e", "cpu", ("b", "c", "d"))]
+    )
+    assert scheduled(graph, {"a": 1, "b": 3, "c": 3, "d": 2, "e": 3}, cores) == expected
