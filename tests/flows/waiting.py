@@ -1,8 +1,14 @@
 """Waiting for what other processes do, and a port for them."""
 
 import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
 
 
 def wait_until(true: Callable[[], object], seconds: float) -> None:
@@ -18,3 +24,16 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running_dvc(folder: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process whose command line is that of DVC, in a folder, while this lasts: it may be writing there."""
+    command = ["dvc", "-c", "import time; time.sleep(60)", "repro"]
+    process = subprocess.Popen(command, executable=sys.executable, cwd=folder)
+    try:
+        wait_until(lambda: "dvc" in psutil.Process(process.pid).cmdline()[:1], 10)
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,16 +1,12 @@
 """dvc.lock, torn by a kill, and its entries."""
 
-import subprocess
-import sys
-import time
-
-import psutil
 import pytest
 
 from flows.dvc_repo.graph import survey
 from flows.dvc_repo.lock_file import ASIDE, LOCK, read_entries, recover_lock, write_entries
 from flows.dvc_repo.reproduce import reproduce
 from flows.dvc_repo.rwlock import TornLockError
+from tests.flows.waiting import running_dvc
 
 PARTS = ("part@a", "part@b", "part@c")
 
@@ -45,18 +41,9 @@ def test_a_torn_file_is_put_aside(toy):
 
 def test_a_torn_file_is_kept_while_dvc_runs(toy):
     (toy / LOCK).write_text("{")
-    command = ["dvc", "-c", "import time; time.sleep(60)", "repro"]
-    process = subprocess.Popen(command, executable=sys.executable, cwd=toy)
-    try:
-        deadline = time.monotonic() + 10
-        while "dvc" not in psutil.Process(process.pid).cmdline()[:1]:
-            assert time.monotonic() < deadline
-        with pytest.raises(TornLockError, match=r"dvc.lock is torn, and DVC runs in this checkout"):
-            recover_lock(toy)
-        assert (toy / LOCK).exists()
-    finally:
-        process.kill()
-        process.wait()
+    with running_dvc(toy), pytest.raises(TornLockError, match=r"dvc.lock is torn, and DVC runs in this checkout"):
+        recover_lock(toy)
+    assert (toy / LOCK).exists()
 
 
 @pytest.mark.slow

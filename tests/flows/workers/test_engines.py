@@ -23,7 +23,7 @@ stages:
     deps: [source]
     outs: ["part-${item.v}"]
   whole:
-    cmd: cat part-a part-b > whole
+    cmd: cat part-a part-b > whole && echo $OMP_NUM_THREADS > threads
     deps: [part-a, part-b]
     outs: [whole]
 """
@@ -59,6 +59,7 @@ def test_a_killed_process_of_the_cluster_loses_nothing(prefect_server, toy, engi
     from flows.sweep_to_surrogate import run_stages
 
     monkeypatch.setenv("SWEEP_CHECKOUT", str(toy))
+    monkeypatch.setenv("OMP_NUM_THREADS", "2")  # engines set 1 in their processes
     (toy / "dvc.yaml").write_text(SLOW_STAGES)
     (toy / "params.yaml").touch()
     killed: list[int] = []
@@ -71,6 +72,7 @@ def test_a_killed_process_of_the_cluster_loses_nothing(prefect_server, toy, engi
     assert killed
     assert {outcome.action for outcome in outcomes.values()} == {"ran"}
     assert (toy / "whole").read_text() == "1\n1\n"
+    assert (toy / "threads").read_text() == "2\n"
     assert len((toy / "ran.log").read_text().splitlines()) == 3  # the killed one twice
     assert not survey().stale
 
