@@ -74,8 +74,9 @@ def run(
     except ValidationError as error:
         raise ConfigurationError("; ".join(str(fault["ctx"]["error"]) for fault in error.errors())) from error
     with run_lease(Path.cwd(), "python -m flows run", wait=wait, say=lambda line: typer.echo(line, err=True)):
-        # A first run has something to do, and creates the server's database: that may begin at once.
-        waiting = None if (Path.cwd() / LOCK).exists() else _start_prefect()
+        # A first run has something to do, and creates the server's database: that may begin at once. Anchors are added
+        # to what has run before: where nothing has, that is refused, and no server is needed.
+        waiting = None if wanted.add or (Path.cwd() / LOCK).exists() else _start_prefect()
         config = select(wanted, Path.cwd())  # Prefect takes seconds to start: report errors before
         if wanted.add:  # now in params.yaml; a preset, written again, would take it out
             wanted = wanted.model_copy(update={"sweep": None, "add": []})

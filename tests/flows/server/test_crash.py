@@ -68,6 +68,7 @@ def test_a_schedule_goes_on_after_everything_was_killed(every_period):
     finished.params(fit=TINY["fit"] | {"solver": "semidual", "outer_steps": 100_000})
     port = free_port()
     try:
+        began = datetime.now(UTC)  # the database also knows runs of other tests
         finished.call("flows", "deploy", "--port", str(port))
         wait_until(lambda: fits(finished), 4 * PERIOD)
         kill_all(started_by(finished))
@@ -76,10 +77,13 @@ def test_a_schedule_goes_on_after_everything_was_killed(every_period):
         finished.call("flows", "deploy", "--port", str(port))
         again = time.monotonic()
         with SyncPrefectClient(f"http://127.0.0.1:{port}/api") as client:
-            former = [r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time < killed]
-            assert [run.state_name for run in former] == ["Crashed"]
-            dispatched = [r for r in runs_of(client, "gpu") if r.start_time and r.start_time < killed]
-            assert [run.state_name for run in dispatched if run.name == "fit"] == ["Crashed"]
+
+            def states_before(deployment: str) -> list[tuple[str, str | None]]:
+                runs = runs_of(client, deployment)
+                return [(r.name, r.state_name) for r in runs if r.start_time and began < r.start_time < killed]
+
+            assert [state for _, state in states_before("nightly-refresh")] == ["Crashed"]
+            assert [state for name, state in states_before("gpu") if name == "fit"] == ["Crashed"]
 
             def next_completed() -> bool:
                 runs = (r for r in runs_of(client, "nightly-refresh") if r.start_time and r.start_time > killed)
