@@ -11,7 +11,7 @@ from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.serving.frames import Base, Table, read_table, sample_frame
 from pipeline.serving.parameters import LAMBDA, Asked, list_names, read_params
-from pipeline.transport.standardise import MARGIN
+from pipeline.transport.scaling import MARGIN
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate

@@ -10,8 +10,8 @@ from torch import Tensor
 from pipeline.clocks.clock import Clock
 from pipeline.data.mesh import Grid, Mesh, Simplices, axes_of, grid_of
 from pipeline.transport import ops
+from pipeline.transport.condition import Condition
 from pipeline.transport.nested import Between, in_box, in_simplex, on_line
-from pipeline.transport.networks import Condition
 
 NEGLIGIBLE = 1e-9
 """Weight of a simplex' corner up to which it is rounding."""

@@ -21,7 +21,7 @@ from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, nor
 from pipeline.surrogate.parts import Edge, Parts
 from pipeline.surrogate.trajectory import latent
 from pipeline.transport.column_kinds import squared_arcs
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 from pipeline.transport.standardise import Standardiser
 
 MATCHED = 128

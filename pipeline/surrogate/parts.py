@@ -14,11 +14,11 @@ from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
 from pipeline.transport.bandwidth import choose_bandwidths
 from pipeline.transport.components import Components
+from pipeline.transport.condition import Condition
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition
 from pipeline.transport.path import PathNetwork
 from pipeline.transport.potential import Density, KernelPotential
 from pipeline.transport.standardise import Standardiser

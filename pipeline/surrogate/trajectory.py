@@ -17,8 +17,8 @@ from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
 from pipeline.transport.components import Place
+from pipeline.transport.condition import Condition
 from pipeline.transport.condition_function import features
-from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
 
 ROUND_TRIP = 1e-4

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.transport import ops
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.condition_function import features
 from pipeline.transport.interval_map import IntervalMap
-from pipeline.transport.networks import Condition, ConditionShape
 
 MOST_CATEGORIES = 256
 """Up to this number, categories have a map each; with more, one map takes the codes as columns."""

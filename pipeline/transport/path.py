@@ -6,7 +6,8 @@ from scipy.interpolate import BPoly, BSpline, PPoly
 from torch import Tensor, nn
 
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
+from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.transport.networks import ConditionalMLP, bounded
 
 LARGEST_BEND = 3.0
 """How far a coefficient may deviate from the straight line, in units of the distance between a path's ends."""
