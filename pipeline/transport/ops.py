@@ -9,6 +9,7 @@ is a tensor, so that arrays need no torch (`pipeline.export`).
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, ndtr, ndtri
 
 if TYPE_CHECKING:
@@ -22,6 +23,20 @@ SMALL = 1024
 def is_tensor(values: object) -> "TypeIs[Tensor]":
     """Whether these are torch's; without an import of torch."""
     return not isinstance(values, np.ndarray) and hasattr(values, "requires_grad")
+
+
+def is_traced(values: object) -> bool:
+    """Whether an operation on these becomes part of a graph: then branches may depend on weights alone."""
+    if not is_tensor(values):
+        return False
+    import torch
+
+    return torch._C._get_tracing_state() is not None
+
+
+def to_numpy(values: Any) -> NDArray[Any]:
+    """The values as a NumPy array, without a copy where they are one already."""
+    return np.asarray(values.detach().cpu() if is_tensor(values) else values)
 
 
 def silu(values: "Tensor") -> "Tensor":
@@ -172,11 +187,11 @@ def gather(values: "Tensor", index: "Tensor") -> "Tensor":
 
 def first_at_least(ascending: "Tensor", wanted: "Tensor") -> "Tensor":
     """The first index at which each row of `ascending` (B, n) is at least each of `wanted` (B, M)."""
-    if is_tensor(ascending):
+    if is_tensor(ascending) and not is_traced(ascending):  # ONNX has no counterpart of searchsorted
         import torch
 
         return torch.searchsorted(ascending, wanted)
-    return np.asarray((ascending[:, None, :] < wanted[:, :, None]).sum(-1))
+    return (ascending[:, None, :] < wanted[:, :, None]).sum(-1)
 
 
 def squared_distances(first: "Tensor", second: "Tensor") -> "Tensor":
@@ -197,6 +212,13 @@ def norm(values: "Tensor") -> "Tensor":
         return lengths
     with np.errstate(over="ignore"):
         return np.linalg.norm(values, axis=-1)
+
+
+def transposed(values: "Tensor") -> "Tensor":
+    """The last two axes exchanged."""
+    if is_tensor(values):
+        return values.transpose(-1, -2)
+    return np.swapaxes(values, -1, -2)
 
 
 def contiguous(values: "Tensor") -> "Tensor":
@@ -264,6 +286,8 @@ def arctan2(sine: "Tensor", cosine: "Tensor") -> "Tensor":
     if is_tensor(sine):
         import torch
 
+        if is_traced(sine):  # onnxruntime has no float64 arc tangent
+            return torch.atan2(sine.float(), cosine.float()).to(sine.dtype)
         return torch.atan2(sine, cosine)
     return np.arctan2(sine, cosine)
 
