@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from pipeline.clocks.bases import CALIBRATED, check_base
-from pipeline.clocks.calibration import Calibration
-from pipeline.clocks.formulas import ClockFormulas
+from pipeline.clocks.formulas import Calibration, ClockFormulas
 from pipeline.clocks.skew import Skew
 from pipeline.errors import ConfigurationError
 from pipeline.transport.condition import ConditionShape

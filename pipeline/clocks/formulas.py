@@ -6,6 +6,7 @@ quantile's logit or probit makes one tail longer; that of log(1 / (1 − λ)) gi
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
@@ -18,12 +19,22 @@ from pipeline.transport.condition import Condition
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from pipeline.clocks.calibration import Calibration
-
 Values = NDArray[np.float64]
 
 FLAT = 1e-3
 """Skews within ± this count as zero: the limit γ → 0, which rounding would spoil."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """A clock's coordinate, tabulated: levels (M,) of λ, ascending, and v (M,) from 0 to 1, strictly ascending."""
+
+    levels: Values
+    coordinates: Values
+
+    def __call__(self, values: Values) -> Values:
+        """The coordinate at values (…) of λ."""
+        return np.interp(values, self.levels, self.coordinates)
 
 
 class SkewFunction(Protocol):
@@ -44,7 +55,7 @@ class ClockFormulas:
 
     base: str
     anchors: tuple[float, ...]
-    calibration: "Calibration | None"
+    calibration: Calibration | None
     skew: SkewFunction
 
     @property

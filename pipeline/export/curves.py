@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clocks.calibration import Calibration
-from pipeline.clocks.formulas import ClockFormulas
+from pipeline.clocks.formulas import Calibration, ClockFormulas
 from pipeline.data.mesh import Mesh
 from pipeline.export.sessions import Graph, encoded
 from pipeline.surrogate.cells import Edge

@@ -6,8 +6,8 @@ from typing import Any, NoReturn, Self
 import numpy as np
 from pydantic import ValidationError
 
-from pipeline.clocks.calibration import Calibration
-from pipeline.data.mesh import axes_of
+from pipeline.clocks.formulas import Calibration
+from pipeline.data.mesh import Given, axes_of
 from pipeline.data.network import Network
 from pipeline.errors import BundleError, ConfigurationError, SweepError
 from pipeline.export.curves import ExportedClock, ExportedCurves, ExportedImages, ExportedSkew, Graphs
@@ -26,6 +26,7 @@ from pipeline.export.document import (
 )
 from pipeline.export.networks import GraphNetwork, NoiseNetwork
 from pipeline.export.sessions import Graph
+from pipeline.shapes import ArrayT
 from pipeline.storage.files import check_files, read_arrays, read_json
 from pipeline.surrogate.answering import Answering, Description
 from pipeline.surrogate.cells import make_mesh
@@ -92,7 +93,7 @@ class ExportedSurrogate(Answering):
         )
         return cls(description, curves, samples, told.digest)
 
-    def transport(self, *_: object) -> NoReturn:
+    def transport(self, outputs: ArrayT, conditions: ArrayT, source: Given, target: Given) -> NoReturn:
         """Refuse: moving outputs of one's own takes the inverses of maps, which an export does not have."""
         raise ConfigurationError(
             "an exported surrogate draws, and does not move outputs of one's own; load the surrogate's bundle, or "

@@ -1,6 +1,7 @@
 """ONNX graphs as functions of NumPy arrays, by onnxruntime."""
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,12 @@ from pipeline.transport.condition import Condition
 EXTRA = "pip install 'sweep-to-surrogate[onnx]'"
 VALUES, CODES = "values", "codes"
 """Inputs of an encoded condition: (B, continuous) float32, (B, categorical) int64."""
+
+
+def check_installed(what: str) -> None:
+    """ConfigurationError, which begins with `what`, where the packages that write and run graphs are not installed."""
+    if missing := [name for name in ("onnx", "onnxruntime") if find_spec(name) is None]:
+        raise ConfigurationError(f"{what} needs {' and '.join(missing)}, not installed here: {EXTRA}")
 
 
 class Graph:

@@ -4,6 +4,7 @@
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
@@ -56,7 +57,7 @@ class Description:
     certificate: tuple[Region, ...]
 
 
-class Answering:
+class Answering(ABC):
     """What surrogates have in common: NumPy in, NumPy out; torch in, torch out, with the input's dtype and device.
 
     Rows are independent of each other, except that equal rows are further draws.
@@ -313,6 +314,13 @@ class Answering:
             raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
         check_finite(table, field)
         return table.to(curves.device).double() if ops.is_tensor(values) else table
+
+    @abstractmethod
+    def transport(self, outputs: ArrayT, conditions: ArrayT, source: Given, target: Given) -> ArrayT:
+        """Move samples from λ = source to λ = target: outputs (N, D), conditions (N, C) → (N, D).
+
+        Raises ConfigurationError where this surrogate does not move outputs of one's own.
+        """
 
     def _curves_for(self, given: object, points: int) -> CellCurves:
         """The implementation for so many points, given as a tensor or an array."""

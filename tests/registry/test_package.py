@@ -104,7 +104,7 @@ def test_the_input_example_is_a_frame_with_parameters(fitted_surrogate):
 
 def test_a_surrogate_without_conditions_takes_rows_alone(fitted_surrogate, monkeypatch):
     schema = fitted_surrogate.schema.model_copy(update={"conditions": ()})
-    monkeypatch.setattr(fitted_surrogate, "_fit", replace(fitted_surrogate._fit, schema=schema))
+    monkeypatch.setattr(fitted_surrogate, "_description", replace(fitted_surrogate._description, schema=schema))
     assert input_example(fitted_surrogate, np.zeros((2, 0))) is None
 
 
