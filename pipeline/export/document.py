@@ -1,5 +1,7 @@
 """What an export's files are called, and the JSON that says how they belong together."""
 
+import hashlib
+import json
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
@@ -61,7 +63,7 @@ class ExportDocument(BaseModel):
 
     digest: of the surrogate whose export this is. networks: "graphs", "own" (as their family saves them), or "none",
     for samples of a harvest. maps: numbers of the edges whose maps are graphs. lower, upper: atoms, None where an
-    output has none there. sha256: of every other file.
+    output has none there. sha256: of every other file. checksum: of the document itself.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -86,6 +88,17 @@ class ExportDocument(BaseModel):
     barriers: tuple[dict[str, Any], ...] | None
     certificate: tuple[dict[str, Any], ...]
     sha256: dict[str, str] = {}
+    checksum: str = ""
+
+    def sealed(self, files: dict[str, str]) -> "ExportDocument":
+        """This document with the other files' checksums, and its own."""
+        whole = self.model_copy(update={"sha256": files})
+        return whole.model_copy(update={"checksum": whole.own_checksum()})
+
+    def own_checksum(self) -> str:
+        """SHA-256 of all that the document says but this."""
+        content = self.model_dump(mode="json", exclude={"checksum"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def found_barriers(self) -> tuple[Barrier, ...] | None:
         """The barriers of every interval; None where they were not looked for."""

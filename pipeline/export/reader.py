@@ -53,6 +53,8 @@ class ExportedSurrogate(Answering):
             raise BundleError(f"{folder / DOCUMENT} is not an export of format {FORMAT}; export the surrogate again")
         try:
             told = ExportDocument.model_validate(document)
+            if told.checksum != told.own_checksum():
+                raise BundleError(f"{folder / DOCUMENT} is corrupted (checksum mismatch); export the surrogate again")
             check_files(folder, told.sha256, "export")
             return cls._restore(told, folder)
         except (KeyError, ValueError, ValidationError) as error:

@@ -66,7 +66,7 @@ def write_export(surrogate: Surrogate, path: Path) -> None:
         kind, noise = _write_networks(fit, folder)
         edges = tuple(_write_graphs(surrogate, folder))
         save_file(_arrays(fit), folder / ARRAYS)
-        told = _document(surrogate, kind, noise, edges).model_copy(update={"sha256": file_checksums(folder)})
+        told = _document(surrogate, kind, noise, edges).sealed(file_checksums(folder))
         write_json(folder / DOCUMENT, told.model_dump(mode="json"))
         conditions = known_conditions(fit, CHECKED)
         if (largest := deviation(surrogate, folder, conditions)) > TOLERANCE:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.export.write import write_export
 from pipeline.families.torch_family import ModuleNetwork
-from pipeline.registry.package import PACKAGE, foreign_modules, locate, needed, pinned
+from pipeline.registry.package import PACKAGE, READER_REQUIREMENTS, foreign_modules, locate, needed, pinned
 from pipeline.registry.served_code import copy_code
 from pipeline.storage.atomic import atomic_folder, write_text
 
@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 READER = "surrogate_reader.py"
 FOLDER, CODE, REQUIRED = "export", "code", "requirements.txt"
-REQUIREMENTS = ("numpy", "onnxruntime", "pydantic", "safetensors", "scipy")
-"""What reading and drawing import, as distributions; tests/registry/test_exported.py compares."""
 SOURCE = '''"""This folder's surrogate: `load().sample(conditions, 0.3, draws=10)`. Needs requirements.txt alone."""
 
 import sys
@@ -43,6 +41,6 @@ def write_reader(surrogate: "Surrogate", path: Path) -> None:
     with atomic_folder(path, replaces=READER) as folder:
         write_export(surrogate, folder / FOLDER)
         names = copy_code(PACKAGE, code, folder / CODE)
-        lines = [pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)]
+        lines = [pinned(name) for name in sorted({*READER_REQUIREMENTS, *packages}, key=str.lower)]
         write_text(folder / REQUIRED, "\n".join(lines) + "\n")
         write_text(folder / READER, SOURCE.format(code=CODE, folder=FOLDER, package=names[PACKAGE.name]))

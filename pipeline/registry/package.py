@@ -30,20 +30,12 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 PACKAGE = Path(pipeline.__file__).parent
-REQUIREMENTS = (
-    "mlflow",
-    "numpy",
-    "pandas",
-    "POT",
-    "pyarrow",
-    "pydantic",
-    "PyYAML",
-    "safetensors",
-    "scipy",
-    "torch",
-)
+COMMON = ("numpy", "pydantic", "safetensors", "scipy")
+REQUIREMENTS = (*COMMON, "mlflow", "pandas", "POT", "pyarrow", "PyYAML", "torch")
 """What loading and predicting import, as distributions; tests/registry/test_package.py compares."""
-ONNX_REQUIREMENTS = ("mlflow", "numpy", "onnxruntime", "pandas", "pydantic", "safetensors", "scipy")
+READER_REQUIREMENTS = (*COMMON, "onnxruntime")
+"""As `REQUIREMENTS`, of an export by itself."""
+ONNX_REQUIREMENTS = (*READER_REQUIREMENTS, "mlflow", "pandas")
 """As `REQUIREMENTS`, of a model that serves an export."""
 
 
