@@ -6,6 +6,7 @@ import resource
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from typing import get_args
 
 import mlflow
 import numpy as np
@@ -16,17 +17,19 @@ from hypothesis import strategies as st
 from mlflow.pyfunc import scoring_server
 
 from pipeline.registry.package import Candidate, save_model
+from pipeline.serving.flavour import Flavour
 
 SECONDS = 5.0
 GIGABYTES = 2.0
 SPLIT = {"dataframe_split": {"columns": ["category"], "data": [[0], [3]]}}
 
 
-@pytest.fixture(scope="module")
-def client(fitted_surrogate, small_harvest, tmp_path_factory):
+@pytest.fixture(scope="module", params=get_args(Flavour))
+def client(request, fitted_surrogate, small_harvest, tmp_path_factory):
     folder = tmp_path_factory.mktemp("http")
     fitted_surrogate.save(folder / "bundle")
-    save_model(folder / "model", Candidate(folder / "bundle", fitted_surrogate, small_harvest.conditions[0][:2]))
+    example = small_harvest.conditions[0][:2]
+    save_model(folder / "model", Candidate(folder / "bundle", fitted_surrogate, example, flavour=request.param))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "path", list(sys.path))
         patch.setenv("SURROGATE_ANSWER_ROWS", "50000")
