@@ -4,10 +4,12 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
@@ -15,18 +17,23 @@ from benchmarks.cost_serving import STARTS, best_of_turns
 from benchmarks.recommend import cases, fit
 from benchmarks.record import CHECKOUT, Record, Rows, Task
 from benchmarks.table import Criterion, criteria, measured, median_of
+from pipeline.export.reader import ExportedSurrogate
+from pipeline.export.write import write_export
 from pipeline.families.protocol import Data
+from pipeline.serving.flavour import Flavour
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from pipeline.surrogate import Surrogate
+    from pipeline.surrogate.answering import Answering
 
 TITLE = "Cost of a served answer"
 SEEDS = 3
 CASE, VALUE = "newsvendor", 0.3
 BATCHES = {1: "one row", 1_000: "1,000 rows"}
 MANY, BLOCK = 1_000_000, 100_000
+FLAVOURS = get_args(Flavour)
 EMPTY = """
 import mlflow
 import pandas as pd
@@ -40,24 +47,31 @@ class Empty(PythonModel):
 
 mlflow.models.set_model(Empty())
 """
+RUNTIME = {"torch": "torch", "onnx": "onnxruntime"}
 LOAD = """
 import time
 begun = time.perf_counter()
-import mlflow.pyfunc, numpy, pandas, scipy, torch, pydantic, safetensors
+import mlflow.pyfunc, numpy, pandas, scipy, {runtime}, pydantic, safetensors
 imported = time.perf_counter()
 mlflow.pyfunc.load_model({path!r})
 print(imported - begun, time.perf_counter() - imported)
 """
+START = """
+import mlflow.pyfunc, pandas
+model = mlflow.pyfunc.load_model({path!r})
+model.predict(pandas.DataFrame({frame!r}), params={{"hyperparameter": {value}}})
+"""
 
 
-def save_both(surrogate: "Surrogate", example: np.ndarray[Any, Any], folder: Path) -> tuple[Path, Path]:
-    """The surrogate as an MLflow model, and one with its signature that answers with its input."""
+def save_models(surrogate: "Surrogate", example: np.ndarray[Any, Any], folder: Path) -> tuple[dict[str, Path], Path]:
+    """The surrogate as an MLflow model, by flavour, and one with its signature that answers with its input."""
     import mlflow.pyfunc
 
     from pipeline.registry.package import Candidate, save_model, signature
 
     surrogate.save(folder / "surrogate")
-    save_model(folder / "model", Candidate(folder / "surrogate", surrogate, example))
+    for flavour in FLAVOURS:
+        save_model(folder / flavour, Candidate(folder / "surrogate", surrogate, example, flavour=flavour))
     (folder / "empty.py").write_text(EMPTY)
     mlflow.pyfunc.save_model(
         str(folder / "empty"),
@@ -65,7 +79,7 @@ def save_both(surrogate: "Surrogate", example: np.ndarray[Any, Any], folder: Pat
         signature=signature(surrogate),
         pip_requirements=["mlflow"],
     )
-    return folder / "model", folder / "empty"
+    return {flavour: folder / flavour for flavour in FLAVOURS}, folder / "empty"
 
 
 def frame_of(surrogate: "Surrogate", rows: int, seed: int) -> "pd.DataFrame":
@@ -84,25 +98,26 @@ def answers(seed: int) -> Rows:
     networks = _networks(surrogate)
     with TemporaryDirectory() as scratch:
         example = frame_of(surrogate, 2, seed).to_numpy()
-        paths = save_both(surrogate, example, Path(scratch))
-        served, empty = (mlflow.pyfunc.load_model(str(path)) for path in paths)
-        params = {"hyperparameter": VALUE}
+        paths, path = save_models(surrogate, example, Path(scratch))
+        served = [mlflow.pyfunc.load_model(str(paths[flavour])) for flavour in FLAVOURS]
+        empty, params = mlflow.pyfunc.load_model(str(path)), {"hyperparameter": VALUE}
         for batch, label in BATCHES.items():
             frame = frame_of(surrogate, batch, seed)
             bare = frame.to_numpy(np.float32)
-            whole, schema, asked = best_of_turns(
+            schema, asked, *whole = best_of_turns(
                 [
-                    lambda frame=frame: served.predict(frame, params=params),  # type: ignore[misc]
-                    lambda frame=frame: empty.predict(frame, params=params),  # type: ignore[misc]
+                    partial(empty.predict, frame, params=params),
                     lambda bare=bare: [network.outputs(bare, 1, 0) for network in networks],  # type: ignore[misc]
+                    *(partial(model.predict, frame, params=params) for model in served),
                 ]
             )
-            rows[label] = {
-                "served": 1000 * whole,
-                "empty": 1000 * schema,
-                "bare": 1000 * asked,
-                "ratio": whole / (schema + asked),
-            }
+            for flavour, seconds in zip(FLAVOURS, whole, strict=True):
+                rows[f"{label}, {flavour}"] = {
+                    "served": 1000 * seconds,
+                    "empty": 1000 * schema,
+                    "bare": 1000 * asked,
+                    "ratio": seconds / (schema + asked),
+                }
     return rows
 
 
@@ -119,37 +134,56 @@ def throughput(seed: int) -> Rows:
     networks = _networks(surrogate)
     x = frame_of(surrogate, MANY, seed).to_numpy()
     blocks = [x[i : i + BLOCK] for i in range(0, MANY, BLOCK)]
-    surrogate.sample(blocks[0], VALUE)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    begun = time.perf_counter()
-    for block in blocks:
-        surrogate.sample(block, VALUE)
-    whole = time.perf_counter() - begun
-    rise = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    with TemporaryDirectory() as scratch:
+        write_export(surrogate, Path(scratch) / "export")
+        exported = ExportedSurrogate.load(Path(scratch) / "export")
+    found = {"torch": _asked(surrogate, blocks), "onnx": _asked(exported, blocks)}
     begun = time.perf_counter()
     for block in blocks:
         for network in networks:
             network.outputs(block.astype(np.float32), 1, 0)
     bare = time.perf_counter() - begun
-    return {"many": {"served": MANY / whole, "bare": MANY / bare, "share": bare / whole, "rise": rise}}
+    return {
+        flavour: {"served": MANY / whole, "bare": MANY / bare, "share": bare / whole, "rise": rise}
+        for flavour, (whole, rise) in found.items()
+    }
+
+
+def _asked(surrogate: "Answering", blocks: Sequence[np.ndarray[Any, Any]]) -> tuple[float, float]:
+    """Seconds to answer blocks of rows, and the MiB by which the process' memory rose."""
+    surrogate.sample(blocks[0], VALUE)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    begun = time.perf_counter()
+    for block in blocks:
+        surrogate.sample(block, VALUE)
+    return time.perf_counter() - begun, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def loads(seed: int) -> Rows:
-    """Seconds to import what a model needs, and to load it; and to train one network instead."""
+    """Seconds to import what a model needs, to load it, of a process to its first answer, and to train a network."""
     surrogate = fit(cases()[CASE], seed)
     begun = time.perf_counter()
     cases()[CASE].family.train(Data(), VALUE, seed)
     trained = time.perf_counter() - begun
+    rows = {}
     with TemporaryDirectory() as scratch:
-        path, _ = save_both(surrogate, frame_of(surrogate, 2, seed).to_numpy(), Path(scratch))
-        seconds = []
-        for _ in range(STARTS):
-            command = [sys.executable, "-c", LOAD.format(path=str(path))]
-            done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
-            seconds.append([float(value) for value in done.stdout.split()[-2:]])
-    imports, loaded = (median(values) for values in zip(*seconds, strict=True))
-    whole = (imports + loaded) / imports
-    return {"load": {"import": imports, "load": loaded, "ratio": whole, "train": trained}}
+        example = frame_of(surrogate, 2, seed)
+        paths, _ = save_models(surrogate, example.to_numpy(), Path(scratch))
+        for flavour, path in paths.items():
+            load = LOAD.format(path=str(path), runtime=RUNTIME[flavour])
+            start = START.format(path=str(path), frame=example.to_dict("list"), value=VALUE)
+            seconds = [[*map(float, _run(load)[0].split()[-2:]), _run(start)[1]] for _ in range(STARTS)]
+            imports, loaded, started = (median(values) for values in zip(*seconds, strict=True))
+            ratio = (imports + loaded) / imports
+            rows[flavour] = {"import": imports, "load": loaded, "ratio": ratio, "start": started, "train": trained}
+    return rows
+
+
+def _run(script: str) -> tuple[str, float]:
+    """What a script prints, and the seconds of its process."""
+    begun = time.perf_counter()
+    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    return done.stdout, time.perf_counter() - begun
 
 
 def measure(record: Record, seeds: int, processes: int) -> None:
@@ -169,26 +203,46 @@ def section(record: Record) -> str:
     """The tables, and the targets."""
     calls = {"served": "served, ms", "empty": "empty model, ms", "bare": "two networks, ms", "ratio": "ratio"}
     many = {"served": "rows a second", "bare": "of the networks", "share": "share", "rise": "memory, MiB"}
-    load = {"import": "imports, s", "load": "load, s", "ratio": "both / imports", "train": "training one network, s"}
-    one, thousand = (median_of(record, "answers", label, "ratio") for label in BATCHES.values())
-    factor = median_of(record, "load", "load", "train") / (median_of(record, "answers", "one row", "served") / 1000)
+    load = {
+        "import": "imports, s",
+        "load": "load, s",
+        "ratio": "both / imports",
+        "start": "process to first answer, s",
+        "train": "training one network, s",
+    }
+    labels = [f"{label}, {flavour}" for label in BATCHES.values() for flavour in FLAVOURS]
+    quickest = min(median_of(record, "answers", label, "served") for label in labels[: len(FLAVOURS)])
+    factor = median_of(record, "load", FLAVOURS[0], "train") / (quickest / 1000)
     return "\n".join(
         [
-            f"The newsvendor's networks (three of 1,200 weights), λ = {VALUE}; the ratio is to an empty MLflow model "
-            "with the same signature plus the networks of the two anchors. One thread.\n",
-            measured(record, "answers", calls, {label: label for label in BATCHES.values()}),
+            f"The newsvendor's networks (three of 1,200 weights), λ = {VALUE}, served by either flavour; the ratio is "
+            "to an empty MLflow model with the same signature plus torch's networks of the two anchors. One thread.\n",
+            measured(record, "answers", calls, {label: label for label in labels}),
+            criteria(
+                Criterion(
+                    f"{label} / (empty model + networks)",
+                    median_of(record, "answers", label, "ratio"),
+                    high=2 if label.startswith(BATCHES[1]) else 1.3,
+                )
+                for label in labels
+            ),
+            measured(
+                record, "a million rows", many, {f: f"{MANY:,} rows in blocks of {BLOCK:,}, {f}" for f in FLAVOURS}
+            ),
+            criteria(
+                Criterion(f"share of the throughput, {f}", median_of(record, "a million rows", f, "share"), low=0.8)
+                for f in FLAVOURS
+            ),
+            measured(record, "load", load, {f: f"{f}, the median of {STARTS} processes" for f in FLAVOURS}),
             criteria(
                 [
-                    Criterion("one row / (empty model + networks)", one, high=2),
-                    Criterion("1,000 rows / (empty model + networks)", thousand, high=1.3),
+                    *(
+                        Criterion(f"load and imports / imports, {f}", median_of(record, "load", f, "ratio"), high=1.2)
+                        for f in FLAVOURS
+                    ),
+                    Criterion("onnx, process to first answer, s", median_of(record, "load", "onnx", "start"), high=3),
                 ]
             ),
-            measured(record, "a million rows", many, {"many": f"{MANY:,} rows in blocks of {BLOCK:,}"}),
-            criteria(
-                [Criterion("share of the throughput", median_of(record, "a million rows", "many", "share"), low=0.8)]
-            ),
-            measured(record, "load", load, {"load": f"a fresh process, the median of {STARTS}"}),
-            criteria([Criterion("load and imports / imports", median_of(record, "load", "load", "ratio"), high=1.2)]),
             f"An answer is {factor:,.0f} times as quick as training that network.\n",
         ]
     )
