@@ -13,7 +13,10 @@ CONDITIONS, NOISE, OUTPUTS = "conditions", "noise", "outputs"
 
 
 class GraphNetwork:
-    """A deterministic network: one output a condition, whatever the seed."""
+    """A deterministic network: one output a condition, whatever the seed.
+
+    family: as a `Network` has it; `export.reader` knows its networks by their graphs.
+    """
 
     family: ClassVar[str] = "pipeline.export.networks:GraphNetwork"
 

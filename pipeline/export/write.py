@@ -53,10 +53,12 @@ CHECKED = 32
 def write_export(surrogate: Surrogate, path: Path) -> None:
     """Write the folder `path` atomically, once its reader, without torch, has given the surrogate's own draws.
 
-    Raises ConfigurationError for what has no ONNX counterpart, and where draws differ by more than TOLERANCE.
+    Raises ConfigurationError for what has no ONNX counterpart, where draws differ by more than TOLERANCE, and for a
+    surrogate on another device than the CPU.
     """
-    surrogate.to("cpu")
     fit = surrogate.fitted
+    if surrogate.device.type != "cpu":
+        raise ConfigurationError(f"the surrogate is on {surrogate.device}; move it first: surrogate.to('cpu')")
     if surrogate.matches_draws and fit.parts.atoms.columns:
         raise ConfigurationError(
             "outputs have atoms at an end of their range, and their draws are matched: the latent outputs beyond the "

@@ -254,7 +254,7 @@ class Answering(ABC):
     def distance(self, conditions: ArrayT) -> NDArray[np.float64]:
         """How far conditions (N, C) lie outside the range of the harvest's, in standard deviations: (N,), 0 inside.
 
-        The Euclidean norm over the continuous columns. From `standardise.MARGIN` on, conditions are clipped before
+        The Euclidean norm over the continuous columns. From `scaling.MARGIN` on, conditions are clipped before
         maps and paths see them.
         """
         known = self._conditions(conditions, self._curves)
