@@ -7,6 +7,7 @@ quantile's logit or probit makes one tail longer; that of log(1 / (1 − λ)) gi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, overload
 
 import numpy as np
@@ -77,10 +78,15 @@ class ClockFormulas:
         first, last = BASES[self.base].function(np.array([self.anchors[0], self.anchors[-1]]))
         return np.asarray((u - first) / (last - first))
 
+    @cached_property
+    def at_anchors(self) -> Values:
+        """The anchors' coordinates."""
+        return self.coordinates(self.anchors)
+
     def spans(self, interval: int, values: Sequence[float] | Values) -> tuple[Values, float]:
         """How far v of values (M,) lies beyond the interval's left anchor, and how far its right anchor does."""
         v = self.coordinates(values)
-        left, right = self.coordinates(self.anchors[interval : interval + 2])
+        left, right = self.at_anchors[interval : interval + 2].tolist()
         return np.clip(v - left, 0.0, right - left), float(right - left)
 
     def positions(self, interval: int, values: Sequence[float] | Values, condition: Condition) -> "Tensor":
@@ -100,7 +106,7 @@ class ClockFormulas:
 
         (K + 1,) where the skew is one number, else (B, K + 1) for B conditions.
         """
-        v = self.coordinates(self.anchors)
+        v = self.at_anchors
         skew = self.skew.constant
         if skew is not None:
             return position(v, v[-1], skew)

@@ -97,6 +97,8 @@ class Anchors:
             raise HyperparameterError(
                 f"{self.name} has shape {values.shape}; expected a scalar or one value per row ({count},)"
             )
+        if values.size and (values == (first := values.flat[0])).all():  # one λ for all, as most calls have it
+            return np.full(count, self.locate(float(first)))
         distinct, inverse = np.unique(values, return_inverse=True)
         located = np.array([self.locate(value) for value in distinct.tolist()], np.float64)
         return np.broadcast_to(located[inverse.reshape(values.shape)], (count,))

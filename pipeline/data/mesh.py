@@ -148,11 +148,18 @@ class Grid:
 
     def corners(self, cell: int) -> tuple[int, ...]:
         """The 2^P vertices of a cell, in binary order: the last coordinate changes fastest."""
-        place = self.place(cell)
-        return tuple(
-            int(self.numbers[tuple(i + b for i, b in zip(place, bits, strict=True))])
-            for bits in product((0, 1), repeat=len(place))
-        )
+        return self._corners[cell]
+
+    @cached_property
+    def _corners(self) -> list[tuple[int, ...]]:
+        places = map(self.place, range(self.cell_count))
+        return [
+            tuple(
+                int(self.numbers[tuple(i + b for i, b in zip(place, bits, strict=True))])
+                for bits in product((0, 1), repeat=len(place))
+            )
+            for place in places
+        ]
 
     @property
     def cell_count(self) -> int:

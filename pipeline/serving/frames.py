@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -188,4 +189,13 @@ def sample_frame(
     if taken := sorted(set(told or ()) & {*names, *frame}):
         raise DataError(f"the answer has outputs called {taken}, which the parameters ask for as well; leave those out")
     frame |= {name: np.repeat(values.reshape(-1), draws) for name, values in (told or {}).items()}
-    return pd.DataFrame(frame | {name: flat[:, i] for i, name in enumerate(names)})
+    frame |= {name: flat[:, i] for i, name in enumerate(names)}
+    answer = pd.DataFrame(dict(enumerate(frame.values())), copy=False)
+    answer.columns = _index(tuple(frame))
+    return answer
+
+
+@lru_cache(maxsize=16)
+def _index(names: tuple[str, ...]) -> pd.Index:
+    """Names as an index, which costs as much to make as the rest of a small frame."""
+    return pd.Index(names)
