@@ -159,7 +159,7 @@ def page(
     truth: Annotated[
         Path | None, typer.Option(help="Harvest with held-out λ; else that of the checkout, where it fits the model.")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Serve it on loopback, for any condition.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it on loopback, for any condition and λ.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve.")] = 8000,
 ) -> None:
     """Make a page on which one moves λ: one file that works offline; with --serve, it answers for any condition."""
@@ -182,7 +182,7 @@ def page(
         if truth is None and rows is None:
             truth = score_harvest(Path(), surrogate.digest)
             rows = example_conditions(found, names) if truth is None else None
-        shown = Shown.of(surrogate, rows, None if truth is None else Harvest.load(truth))
+        shown = Shown.of(surrogate, rows, None if truth is None else Harvest.load(truth), live=serve)
         title = model if found.version is None else f"{found.version.model}, version {found.version.number}"
         if serve:
             typer.echo(f"http://{HOST}:{port}/ (end it with Ctrl-C)")

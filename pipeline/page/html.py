@@ -15,8 +15,8 @@ from pipeline.storage.atomic import write_text
 TEMPLATE = "page.html.jinja"
 
 
-def render(shown: Shown, name: str, *, live: bool = False) -> str:
-    """The HTML text. name: the title. live: it is served by `pipeline.page.live`, which answers for any condition."""
+def render(shown: Shown, name: str) -> str:
+    """The HTML text. name: the title."""
     surrogate, script = shown.surrogate, resources.files("pipeline.report").joinpath(SCRIPT).read_text(encoding="utf-8")
     columns = surrogate.schema.hyperparameters
     html = environment([column.name for column in columns])
@@ -26,12 +26,13 @@ def render(shown: Shown, name: str, *, live: bool = False) -> str:
         facts={"hyperparameter": " and ".join(label(column) for column in columns)},
         several=len(columns) > 1,
         explorer=shown.explorer,
-        explorer_data=embedded(shown.document(live=live)),
+        explorer_data=embedded(shown.document),
         script=Markup(script),
         script_hash=hash_of(script),
         regions=surrogate.certificate,
         digest=surrogate.digest,
-        live=live,
+        live=shown.live,
+        extent=shown.extent,
     )
 
 

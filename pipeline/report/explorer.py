@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,14 +18,14 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid, Value
 from pipeline.data.values import numbers, value_of
 from pipeline.evaluation.comparison import Comparison, Sample
-from pipeline.evaluation.places import nearest
+from pipeline.evaluation.places import around, nearest
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.served import SAMPLE, ask, served_by
 from pipeline.report.embedded import DIGITS, LONGEST
 from pipeline.report.images import bounds, partner_rows
 from pipeline.report.panels import Panel, choose_panels
 from pipeline.report.several import choose_conditions
-from pipeline.report.steps import STEPS, Axis, Extent, largest
+from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, largest
 from pipeline.report.style import describe, label, spaced
 from pipeline.shapes import FloatArray
 
@@ -70,20 +69,19 @@ LEGENDS = {
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """What the page shows: panels, the coordinates' axes, and how many draws; a band where `band` gives one."""
+    """What the page shows: panels, the λ that it has answers for, and how many draws; a band where `band` gives one.
+
+    axes: the sliders. points: every λ that is shown, in the order of the document.
+    """
 
     surrogate: "Surrogate"
     score: Harvest
     comparison: Comparison
     panels: Sequence[Panel]
     axes: Sequence[Axis]
+    points: Sequence[Value]
     draws: int
     band: Band | None = None
-
-    @cached_property
-    def points(self) -> tuple[Value, ...]:
-        """Every λ that can be shown, the last coordinate changing fastest."""
-        return tuple(value_of(point) for point in product(*(axis.values.tolist() for axis in self.axes)))
 
     @property
     def view(self) -> str:
@@ -101,9 +99,20 @@ class Explorer:
         return LEGENDS[self.view, self.draws > 1]
 
     @property
+    def marks(self) -> str:
+        """What the marks on the sliders are."""
+        sliders = "sliders" if len(self.axes) > 1 else "slider"
+        apart = "; every interval between two anchors is equally long" if isinstance(self.surrogate.mesh, Grid) else ""
+        return f"On the {sliders} squares are anchors and crosses held-out values{apart}."
+
+    @property
     def document(self) -> dict[str, Any]:
-        """The data of the page; samples are flat lists, row by row, by panel and by λ."""
-        anchors, held_out = self._known(anchors=True), self._known(anchors=False)
+        """The data of the page; samples are flat lists, row by row, by panel and by λ.
+
+        points: λ as a list of its coordinates. anchors, heldOut: numbers of points, the anchors' in the mesh's order.
+        around: of every point the anchors that it lies between, by their place in `anchors`.
+        """
+        anchors, held_out = self._anchors, self._held_out
         served = [self._ask(point) for point in self.points]
         own = [self._own(i, served[i]) for i in anchors]
         truth = [self._truth(i, served[i]) for i in held_out]
@@ -111,6 +120,9 @@ class Explorer:
             "view": self.view,
             "draws": self.draws > 1,
             "axes": [_axis(axis) for axis in self.axes],
+            "points": [list(numbers(point)) for point in self.points],
+            "around": [list(around(self.surrogate.mesh, point)) for point in self.points],
+            "start": self._start(held_out),
             **self._outputs([sample for samples in own for sample in samples]),
             "conditions": [panel.title for panel in self.panels],
             "history": self._history(),
@@ -143,10 +155,25 @@ class Explorer:
     def _spreads(self, samples: Sequence[Sample]) -> list[float]:
         return [_short(self.comparison.spread(sample)) for sample in samples]
 
-    def _known(self, *, anchors: bool) -> list[int]:
-        """The numbers of the points of the score harvest that are anchors of the surrogate, or that are held out."""
-        own, known = set(map(value_of, self.surrogate.mesh.vertices)), set(self.score.values)
-        return [i for i, point in enumerate(self.points) if point in known and (point in own) is anchors]
+    @property
+    def _anchors(self) -> list[int]:
+        """The numbers of the points that are anchors, in the mesh's order."""
+        place = {point: i for i, point in enumerate(self.points)}
+        return [place[value] for vertex in self.surrogate.mesh.vertices if (value := value_of(vertex)) in place]
+
+    @property
+    def _held_out(self) -> list[int]:
+        """The numbers of the points of the score harvest that are not anchors of the surrogate."""
+        held_out = set(self.score.values) - set(map(value_of, self.surrogate.mesh.vertices))
+        return [i for i, point in enumerate(self.points) if point in held_out]
+
+    def _start(self, held_out: Sequence[int]) -> list[float]:
+        """The λ that is shown first: a held-out one where there is any, else one in the middle."""
+        if held_out:
+            return list(numbers(self.points[held_out[(len(held_out) - 1) // 2]]))
+        middle = [float(axis.values[len(axis.values) // 2]) for axis in self.axes]
+        mesh = self.surrogate.mesh
+        return middle if isinstance(mesh, Grid) else list(mesh.vertices[nearest(mesh, middle)])
 
     def _rows(self, panel: Panel, value: Value) -> Sample:
         sample = panel.sample(self.score, value)
@@ -200,16 +227,15 @@ class Explorer:
 def explore(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, band: Band | None = None) -> Explorer | str:
     """The interactive part, thinned to MOST_BYTES; a sentence where there is none, which says why."""
     if reason := why_none(surrogate):
-        return f"There is no interactive part {reason}."
+        return f"There is no interactive part {reason}; `sweep-to-surrogate page MODEL --serve` has one."
     comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     panels = panels_of(surrogate, score, comparison, evaluation)
     draws = 1 if comparison.kind == "matched" else IMAGES if score.schema.picture == "image" else DRAWS
 
     def made(extent: Extent) -> Explorer:
         shown = [panels[i] for i in spaced(len(panels), extent.conditions)]
-        return Explorer(
-            surrogate, score, comparison, shown, axes_of(surrogate, score, extent.steps), extent.draws, band
-        )
+        axes = axes_of(surrogate.mesh, score, extent.steps)
+        return Explorer(surrogate, score, comparison, shown, axes, combinations(axes), extent.draws, band)
 
     found = thinned(made, Extent(STEPS, draws, len(panels)))
     if found is None:
@@ -249,22 +275,13 @@ def panels_of(surrogate: "Surrogate", score: Harvest, comparison: Comparison, ev
     return panels + [Panel(name, distinct[i]) for name, i in zip(named, more, strict=True)]
 
 
-def axes_of(surrogate: "Surrogate", score: Harvest, steps: int) -> list[Axis]:
-    """One axis a coordinate; where there are several, a short one."""
-    columns, points = score.schema.hyperparameters, [numbers(value) for value in score.values]
-    make = Axis.of if len(columns) == 1 else Axis.short
-    return [
-        make(column, axis.values, sorted({point[p] for point in points} - set(axis.values)), steps)
-        for p, (column, axis) in enumerate(zip(columns, surrogate.mesh.axes, strict=True))
-    ]
-
-
 def _count(explorer: Explorer) -> int:
     """How many numbers the document holds at most."""
     known = len(explorer.score.values)
     served = len(explorer.points) * (1 if explorer.band is None else 2)
     per_panel = explorer.draws * len(explorer.score.schema.outputs) * (served + known)
-    return len(explorer.panels) * (per_panel + HISTORY + 3 * len(explorer.points)) + 6 * len(explorer.points)
+    per_point = 6 + len(explorer.axes) + (1 << len(explorer.axes))
+    return len(explorer.panels) * (per_panel + HISTORY + 3 * len(explorer.points)) + per_point * len(explorer.points)
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
