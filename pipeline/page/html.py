@@ -1,5 +1,6 @@
 """The page of a surrogate as HTML: one file, with its data and its script, that asks nobody for anything."""
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -23,7 +24,7 @@ def render(shown: Shown, name: str) -> str:
     html.loader = ChoiceLoader([PackageLoader("pipeline.page", "."), PackageLoader("pipeline.report", ".")])
     return html.get_template(TEMPLATE).render(
         name=name,
-        facts={"hyperparameter": " and ".join(label(column) for column in columns)},
+        facts={"hyperparameter": _listed([label(column) for column in columns])},
         several=len(columns) > 1,
         explorer=shown.explorer,
         explorer_data=embedded(shown.document),
@@ -34,6 +35,12 @@ def render(shown: Shown, name: str) -> str:
         live=shown.live,
         extent=shown.extent,
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a sentence: a, b and c."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def write_page(path: Path, shown: Shown, name: str) -> Path:

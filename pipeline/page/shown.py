@@ -20,7 +20,7 @@ from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.evaluation.comparison import Comparison
 from pipeline.evaluation.places import place_of
 from pipeline.page.warned import unwarned, warned
-from pipeline.report.explorer import ANSWERED, CONDITIONS, DRAWS, IMAGES, Explorer, thinned, why_none
+from pipeline.report.explorer import ANSWERED, ASKED, CONDITIONS, DRAWS, IMAGES, Explorer, thinned, why_none
 from pipeline.report.panels import Panel
 from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, fine_axes_of
 from pipeline.report.style import describe, spaced
@@ -165,7 +165,7 @@ class Shown:
         Raises DataError for a condition that the surrogate does not take.
         """
         one = self._at(condition)
-        found = self._parts(one, self.explorer.points)
+        found = self._parts(one, self.explorer.points, ANSWERED)
         return {"title": one.explorer.panels[0].title, "given": list(map(float, condition)), **found}
 
     def line(self, condition: Sequence[float], at: Sequence[float], along: int) -> dict[str, Any]:
@@ -184,7 +184,7 @@ class Shown:
         inside = [point for point in line if point not in refused]
         if not inside:
             raise HyperparameterError(next(iter(refused.values())))
-        found = self._parts(self._at(condition), inside)
+        found = self._parts(self._at(condition), inside, ASKED)
         return {"refused": [[list(numbers(point)), reason] for point, reason in refused.items()], **found}
 
     def _at(self, condition: Sequence[float]) -> "Shown":
@@ -197,14 +197,14 @@ class Shown:
             raise DataError(f"condition: {list(condition)}; finite numbers are needed")
         return Shown.of(self.surrogate, row, live=self.live)
 
-    def _parts(self, one: "Shown", points: Sequence[Value]) -> dict[str, Any]:
+    def _parts(self, one: "Shown", points: Sequence[Value], keys: Sequence[str]) -> dict[str, Any]:
         """The parts of the document that are one condition's, at some λ."""
         explorer = replace(one.explorer, axes=self.explorer.axes, points=points, draws=self.explorer.draws)
         with unwarned():
             document = explorer.document
         (texts,) = warned(self.surrogate, one.conditions, points)
         of_points = {key: document[key] for key in ("points", "around")}
-        return of_points | {key: document[key][0] for key in ANSWERED} | {"warned": texts}
+        return of_points | {key: document[key][0] for key in keys} | {"warned": texts}
 
     def _refusal(self, value: Value) -> str:
         """Why the surrogate has no answer at a λ; "" where it has one."""

@@ -25,14 +25,17 @@ def unwarned() -> Iterator[None]:
 
 
 def warned(surrogate: "Surrogate", conditions: FloatArray, points: Sequence[Value]) -> list[list[list[str]]]:
-    """What `sample` warns of, by condition (N, C) and λ: N + L questions in place of N · L.
+    """What `sample` warns of, by condition (N, C) and λ: N + L questions in place of N · L, and N where λ is no matter.
 
-    A warning is about λ, about the condition, or about both at once where each is in a region. So one is issued at a
-    pair where it is issued at the condition for some λ, and at the λ for some condition. A warning about conditions
-    alone may be worded otherwise for several of them; it belongs to the condition at every λ.
+    A warning is about λ, about the condition, or about both at once where each is in a region; only a certificate and
+    broken intervals are about λ. So one is issued at a pair where it is issued at the condition for some λ, and at the
+    λ for some condition. A warning about conditions alone may be worded otherwise for several of them; it belongs to
+    the condition at every λ.
     """
     values = np.array([numbers(point) for point in points], np.float64)
-    at_value = [_texts(surrogate, conditions, np.tile(value, (len(conditions), 1))) for value in values]
+    at_value: list[list[str]] = [[] for _ in values]
+    if surrogate.certificate or any(barrier.broken for barrier in surrogate.barriers or ()):
+        at_value = [_texts(surrogate, conditions, np.tile(value, (len(conditions), 1))) for value in values]
     about_values = set().union(*at_value)
     found = []
     for condition in conditions:

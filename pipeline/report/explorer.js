@@ -310,10 +310,12 @@
 
   function draw() {
     const svg = document.getElementById("explorer-plot"), answered = isServed(here());
-    root.classList.toggle("unanswered", Boolean(!answered && (refusal() || problem))); // the last drawing is of another λ
+    const why = answered ? "" : refusal() || problem;
+    svg.parentElement.classList.toggle("refused", why !== ""); // the last drawing is of another λ
+    root.querySelector(".why").textContent = why;
     if (answered && data.view === "image") drawImages(svg.parentElement);
     else if (answered) DRAWINGS[data.view](svg);
-    const said = answered ? found() : `${where()}: ${refusal() || problem || "asking …"}`;
+    const said = answered ? found() : `${where()}: ${why ? "no answer." : "asking …"}`;
     root.querySelector(".said").textContent = said;
     svg.setAttribute("aria-label", said);
     ask();
@@ -323,10 +325,17 @@
 
   const where = () => `${data.axes.map((axis) => axis.name).join(", ")} = ${inWords(state.at)}`;
 
+  function among() {
+    const corners = around();
+    if (corners.length === 1) return "an anchor";
+    if (corners.length <= 4) return `between the anchors ${corners.map(words).join(" and ")}`;
+    const ends = data.axes.map((axis, p) => corners.map((k) => data.points[k][p])).map((v) => [Math.min(...v), Math.max(...v)]);
+    const spans = ends.map(([low, high], p) => `${data.axes[p].name} ${number(low)} to ${number(high)}`);
+    return `between ${corners.length} anchors, of ${spans.join(", ")}`;
+  }
+
   function found() {
-    const point = here(), held = heldOut(), c = state.condition, said = [];
-    const among = data.anchors.includes(point) ? "an anchor" : `between the anchors ${around().map(words).join(" and ")}`;
-    said.push(`${where()}: ${among}.`);
+    const point = here(), held = heldOut(), c = state.condition, said = [`${where()}: ${among()}.`];
     if (held?.here) {
       said.push(`Held out: ${data.measure} to the truth ${number(data.errors[c][held.index], 3)}${data.units ? ` ${data.units}²` : ""}.`);
     } else if (held) {

@@ -23,6 +23,7 @@ from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.served import SAMPLE, ask, served_by
 from pipeline.report.embedded import DIGITS, LONGEST
 from pipeline.report.images import bounds, partner_rows
+from pipeline.report.legends import legend, marks
 from pipeline.report.panels import Panel, choose_panels
 from pipeline.report.several import choose_conditions
 from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, largest
@@ -46,25 +47,10 @@ IMAGES = 12
 HISTORY = 12
 """The most conditions that are drawn before a forecast."""
 
-ANSWERED = ("served", "own", "spread")
-"""What the document holds by panel and is the surrogate's alone."""
-
-LEGENDS = {
-    ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's.",
-    (
-        "line",
-        True,
-    ): "Dots are the surrogate's draws at the slider's value; shaded are, over all values, the middle half "
-    "of its draws and 90 % of them.",
-    ("fan", False): "The blue line joins the surrogate's outputs at the slider's value.",
-    ("fan", True): "Every blue line joins the outputs of one draw of the surrogate at the slider's value.",
-    ("plane", False): "The dot is the surrogate's output at the slider's value, the curve all that it passes.",
-    ("plane", True): "Every dot is a draw of the surrogate at the slider's value.",
-    ("image", False): "The surrogate's image at the slider's value stands below those of the anchors around it.",
-    ("image", True): "Below the anchors around it stand the surrogate's draws at the slider's value, and at a held-out "
-    "value the truth's, each below the draw that exact transport pairs it with.",
-}
-"""What the drawing shows, by view and whether there are several draws."""
+ASKED = ("served", "spread")
+"""What the document holds by panel and λ, and is the surrogate's alone."""
+ANSWERED = (*ASKED, "own")
+"""The same, with the anchors' own samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,14 +82,12 @@ class Explorer:
     @property
     def legend(self) -> str:
         """What the drawing shows, in a sentence or two."""
-        return LEGENDS[self.view, self.draws > 1]
+        return legend(self.view, several_draws=self.draws > 1, several_sliders=len(self.axes) > 1)
 
     @property
     def marks(self) -> str:
         """What the marks on the sliders are."""
-        sliders = "sliders" if len(self.axes) > 1 else "slider"
-        apart = "; every interval between two anchors is equally long" if isinstance(self.surrogate.mesh, Grid) else ""
-        return f"On the {sliders} squares are anchors and crosses held-out values{apart}."
+        return marks(even=isinstance(self.surrogate.mesh, Grid), several_sliders=len(self.axes) > 1)
 
     @property
     def document(self) -> dict[str, Any]:

@@ -1,17 +1,13 @@
 """The page as a browser shows it: from disk, by keyboard, on a phone; from the server, for a typed condition."""
 
-import threading
-import time
 from dataclasses import replace
 
 import pytest
-import uvicorn
 
 from pipeline.page.html import write_page
-from pipeline.page.live import HOST, page_app
 from pipeline.page.shown import Shown
 from tests.evaluation.oracles import ANCHORS, forecast_harvest, stochastic_harvest
-from tests.flows.waiting import free_port
+from tests.page.pages import served
 from tests.report.browser import CHROMIUM, browser
 from tests.report.pages import fitted
 from tests.report.planes import GRID, Drift, score_of
@@ -54,16 +50,8 @@ def page_file(shown, tmp_path_factory):
 
 @pytest.fixture
 def server(shown):
-    port = free_port()
-    running = uvicorn.Server(uvicorn.Config(page_app(replace(shown, live=True), "a sweep"), host=HOST, port=port, log_level="error"))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    until = time.monotonic() + 30
-    while not running.started and time.monotonic() < until:
-        time.sleep(0.05)
-    yield f"http://{HOST}:{port}/"
-    running.should_exit = True
-    thread.join(30)
+    with served(replace(shown, live=True)) as address:
+        yield address
 
 
 def test_it_asks_for_nothing_and_complains_of_nothing(chromium, page_file):

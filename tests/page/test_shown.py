@@ -2,13 +2,12 @@
 
 import json
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.errors import DataError
 from pipeline.page.html import render
 from pipeline.page.live import MOST_BYTES, page_app
 from pipeline.page.shown import Shown
@@ -139,5 +138,7 @@ def test_a_question_that_cannot_be_answered_is_told_so(client, body, message):
 
 
 def test_another_name_is_refused(surrogate, truth):
-    elsewhere = TestClient(page_app(Shown.of(surrogate, truth=truth, live=True), "sweep"), base_url="http://example.org")
+    elsewhere = TestClient(
+        page_app(Shown.of(surrogate, truth=truth, live=True), "sweep"), base_url="http://example.org"
+    )
     assert elsewhere.get("/").status_code == 400
