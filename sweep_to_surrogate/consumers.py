@@ -3,6 +3,7 @@
 Each takes MODEL, models:/NAME@ALIAS or a bundle's folder. Libraries are imported inside: `--help` needs none of them.
 """
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def _plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if (text := str(message)) not in told:
             told.add(text)
-            typer.echo(f"warning: {text}", err=True)
+            sys.stderr.write(f"warning: {text}\n")  # typer.echo writes past a progress bar, into its line
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
