@@ -172,6 +172,7 @@ def page(
     from pipeline.page.truth import score_harvest
     from pipeline.registry.bundle import example_conditions
     from pipeline.serving.frames import read_conditions
+    from pipeline.storage.progress import showing
 
     with loaded(model) as (surrogate, found):
         columns = surrogate.schema.conditions
@@ -189,5 +190,7 @@ def page(
             typer.echo(f"http://{HOST}:{port}/ (end it with Ctrl-C)")
             serve_page(shown, title, port)
         else:
+            with showing("page"):
+                written = write_page(output, shown, title)
             held_out = f"; truth from {truth}" if truth is not None else "; no held-out truth: name one by --truth"
-            typer.echo(f"{write_page(output, shown, title)}: {len(shown.explorer.panels)} conditions{held_out}")
+            typer.echo(f"{written}: {len(shown.explorer.panels)} conditions{held_out}")

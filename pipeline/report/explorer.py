@@ -29,6 +29,7 @@ from pipeline.report.several import choose_conditions
 from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, largest
 from pipeline.report.style import describe, label, spaced
 from pipeline.shapes import FloatArray
+from pipeline.storage.progress import counted
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -97,7 +98,7 @@ class Explorer:
         around: of every point the anchors that it lies between, by their place in `anchors`.
         """
         anchors, held_out = self._anchors, self._held_out
-        served = [self._ask(point) for point in self.points]
+        served = [self._ask(point) for point in counted(self.points, "values of λ")]
         own = [self._own(i, served[i]) for i in anchors]
         truth = [self._truth(i, served[i]) for i in held_out]
         return {

@@ -1,7 +1,7 @@
 """What the interactive part of the report shows, in words."""
 
 LEGENDS = {
-    ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's.",
+    ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's value.",
     (
         "line",
         True,
@@ -21,7 +21,10 @@ LEGENDS = {
 def legend(view: str, *, several_draws: bool, several_sliders: bool) -> str:
     """What the drawing shows, in a sentence or two."""
     text = LEGENDS[view, several_draws]
-    return text.replace("the slider's", "the sliders'") if several_sliders else text
+    if not several_sliders:
+        return text
+    moved = text.replace("over all values", "over all values of the slider that was moved last")
+    return moved.replace("the slider's value", "the sliders' values")
 
 
 def marks(*, even: bool, several_sliders: bool) -> str:

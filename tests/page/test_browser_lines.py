@@ -2,6 +2,8 @@
 
 import pytest
 
+from pipeline.page.html import write_page
+from pipeline.report import steps
 from tests.page.pages import BOX, HELD_OUT, TRIANGLE, made, served
 from tests.report.browser import CHROMIUM, browser
 
@@ -139,3 +141,19 @@ def test_a_server_that_has_gone_is_told(chromium):
     page.evaluate(MOVE % (0, "max - 1"))
     page.until(f"{WHY} !== ''")
     assert not page.evaluate(SHOWN)
+
+
+def test_a_file_of_three_hyperparameters_moves_by_every_slider(chromium, tmp_path, monkeypatch):
+    monkeypatch.setattr(steps, "MOST_VALUES", 5)
+    shown, _ = made(BOX, (HELD_OUT,), 1, live=False)
+    page = chromium.open(write_page(tmp_path / "page.html", shown, "a sweep"), *PHONE, mobile=True)
+    assert "Held out: " in page.evaluate(SAID)
+    for p in range(3):
+        before = page.evaluate(DRAWN), page.evaluate(SAID)
+        page.evaluate(f"document.getElementById('explorer-slider-{p}').focus()")
+        page.press("ArrowRight")
+        assert page.evaluate(DRAWN) != before[0]
+        assert page.evaluate(SAID) != before[1]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE[0]
+    assert page.requests == [page.url]
+    assert page.complaints == []

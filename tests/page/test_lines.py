@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.page.html import render
 from pipeline.page.live import page_app
@@ -121,17 +122,34 @@ def test_the_server_says_why_it_refuses_a_line(triangle, line, message):
     assert (answer.status_code, message in answer.json()["error"]) == (400, True)
 
 
-def test_a_file_of_three_hyperparameters_has_every_combination_and_says_how_many(box):
-    _, drift = box
-    shown, _ = made(BOX, (HELD_OUT,), live=False)
-    document = read(shown.document)
+def test_a_file_of_three_hyperparameters_has_every_combination_and_says_how_many(box, monkeypatch):
+    shown, drift = box
+    monkeypatch.setattr(steps, "MOST_VALUES", 5)  # of 9 values there are 729 combinations
+    file = Shown.of(shown.surrogate, shown.conditions[:2], shown.truth)
+    document = read(file.document)
     axes = [axis["values"] for axis in document["axes"]]
-    assert [len(values) for values in axes] == [9, 9, 9]
+    assert [len(values) for values in axes] == [5, 5, 5]
     assert [tuple(point) for point in document["points"]] == list(product(*axes))
+    assert [tuple(document["points"][i]) for i in document["heldOut"]] == [HELD_OUT]
     shift = drift.moved(np.array(document["points"]))
     for condition, served in zip(document["given"], document["served"], strict=True):
         np.testing.assert_allclose(served, np.mean(condition) + shift, atol=1e-3)
-    assert "9 × 9 × 9 values, 729 in all" in render(shown, "sweep")
+    assert "5 × 5 × 5 values, 125 in all" in render(file, "sweep")
+
+
+@pytest.mark.parametrize(("count", "most"), [(2, 9), (3, 9), (4, 5), (5, 3), (6, 3)])
+def test_a_file_has_at_most_a_thousand_combinations(count, most):
+    names = "abcdef"[:count]
+    vertices = tuple(product((0.0, 1.0), repeat=count))
+    outputs, x = [np.array([[sum(vertex)]]) for vertex in vertices], np.zeros((1, 1))
+    harvest = Harvest.from_arrays(
+        vertices, outputs, [x] * len(vertices), deterministic=True, names={"hyperparameter": list(names)}
+    )
+    mesh = harvest.grid()
+    assert mesh is not None
+    axes = steps.axes_of(mesh, harvest, steps.STEPS)
+    assert [len(axis.values) for axis in axes] == [most] * count
+    assert most**count <= steps.MOST_POINTS
 
 
 def test_what_no_file_can_hold_names_the_server(box, monkeypatch):
