@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pipeline.shapes import FloatArray
     from pipeline.surrogate import Surrogate
-    from pipeline.transport.networks import Condition
+    from pipeline.transport.condition import Condition
 
 TITLE = "Cost of an answer"
 SEEDS = 3

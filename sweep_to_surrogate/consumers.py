@@ -151,6 +151,20 @@ def explain(
 
 
 @app.command()
+def export(
+    model: Model,
+    output: Annotated[Path, typer.Option(help="Folder to write; an export that is there is replaced.")],
+) -> None:
+    """Write ONNX graphs, JSON and a reader that needs no torch; they are compared with the model first."""
+    from pipeline.registry.exported import REQUIRED, write_reader
+
+    with loaded(model) as (surrogate, _):
+        write_reader(surrogate, output)
+    size = sum(path.stat().st_size for path in output.rglob("*") if path.is_file())
+    typer.echo(f"{output}: {size / 1e6:.1f} MB; needs {output / REQUIRED} alone")
+
+
+@app.command()
 def page(
     model: Model,
     output: Annotated[Path, typer.Option(help="HTML file to write.")] = Path("page.html"),

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from pipeline.clocks.clock import Clock, position
+from pipeline.clocks.clock import Clock
+from pipeline.clocks.formulas import position
 from pipeline.clocks.select import ChosenClock, choose_clock
 from pipeline.data.harvest import Harvest
 from pipeline.surrogate.config import SurrogateConfig

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torchdiffeq import odeint
 
 from pipeline.families.semicircles.family import CENTRES, log_density, mean_angle
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 
 UNCONDITIONAL = ConditionShape(0, ())
 

@@ -20,6 +20,7 @@ LAYERS = (
     "clocks",
     "families",
     "surrogate",
+    "export",
     "evaluation",
     "report",
     "serving",

@@ -7,13 +7,13 @@ the prior base. Held-out λ play no part.
 """
 
 import logging
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clocks.bases import BASES, prior_base
+from pipeline.clocks.formulas import Calibration
 from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
 
@@ -28,18 +28,6 @@ FEWEST = 200
 WEIGHT = 0.75
 """The weight of outcomes against the prior base. Outcomes of one period depend on one another, and networks are not
 calibrated exactly: on two series with five seeds of networks each, both did worse with outcomes alone."""
-
-
-@dataclass(frozen=True, eq=False)
-class Calibration:
-    """A clock's coordinate, tabulated: levels (M,) of λ, ascending, and v (M,) from 0 to 1, strictly ascending."""
-
-    levels: Values
-    coordinates: Values
-
-    def __call__(self, values: Values) -> Values:
-        """The coordinate at values (…) of λ."""
-        return np.interp(values, self.levels, self.coordinates)
 
 
 def calibrate(harvest: Harvest, deterministic: bool) -> Calibration | None:

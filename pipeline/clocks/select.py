@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from pipeline.clocks.bases import BASES, CALIBRATED, HOLD, candidates, check_base
 from pipeline.clocks.calibration import calibrate
-from pipeline.clocks.clock import Clock, position
+from pipeline.clocks.clock import Clock
 from pipeline.clocks.config import ClockConfig
+from pipeline.clocks.formulas import position
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.persistence import find_persistence
 from pipeline.clocks.skew import LARGEST, Skew

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 
 FEATURES = 128
 RIDGE = 1e-3

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline.data.schema import Column, Schema
@@ -19,17 +17,21 @@ SLACK = 1e-6
 
 def write_samples(path: Path, schema: Schema, outputs: NDArray[np.floating], conditions: NDArray[np.floating]) -> None:
     """Write outputs (N, D) and conditions (N, C) as one Parquet file: condition columns, then output columns."""
+    from pyarrow import parquet, table  # here: who only answers needs no files of samples
+
     names = [c.name for c in (*schema.conditions, *schema.outputs)]
-    pq.write_table(pa.table(dict(zip(names, [*conditions.T, *outputs.T], strict=True))), path)
+    parquet.write_table(table(dict(zip(names, [*conditions.T, *outputs.T], strict=True))), path)
 
 
 def read_samples(path: Path, schema: Schema) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Read outputs (N, D) and conditions (N, C); BundleError for a broken file, DataError for one that does not fit."""
+    from pyarrow import ArrowException, parquet
+
     if not path.is_file():
         raise BundleError(f"{path} is missing; a harvest has one Parquet file per anchor")
     try:
-        table = pq.read_table(path)
-    except (pa.ArrowException, OSError) as error:
+        table = parquet.read_table(path)
+    except (ArrowException, OSError) as error:
         raise BundleError(f"{path} is corrupted (not a Parquet file): {error}") from error
     columns = [*schema.conditions, *schema.outputs]
     if missing := [c.name for c in columns if c.name not in table.column_names]:

@@ -107,6 +107,13 @@ class Family(ABC):
         rows = torch.from_numpy(np.repeat(conditions, draws, axis=0))
         return by_condition(module(rows).float().numpy(), len(conditions), draws, type(self).__name__)
 
+    def graph(self, module: "nn.Module") -> "nn.Module | None":
+        """What an ONNX export traces in place of `outputs`: conditions (N, C) float32 → outputs (N, D).
+
+        None where there is no such module; an export then says that this family cannot be exported.
+        """
+        return module
+
     def weights_of(self, network: Network) -> "dict[str, Tensor]":
         """Weights of another λ's network, for a module that `build` makes: what `train_from` starts with.
 
@@ -178,6 +185,10 @@ class ModuleNetwork:
             values = self._family.outputs(self.module, np.asarray(conditions, np.float32), draws, seed)
         return np.asarray(values, np.float32)
 
+    def graph(self) -> "nn.Module | None":
+        """What an ONNX export traces: see `Family.graph`."""
+        return self._family.graph(self.module)
+
     def with_weights(self, weights: "dict[str, Tensor]") -> "ModuleNetwork":
         """This network with other weights and buffers, in a module of its own; RuntimeError where shapes differ."""
         module = copy.deepcopy(self.module)
@@ -226,6 +237,13 @@ class ReparameterisedFamily(Family):
     @abstractmethod
     def from_noise(self, module: "nn.Module", conditions: NDArray[np.float32], noise: "Tensor") -> "Tensor":
         """Outputs (N, draws, D) at conditions (N, C) from noise (N, draws, E), every row by its own alone."""
+
+    def graph(self, module: "nn.Module") -> "nn.Module | None":
+        """What an ONNX export traces in place of `from_noise`: conditions (N, C) and noise (N, draws, E), float32.
+
+        None, unless a family defines it: see `pipeline.families.layers.Drawing`.
+        """
+        return None
 
     def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
         """Outputs (N, draws, D) at conditions (N, C), from noise by torch's global generator."""

@@ -5,7 +5,8 @@ import importlib.metadata
 import importlib.util
 import json
 import sysconfig
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +19,7 @@ import pipeline
 from pipeline.data.schema import PARAMETERS, Column
 from pipeline.errors import RegistryError
 from pipeline.registry.served_code import copy_code, importable
+from pipeline.serving.flavour import BUNDLE, EXPORT, Flavour
 from pipeline.serving.limits import ANSWER_ROWS, default_limit
 from pipeline.serving.parameters import LAMBDA, list_names, middle
 
@@ -28,19 +30,13 @@ if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
 
 PACKAGE = Path(pipeline.__file__).parent
-REQUIREMENTS = (
-    "mlflow",
-    "numpy",
-    "pandas",
-    "POT",
-    "pyarrow",
-    "pydantic",
-    "PyYAML",
-    "safetensors",
-    "scipy",
-    "torch",
-)
+COMMON = ("numpy", "pydantic", "safetensors", "scipy")
+REQUIREMENTS = (*COMMON, "mlflow", "pandas", "POT", "pyarrow", "PyYAML", "torch")
 """What loading and predicting import, as distributions; tests/registry/test_package.py compares."""
+READER_REQUIREMENTS = (*COMMON, "onnxruntime")
+"""As `REQUIREMENTS`, of an export by itself."""
+ONNX_REQUIREMENTS = (*READER_REQUIREMENTS, "mlflow", "pandas")
+"""As `REQUIREMENTS`, of a model that serves an export."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,13 +44,14 @@ class Candidate:
     """A surrogate to be packaged or registered, and the folder of its bundle.
 
     example: conditions (n, C) that the surrogate knows, shown to consumers as the input example. answer_rows: how many
-    rows an answer may have; None is `serving.limits.default_limit`.
+    rows an answer may have; None is `serving.limits.default_limit`. flavour: what is served.
     """
 
     bundle: Path
     surrogate: "Surrogate"
     example: NDArray[np.floating]
     answer_rows: int | None = None
+    flavour: Flavour = "torch"
 
     @property
     def limit(self) -> int:
@@ -63,35 +60,61 @@ class Candidate:
 
     @property
     def identity(self) -> str:
-        """What makes it another version: the surrogate's digest, and where it is trusted, whatever the reasons."""
+        """What makes it another version: surrogate, where it is trusted, whatever the reasons, and how it is served.
+
+        Settings of serving count where they are not the default.
+        """
         regions = [
             (r.low, r.high, r.status, *(doubt.cluster.name for doubt in r.doubts)) for r in self.surrogate.certificate
         ]
-        content = json.dumps([self.surrogate.digest, regions])
-        return hashlib.sha256(content.encode()).hexdigest() if regions else self.surrogate.digest
+        served: dict[str, Any] = {} if self.flavour == "torch" else {"flavour": self.flavour}
+        served |= {} if self.answer_rows is None else {ANSWER_ROWS: self.answer_rows}
+        if not (regions or served):
+            return self.surrogate.digest
+        content = json.dumps([self.surrogate.digest, regions, *([served] if served else [])])
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 def save_model(folder: Path, candidate: Candidate) -> None:
-    """Write an MLflow model to `folder`, which must not exist: the bundle, this package, and their description."""
+    """Write an MLflow model to `folder`, which must not exist: the bundle, this package, and their description.
+
+    Raises ConfigurationError where the flavour is onnx, and the surrogate cannot be exported.
+    """
     import mlflow.pyfunc
 
     surrogate = candidate.surrogate
 
     code, packages = locate(foreign_modules(path for network in surrogate.networks or () for path in needed(network)))
-    with TemporaryDirectory() as scratch:
+    needs = REQUIREMENTS if candidate.flavour == "torch" else ONNX_REQUIREMENTS
+    with TemporaryDirectory() as scratch, _artifacts(candidate) as artifacts:
         names = copy_code(PACKAGE, code, Path(scratch))
         with importable(Path(scratch), names):
             mlflow.pyfunc.save_model(
                 str(folder),
                 python_model=str(Path(scratch) / names[PACKAGE.name] / "serving" / "mlflow_model.py"),
                 code_paths=[str(path) for path in sorted(Path(scratch).iterdir())],
-                artifacts={"surrogate": str(candidate.bundle)},
+                artifacts=artifacts,
                 signature=signature(surrogate),
-                metadata=describe(surrogate) | {ANSWER_ROWS: candidate.limit, "package": names[PACKAGE.name]},
+                metadata=describe(surrogate)
+                | {ANSWER_ROWS: candidate.limit, "flavour": candidate.flavour, "package": names[PACKAGE.name]},
                 model_config={ANSWER_ROWS: candidate.limit},
                 input_example=input_example(surrogate, candidate.example),
-                pip_requirements=[pinned(name) for name in sorted({*REQUIREMENTS, *packages}, key=str.lower)],
+                pip_requirements=[pinned(name) for name in sorted({*needs, *packages}, key=str.lower)],
             )
+
+
+@contextmanager
+def _artifacts(candidate: Candidate) -> Iterator[dict[str, str]]:
+    """What the model's folder gets beside code: paths by the names of `serving.flavour`, while the context lasts."""
+    bundle = {BUNDLE: str(candidate.bundle)}
+    if candidate.flavour == "torch":
+        yield bundle
+        return
+    from pipeline.export.write import write_export
+
+    with TemporaryDirectory() as scratch:
+        write_export(candidate.surrogate, Path(scratch) / EXPORT)
+        yield bundle | {EXPORT: str(Path(scratch) / EXPORT)}
 
 
 def signature(surrogate: "Surrogate") -> "ModelSignature":

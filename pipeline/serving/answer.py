@@ -1,7 +1,7 @@
 """An answer: the surrogate's samples at the rows and the λ of a request, and what is to be said of them."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,8 @@ from pipeline.data.schema import Schema
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.serving.frames import Base, Table, read_table, sample_frame
 from pipeline.serving.parameters import LAMBDA, Asked, list_names, read_params
-from pipeline.transport.standardise import MARGIN
-
-if TYPE_CHECKING:
-    from pipeline.surrogate import Surrogate
+from pipeline.surrogate.answering import Answering
+from pipeline.transport.scaling import MARGIN
 
 MOVES = 1000
 """Pairs of (own λ, asked λ) in one request; each is a call of `transport`."""
@@ -23,7 +21,7 @@ Point = dict[str, NDArray[np.float64]]
 """One λ a row, (N,), by the hyperparameters' names."""
 
 
-def answer(surrogate: "Surrogate", data: Any, params: Mapping[str, Any], most_rows: int) -> pd.DataFrame:
+def answer(surrogate: Answering, data: Any, params: Mapping[str, Any], most_rows: int) -> pd.DataFrame:
     """The rows of an answer, as `frames.sample_frame` has them: by input row, then λ, then draw.
 
     data: as `frames.read_table` takes it. most_rows: limit of rows × values of λ × draws. Raises a SweepError that says
@@ -88,7 +86,7 @@ def check_size(rows: int, points: int, draws: int, most_rows: int) -> None:
         )
 
 
-def check_trusted(surrogate: "Surrogate", table: Table, points: list[Point]) -> None:
+def check_trusted(surrogate: Answering, table: Table, points: list[Point]) -> None:
     """HyperparameterError where rows are outside the harvest's range, or nothing certifies them."""
     if (far := np.flatnonzero(surrogate.distance(table.conditions) > MARGIN)).size:
         distance = surrogate.distance(table.conditions[far[:1]])[0]
@@ -107,7 +105,7 @@ def check_trusted(surrogate: "Surrogate", table: Table, points: list[Point]) -> 
             )
 
 
-def _samples(surrogate: "Surrogate", table: Table, point: Point, asked: Asked) -> NDArray[np.float64]:
+def _samples(surrogate: Answering, table: Table, point: Point, asked: Asked) -> NDArray[np.float64]:
     """Outputs (N, draws, D) at one λ a row."""
     if table.base is not None:
         return _moved(surrogate, table.conditions, table.base, np.stack(list(point.values()), axis=1))[:, None]
@@ -120,7 +118,7 @@ def _samples(surrogate: "Surrogate", table: Table, point: Point, asked: Asked) -
 
 
 def _moved(
-    surrogate: "Surrogate", conditions: NDArray[np.float64], base: Base, target: NDArray[np.float64]
+    surrogate: Answering, conditions: NDArray[np.float64], base: Base, target: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """One's own outputs moved to λ = target (N, P): (N, D), a call of `transport` for every pair of λ."""
     pairs, group = np.unique(np.hstack([base.source, target]), axis=0, return_inverse=True)
@@ -137,7 +135,7 @@ def _moved(
     return result
 
 
-def _blame(surrogate: "Surrogate", table: Table) -> None:
+def _blame(surrogate: Answering, table: Table) -> None:
     """DataError names the row at which an anchor's own network has no finite answer; nothing where all have."""
     for outputs in surrogate.matched(table.conditions, range(len(surrogate.vertices))):
         check_finite(outputs[:, None], surrogate.schema)
@@ -153,7 +151,7 @@ def check_finite(samples: NDArray[np.floating], schema: Schema) -> None:
         )
 
 
-def _told(surrogate: "Surrogate", table: Table, points: list[Point], asked: Asked) -> dict[str, NDArray[Any]]:
+def _told(surrogate: Answering, table: Table, points: list[Point], asked: Asked) -> dict[str, NDArray[Any]]:
     """Columns (N, M) beside the outputs, as they are asked for."""
     told: dict[str, NDArray[Any]] = {}
     if asked.listed:
@@ -168,7 +166,7 @@ def _told(surrogate: "Surrogate", table: Table, points: list[Point], asked: Aske
     return told
 
 
-def _bands(surrogate: "Surrogate", table: Table, points: list[Point]) -> dict[str, NDArray[Any]]:
+def _bands(surrogate: Answering, table: Table, points: list[Point]) -> dict[str, NDArray[Any]]:
     """Whether rows are trusted, their distance from the harvest, and the certificate's region around λ."""
     distance = surrogate.distance(table.conditions)
     trusted = np.stack([_trusted(surrogate, table, point) for point in points], axis=1)
@@ -185,7 +183,7 @@ def _bands(surrogate: "Surrogate", table: Table, points: list[Point]) -> dict[st
     return told
 
 
-def _trusted(surrogate: "Surrogate", table: Table, point: Point) -> NDArray[np.bool_]:
+def _trusted(surrogate: Answering, table: Table, point: Point) -> NDArray[np.bool_]:
     return surrogate.trusted(table.conditions, _given(point))
 
 

@@ -15,17 +15,17 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 from pipeline.errors import SweepError
 from pipeline.serving.answer import answer
+from pipeline.serving.flavour import load_served
 from pipeline.serving.limits import ANSWER_ROWS, read_limit
 from pipeline.serving.parameters import check_known
-from pipeline.surrogate import Surrogate
 
 
 class SurrogateModel(PythonModel):
     """A surrogate behind MLflow's pyfunc interface; it is loaded once, and predictions share no mutable state."""
 
     def load_context(self, context: PythonModelContext) -> None:
-        """Load the bundle that was stored with the model; BundleError where it is corrupted."""
-        self.surrogate = Surrogate.load(context.artifacts["surrogate"])
+        """Load the bundle or the export that was stored with the model; BundleError where it is corrupted."""
+        self.surrogate = load_served(context.artifacts)
         self.most_rows = read_limit(os.environ, (context.model_config or {})[ANSWER_ROWS])
 
     # A hint other than a frame, of what is also an array or a mapping, would have MLflow check data by it.

@@ -25,6 +25,10 @@ def check(config: Config, root: Path = Path()) -> None:
     bundled = {RAW / name: bundled_file(name) for name in config.raw.bundled}
     source = root / config.ingest.source
     _check_fit(config)
+    if config.register_.flavour == "onnx":
+        from pipeline.export.sessions import check_installed
+
+        check_installed("register.flavour = 'onnx'")
     check_reachable(open_store(root))
     if config.network is None:
         if config.train.family_settings:

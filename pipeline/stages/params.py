@@ -13,6 +13,7 @@ from pipeline.errors import ConfigurationError
 from pipeline.evaluation.gates.config import DEFAULT_GATES, GateSection
 from pipeline.families.catalog import NOTHING, watched
 from pipeline.families.protocol import IngestSection
+from pipeline.serving.flavour import Flavour
 from pipeline.settings import MOST_PART, Count, FilePath, Section, Seed, Switch, explain, read_text
 from pipeline.stages.conditioning import ConditionedSection, check_conditioning
 from pipeline.stages.retraining import MOST_NOISE, MOST_SEEDS, RetrainSection, check_retraining
@@ -129,13 +130,15 @@ class RegisterSection(Section):
 
     method: the surrogate; or best, a plain method behind the same interface where the figures recommend it
     (`pipeline.evaluation.plain`), else the surrogate. answer_rows: how many rows (of the input, × values of λ × draws)
-    the served model answers at once; None: as many as make four million numbers.
+    the served model answers at once; None: as many as make four million numbers. flavour: what is served, the fitted
+    modules on torch, or their export (`pipeline.export`), which starts sooner and needs no torch.
     """
 
     # MLflow keeps names up to 256 characters; dots and spaces alone name a folder above, or nothing.
     model: str = Field(pattern=r"^[A-Za-z0-9_.\- ]*[A-Za-z0-9_\-][A-Za-z0-9_.\- ]*$", max_length=200)
     method: Literal["surrogate", "best"] = "surrogate"
     answer_rows: int | None = Field(default=None, ge=1, le=1_000_000_000)
+    flavour: Flavour = "torch"
 
 
 class Config(Section):

@@ -70,6 +70,7 @@ def run(config: "Config", record: list[Path], root: Path = Path()) -> Registrati
                 certified,
                 example=Harvest.load(base / "dataset" / "fit").conditions[0][:2],
                 answer_rows=config.register_.answer_rows,
+                flavour=config.register_.flavour,
             ),
             decision=validated.decision,
             evidence=Evidence(

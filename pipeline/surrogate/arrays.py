@@ -1,20 +1,24 @@
 """Conversion at the API: NumPy or torch in, tensors inside, and back in the form of the input."""
 
 from operator import index
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pipeline.errors import DataError
 from pipeline.shapes import ArrayT
 from pipeline.transport import ops
 
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def to_tensor(values: object, field: str) -> Tensor:
+
+def to_tensor(values: object, field: str) -> "Tensor":
     """A tensor of real numbers, (rows, columns); DataError names `field`. NumPy comes as float64, a copy."""
-    if not isinstance(values, Tensor):
+    if not ops.is_tensor(values):
+        import torch
+
         return torch.from_numpy(to_array(values, field))
     if values.is_complex():
         raise DataError(f"{field} have dtype {values.dtype}; real numbers are needed")
@@ -39,7 +43,7 @@ def _check_table(shape: tuple[int, ...], field: str) -> None:
         raise DataError(f"{field} have shape {tuple(shape)}; (rows, columns) is needed")
 
 
-def check_finite(values: Tensor, field: str) -> None:
+def check_finite(values: "Tensor", field: str) -> None:
     """Raise DataError where `values` (N, columns), a tensor or an array, hold NaN or Inf."""
     if not ops.is_finite(values):
         row, column = np.argwhere(~np.isfinite(np.asarray(values.tolist())))[0]
@@ -57,11 +61,14 @@ def whole_number(value: object, field: str, least: int) -> int:
     return number
 
 
-def as_given(result: Tensor, given: ArrayT) -> ArrayT:
+def as_given(result: "Tensor | NDArray[np.floating]", given: ArrayT) -> ArrayT:
     """The result as NumPy or torch, in the float dtype and on the device of what was given (float32 for integers)."""
-    if isinstance(given, Tensor):
+    if ops.is_tensor(given):
+        import torch
+
         dtype = given.dtype if given.dtype.is_floating_point else torch.float32
-        return result.to(given.device, dtype)
+        tensor = result if ops.is_tensor(result) else torch.from_numpy(result)
+        return tensor.to(given.device, dtype)
     kind = np.asarray(given).dtype
-    array = result.cpu().numpy() if isinstance(result, Tensor) else result
+    array = ops.to_numpy(result)
     return array.astype(kind if np.issubdtype(kind, np.floating) else np.float32)

@@ -2,26 +2,36 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from pipeline.clocks.clock import Clock
+from pipeline.clocks.formulas import ClockFormulas
 from pipeline.data.mesh import Grid, Mesh, Simplices, axes_of, grid_of
 from pipeline.transport import ops
+from pipeline.transport.condition import Condition
 from pipeline.transport.nested import Between, in_box, in_simplex, on_line
-from pipeline.transport.networks import Condition
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NEGLIGIBLE = 1e-9
 """Weight of a simplex' corner up to which it is rounding."""
+
+
+class Edge(NamedTuple):
+    """The number of an edge, and of the anchors that it joins."""
+
+    number: int
+    ends: tuple[int, int]
 
 
 @dataclass(frozen=True, eq=False)
 class ClockCoordinates:
     """Clocks as a function of λ (N, P): their coordinates (N, P) in [0, 1], without skews."""
 
-    clocks: Sequence[Clock]
+    clocks: Sequence[ClockFormulas]
 
     def __call__(self, values: NDArray[np.float64], /) -> NDArray[np.float64]:
         """The coordinates of λ (N, P)."""
@@ -31,7 +41,7 @@ class ClockCoordinates:
 def make_mesh(
     vertices: Sequence[tuple[float, ...]],
     names: Sequence[str],
-    clocks: Sequence[Clock],
+    clocks: Sequence[ClockFormulas],
     order: Sequence[int],
     straight: Sequence[str] = (),
 ) -> Mesh:
@@ -50,12 +60,12 @@ def make_mesh(
 def within(
     mesh: Mesh,
     cell: int,
-    corners: Sequence[Tensor],
+    corners: "Sequence[Tensor]",
     located: NDArray[np.float64],
-    clocks: Sequence[Clock],
+    clocks: Sequence[ClockFormulas],
     x: Condition,
     between: Between,
-) -> Tensor:
+) -> "Tensor":
     """Points (B, D) in a cell between its corners' draws (B, D), at located λ (B, P) and B conditions."""
     if isinstance(mesh, Grid):
         intervals = mesh.place(cell)

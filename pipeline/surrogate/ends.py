@@ -10,19 +10,16 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pipeline.data.mesh import Mesh, pruned
 from pipeline.data.network import Network, Reparameterised
 from pipeline.data.samples import group_rows
+from pipeline.surrogate.cells import Edge
 from pipeline.surrogate.draws import Keys, Rows, condition_keys, draw_block, normal, numbered_keys, uniform
-from pipeline.surrogate.parts import Edge, Parts
-from pipeline.surrogate.trajectory import latent
+from pipeline.transport import ops
 from pipeline.transport.column_kinds import squared_arcs
-from pipeline.transport.networks import Condition
-from pipeline.transport.standardise import Standardiser
+from pipeline.transport.condition import Condition
 
 MATCHED = 128
 """Draws of a condition are matched in blocks of this size."""
@@ -33,8 +30,37 @@ CHUNK = 256
 
 Draw = Callable[[int], NDArray[np.floating]]
 """Anchor → draws (T, n, D) of T conditions, in the outputs' own units."""
+Sample = tuple[NDArray[np.float64], NDArray[np.float64]]
+"""Outputs (N, D) and conditions (N, C) of an anchor."""
 Outputs = list[NDArray[np.floating]]
 """Outputs (N, draws, D) of neighbouring anchors, draw by draw."""
+
+
+Mapped = Callable[[NDArray[np.floating], Edge], NDArray[np.float64]]
+"""Outputs (T, n, D) of an edge's first anchor, and the edge → T_e of them, standardised, (T, n, D)."""
+Encode = Callable[[NDArray[np.float64]], Condition]
+"""Conditions (N, C) → encoded."""
+
+
+class Images(Protocol):
+    """What matching draws asks of a fitted surrogate."""
+
+    @property
+    def period(self) -> NDArray[np.float64]:
+        """The outputs' periods (D,) in standardised units; 0 where one does not wrap."""
+        ...
+
+    def encode(self, conditions: NDArray[np.float64]) -> Condition:
+        """Conditions (N, C) encoded."""
+        ...
+
+    def standard(self, outputs: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Outputs (…, D) standardised."""
+        ...
+
+    def at(self, conditions: NDArray[np.float64]) -> Mapped:
+        """The images of outputs (T, n, D) at conditions (T · n, C), standardised."""
+        ...
 
 
 class Ends(Protocol):
@@ -82,8 +108,8 @@ class EqualNoiseEnds:
 class MatchedEnds:
     """Draws of both ends' networks, matched by exact assignment of the mapped left draws to the right ones."""
 
-    def __init__(self, networks: Sequence[Network], parts: Parts, mesh: Mesh) -> None:
-        self._networks, self._parts, self._mesh = networks, parts, mesh
+    def __init__(self, networks: Sequence[Network], images: Images, mesh: Mesh) -> None:
+        self._networks, self._images, self._mesh = networks, images, mesh
 
     def outputs(
         self, anchors: Sequence[int], conditions: NDArray[np.float64], rows: Rows, draws: int, seed: int
@@ -102,16 +128,15 @@ class MatchedEnds:
         def draw(anchor: int) -> NDArray[np.float32]:
             return draw_block(self._networks[anchor], x.astype(np.float32), keys, MATCHED)
 
-        return matched(draw, anchors, self._mesh, x, self._parts)
+        return matched(draw, anchors, self._mesh, x, self._images)
 
 
 class HarvestEnds:
     """Without networks: the harvest's samples of the nearest condition, coupled across the anchors."""
 
-    def __init__(self, samples: Sequence[tuple[Tensor, Tensor]], deterministic: bool, parts: Parts, mesh: Mesh) -> None:
-        self._outputs = [y.double().numpy() for y, _ in samples]
-        self._conditions = [x.numpy() for _, x in samples]
-        self._deterministic, self._parts, self._mesh = deterministic, parts, mesh
+    def __init__(self, samples: Sequence[Sample], deterministic: bool, images: Images, mesh: Mesh) -> None:
+        self._outputs, self._conditions = ([sample[i] for sample in samples] for i in (0, 1))
+        self._deterministic, self._images, self._mesh = deterministic, images, mesh
         self._groups = [Groups(x) for x in self._conditions]
 
     def outputs(
@@ -119,7 +144,7 @@ class HarvestEnds:
     ) -> Outputs:
         """As `Ends.outputs`: every block of as many draws as the harvest has is a permutation of them."""
         asked = conditions[rows.distinct]
-        nearest = [groups.nearest(asked, self._parts.scaling) for groups in self._groups]
+        nearest = [groups.nearest(asked, self._images.encode) for groups in self._groups]
         keys = condition_keys(conditions, seed)
         shape = (len(conditions), draws, self._outputs[0].shape[1])
         result: Outputs = [np.empty(shape) for _ in anchors]
@@ -142,7 +167,7 @@ class HarvestEnds:
         def draw(anchor: int) -> NDArray[np.floating]:
             return self._outputs[anchor][np.resize(rows[anchor], count)][None]
 
-        return [outputs[0] for outputs in matched(draw, anchors, self._mesh, x[None], self._parts)]
+        return [outputs[0] for outputs in matched(draw, anchors, self._mesh, x[None], self._images)]
 
 
 class Groups:
@@ -158,15 +183,14 @@ class Groups:
         """The rows of the condition of that number."""
         return self._order[self._starts[number] : self._starts[number + 1]]
 
-    def nearest(self, asked: NDArray[np.float64], scaling: Standardiser) -> NDArray[np.intp]:
+    def nearest(self, asked: NDArray[np.float64], encode: Encode) -> NDArray[np.intp]:
         """The number of the known condition nearest to each of `asked` (U, C)."""
-        device = scaling.output_mean.device
-        known, wanted = (scaling.condition(torch.from_numpy(x).to(device)) for x in (self._known, asked))
+        known, wanted = encode(self._known), encode(asked)
         found = [wanted[i : i + CHUNK].distances(known).argmin(1) for i in range(0, len(wanted), CHUNK)]
-        return torch.cat(found).cpu().numpy() if found else np.zeros(0, np.intp)
+        return np.concatenate([np.zeros(0, np.intp), *map(ops.to_numpy, found)])
 
 
-def matched(draw: Draw, anchors: Sequence[int], mesh: Mesh, x: NDArray[np.float64], parts: Parts) -> Outputs:
+def matched(draw: Draw, anchors: Sequence[int], mesh: Mesh, x: NDArray[np.float64], images: Images) -> Outputs:
     """Draws (T, n, D) of anchors at conditions x (T, C), matched row by row.
 
     π = argmin Σ_i |T_k(y^i | x) − z^{π(i)}|² in standardised units, over permutations. Draws keep their own order at
@@ -176,55 +200,33 @@ def matched(draw: Draw, anchors: Sequence[int], mesh: Mesh, x: NDArray[np.float6
     tree = mesh.spanning_tree
     root = tree[0][0]
     ordered = {root: draw(root)}
-    given = torch.from_numpy(np.repeat(x, ordered[root].shape[1], axis=0)).to(parts.scaling.output_mean.device)
-    where = given, parts.scaling.condition(given)
+    image = images.at(np.repeat(x, ordered[root].shape[1], axis=0))
     for parent, child in pruned(tree, anchors):
         own = draw(child)
         up, down = (parent, child), (child, parent)
         if up in mesh.edge_numbers:
-            partners, images = _mapped(ordered[parent], *where, Edge(mesh.edge_numbers[up], up), parts), None
+            partners, moved = image(ordered[parent], Edge(mesh.edge_numbers[up], up)), images.standard(own)
         else:
-            partners = _standard(ordered[parent], parts)
-            images = _mapped(own, *where, Edge(mesh.edge_numbers[down], down), parts)
-        ordered[child] = _in_order(partners, own, parts, images)
+            partners, moved = images.standard(ordered[parent]), image(own, Edge(mesh.edge_numbers[down], down))
+        ordered[child] = _in_order(partners, moved, own, images.period)
     return [ordered[k] for k in anchors]
 
 
 def _in_order(
-    partners: NDArray[np.float64], own: NDArray[np.floating], parts: Parts, images: NDArray[np.float64] | None = None
+    partners: NDArray[np.float64],
+    moved: NDArray[np.float64],
+    own: NDArray[np.floating],
+    period: NDArray[np.float64],
 ) -> NDArray[np.floating]:
-    """Draws (T, n, D) so that the i-th, or its image, is nearest to the i-th of its partners (T, n, D)."""
+    """Draws `own` (T, n, D) so that what they moved to (T, n, D) is, the i-th, nearest to the i-th of its partners."""
     from scipy.optimize import linear_sum_assignment  # of no use to deterministic networks, and slow to import
 
-    images = _standard(own, parts) if images is None else images
-    result, period = np.empty_like(own), parts.scaling.standard_period.cpu().numpy()
+    result = np.empty_like(own)
     for t in range(len(own)):
-        squares = (partners[t] ** 2).sum(1)[:, None] + (images[t] ** 2).sum(1) - 2 * partners[t] @ images[t].T
-        squares += squared_arcs(partners[t], images[t], period)
+        squares = (partners[t] ** 2).sum(1)[:, None] + (moved[t] ** 2).sum(1) - 2 * partners[t] @ moved[t].T
+        squares += squared_arcs(partners[t], moved[t], period)
         result[t] = own[t][linear_sum_assignment(squares)[1]]
     return result
-
-
-def _standard(outputs: NDArray[np.floating], parts: Parts) -> NDArray[np.float64]:
-    tensor = torch.from_numpy(outputs).double().to(parts.scaling.output_mean.device)
-    return np.asarray(parts.scaling.standardise(tensor).double().cpu().numpy())
-
-
-@torch.no_grad()
-def _mapped(
-    outputs: NDArray[np.floating], given: Tensor, x: Condition, edge: Edge, parts: Parts
-) -> NDArray[np.float64]:
-    """T_e of outputs (T, n, D) of an edge's first anchor, standardised.
-
-    given: their conditions (T · n, C), x: the same, encoded.
-    """
-    flat = torch.from_numpy(outputs.reshape(-1, outputs.shape[-1])).double().to(given.device)
-    anchor = edge.ends[0]
-    flat = parts.angles.lifted(flat, x, anchor)
-    moved = parts.image(latent(parts, flat, given, x, anchor), x, edge)
-    if parts.atoms.columns:
-        moved = parts.scaling.standardise(parts.atoms.clipped(parts.scaling.restore(moved)))
-    return moved.double().cpu().numpy().reshape(outputs.shape)
 
 
 def permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[np.intp]:
@@ -237,17 +239,17 @@ def permuted(numbers: NDArray[np.intp], count: int, key: np.uint64) -> NDArray[n
 
 def make_ends(
     networks: Sequence[Network] | None,
-    samples: Sequence[tuple[Tensor, Tensor]],
+    samples: Sequence[Sample],
     deterministic: bool,
-    parts: Parts,
+    images: Images,
     mesh: Mesh,
 ) -> Ends:
     """The source of a surrogate's ends: its networks if it has them, else the harvest's samples."""
     if networks is None:
-        return HarvestEnds(samples, deterministic, parts, mesh)
+        return HarvestEnds(samples, deterministic, images, mesh)
     if deterministic:
         return DeterministicEnds(networks)
     reparameterised = [n for n in networks if isinstance(n, Reparameterised) and n.coupled_by_noise]
     if len(reparameterised) == len(networks):
         return EqualNoiseEnds(reparameterised)
-    return MatchedEnds(networks, parts, mesh)
+    return MatchedEnds(networks, images, mesh)

@@ -1,6 +1,5 @@
 """The surrogate: p̂(y | x, λ) for every λ between the anchors."""
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -13,27 +12,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.data.forms import with_codes
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Given, Grid, Mesh, locate_rows
-from pipeline.data.schema import Column, Schema
-from pipeline.errors import ConfigurationError, DataError, HyperparameterError
+from pipeline.data.mesh import Given, locate_rows
+from pipeline.errors import ConfigurationError, DataError
 from pipeline.shapes import ArrayT
-from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
-from pipeline.surrogate.barriers import Barrier, Broken
+from pipeline.surrogate.answering import Answering, Description, finite, on_host
+from pipeline.surrogate.arrays import as_given
+from pipeline.surrogate.barriers import Barrier
 from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.config import SurrogateConfig
-from pipeline.surrogate.draws import Rows
-from pipeline.surrogate.ends import make_ends
+from pipeline.surrogate.ends import HarvestEnds, MatchedEnds, make_ends
 from pipeline.surrogate.fitted import Candidate, Fit, resolve_device
+from pipeline.surrogate.images import FittedImages
 from pipeline.surrogate.own_rows import OwnRows, own_curves
-from pipeline.surrogate.regions import Region, objections, trusted_rows
+from pipeline.surrogate.regions import Region
 from pipeline.surrogate.store import bundle_digest, read_bundle, write_bundle
 from pipeline.surrogate.trajectory import Trajectories, walk_cells
-from pipeline.transport import ops
-from pipeline.transport.column_kinds import nearest_turn
 from pipeline.transport.frozen import frozen
-from pipeline.transport.pchip import interpolate, window
 from pipeline.transport.variant import terms_of
 
 if TYPE_CHECKING:
@@ -42,30 +37,31 @@ if TYPE_CHECKING:
 
 FEW = 1024
 """The largest number of points moved on NumPy arrays; for more, torch is as fast on one thread, and has several."""
-BLOCK = 8192
-"""Draws that `sample` computes at a time, which bounds its memory; the draws of a row stay together."""
 
 
-class Surrogate:
-    """A fitted surrogate; make one by `fit` or `load`.
-
-    NumPy in, NumPy out; torch in, torch out, with the input's dtype and device; internally everything is float32 on the
-    surrogate's device. Rows are independent of each other, except that equal rows are further draws.
-    """
+class Surrogate(Answering):
+    """A fitted surrogate; make one by `fit` or `load`. Internally everything is float32 on the surrogate's device."""
 
     def __init__(self, fit: Fit) -> None:
         self._fit = fit
         self._parts = fit.parts
         names = [column.name for column in fit.schema.hyperparameters]
-        self._mesh = make_mesh(fit.vertices, names, fit.parts.clocks, fit.order, fit.config.straight_names)
-        self._trajectories = Trajectories(
-            fit.parts,
-            self._mesh,
-            straight=terms_of(fit.config.variant).straight,
-            uniform=fit.config.speed == "uniform",
+        mesh = make_mesh(fit.vertices, names, fit.parts.clocks, fit.order, fit.config.straight_names)
+        straight, uniform = terms_of(fit.config.variant).straight, fit.config.speed == "uniform"
+        self._trajectories = Trajectories(fit.parts, mesh, straight=straight, uniform=uniform)
+        description = Description(
+            fit.schema,
+            fit.vertices,
+            mesh,
+            fit.deterministic,
+            fit.config.interpolation == "pchip",
+            fit.networks,
+            fit.barriers,
+            fit.certificate,
         )
-        self._broken = Broken(self._mesh.axes[0].values, fit.barriers or ())
-        self._ends = make_ends(fit.networks, fit.samples, fit.deterministic, fit.parts, self._mesh)
+        samples = [(y.double().cpu().numpy(), x.cpu().numpy()) for y, x in fit.samples]
+        ends = make_ends(fit.networks, samples, fit.deterministic, FittedImages(fit.parts), mesh)
+        super().__init__(description, self._trajectories, ends)
 
     @classmethod
     def fit(cls, harvest: Harvest, config: SurrogateConfig | None = None, seed: int = 0, device: str = "cpu") -> Self:
@@ -93,19 +89,24 @@ class Surrogate:
         return cls(replace(full._fit, candidates=(*full.candidates, *seen)))
 
     @property
-    def schema(self) -> Schema:
-        """Names, units, kinds and bounds of the columns."""
-        return self._fit.schema
+    def fitted(self) -> Fit:
+        """What was fitted, as the bundle holds it: what an export is made of."""
+        return self._fit
+
+    @property
+    def trajectories(self) -> Trajectories:
+        """The curves of the fitted modules."""
+        return self._trajectories
+
+    @property
+    def matches_draws(self) -> bool:
+        """Whether draws of neighbouring anchors are matched by the maps T_k, rather than coupled by their noise."""
+        return isinstance(self._ends, MatchedEnds | HarvestEnds)
 
     @property
     def config(self) -> SurrogateConfig:
         """The resolved settings: variant, speed and weight of the potential are chosen."""
         return self._fit.config
-
-    @property
-    def deterministic(self) -> bool:
-        """Whether each condition has exactly one output."""
-        return self._fit.deterministic
 
     @property
     def networks(self) -> "tuple[Network, ...] | None":
@@ -142,14 +143,6 @@ class Surrogate:
         """How far `transport` of the harvest's own rows follows their partners: 0 (the maps alone), ½ or 1."""
         return self._fit.own_share
 
-    @property
-    def barriers(self) -> tuple[Barrier, ...] | None:
-        """What mixtures of both anchors' networks score in every interval; None where that was not looked for.
-
-        In a broken interval `sample` answers, with a UserWarning, by the network of the end that scores better at λ.
-        """
-        return self._fit.barriers
-
     def with_barriers(self, barriers: Sequence[Barrier]) -> Self:
         """This surrogate with what `pipeline.surrogate.barrier_check.find_barriers` found, one for every interval.
 
@@ -162,11 +155,6 @@ class Surrogate:
                 f"{'no ' if self.networks is None else ''}networks; check its own harvest, with networks"
             )
         return type(self)(replace(self._fit, barriers=tuple(barriers)))
-
-    @property
-    def certificate(self) -> tuple[Region, ...]:
-        """Where along λ validation found that the surrogate can be trusted, and why; () before it."""
-        return self._fit.certificate
 
     def certified(self, regions: Sequence[Region]) -> Self:
         """This surrogate with a certificate of `pipeline.evaluation.certificate`: `save` writes it, `sample` heeds it.
@@ -186,23 +174,6 @@ class Surrogate:
         """The share of the outputs' variance in the components that the transport acts on; 1 where it acts on all."""
         components = self._parts.components
         return 1.0 if components is None else float(components.share)
-
-    @property
-    def anchors(self) -> tuple[float, ...]:
-        """λ_0 < … < λ_K of one hyperparameter; ConfigurationError with several, whose anchors are `vertices`."""
-        if len(self._mesh.axes) > 1:
-            raise ConfigurationError("this surrogate has several hyperparameters; its anchors are in `vertices`")
-        return self._mesh.axes[0].values
-
-    @property
-    def vertices(self) -> tuple[tuple[float, ...], ...]:
-        """The anchors, each a tuple of P ≥ 1 numbers, in the harvest's order."""
-        return self._fit.vertices
-
-    @property
-    def mesh(self) -> Mesh:
-        """The anchors as a mesh: a line, a grid, or a triangulation in the clocks' coordinates."""
-        return self._mesh
 
     @property
     def clock_base(self) -> str:
@@ -266,7 +237,7 @@ class Surrogate:
         if len(start) > 1:
             condition = curves.parts.scaling.condition(x)
             moved = walk_cells(curves, self._mesh, (y, x, condition), start, ends)
-            result = as_given(curves.restore(_finite(moved)), outputs)
+            result = as_given(curves.restore(finite(moved)), outputs)
         else:
             result = as_given(self._moved(curves, y, x, start[0], [end[0] for end in ends]), outputs)
         for m, end in enumerate(ends):
@@ -294,7 +265,7 @@ class Surrogate:
         """As `_moved`, by the maps T_k alone."""
         condition = curves.parts.scaling.condition(x)
         moved = curves.walk(curves.latent(y, x, condition, start), condition, start, ends)
-        return curves.restore(_finite(moved))
+        return curves.restore(finite(moved))
 
     @cached_property
     def _own_rows(self) -> OwnRows | None:
@@ -304,134 +275,6 @@ class Surrogate:
             return None
         curves = own_curves(fit.samples, fit.deterministic, fit.parts, self._mesh)
         return None if curves is None else OwnRows(curves, fit.own_share, self._trajectories)
-
-    @torch.no_grad()
-    def sample(
-        self,
-        conditions: ArrayT,
-        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
-        draws: int = 1,
-        seed: int = 0,
-        *,
-        strict: bool = False,
-        occurrence: NDArray[np.integer] | None = None,
-    ) -> ArrayT:
-        """Draw outputs at λ: conditions (N, C), one λ or one a row (N,) → (N, draws, D).
-
-        With P ≥ 2 hyperparameters λ is (P,), one a row (N, P), or a mapping of names to numbers or arrays (N,).
-        All anchors around λ are evaluated at the condition: their networks, or, for a harvest without networks (with a
-        UserWarning), its samples of the nearest condition. A draw follows the path between its two ends: it is
-        continuous in λ, and at an anchor it is an output of that anchor. Inside a broken interval (`barriers`) it is an
-        output of the end that scores better at λ, with a UserWarning. Draws depend on the seed and their condition
-        alone; rows of equal conditions are further draws of it. Raises HyperparameterError for a λ outside the anchors
-        (no extrapolation), DataError for conditions that cannot be used.
-
-        Where the surrogate has a `certificate`, λ in a region that is not trusted, or untested, or not trusted at one
-        of the conditions, is answered with a UserWarning; strict: refused with a HyperparameterError.
-
-        occurrence: (N,), which run of `draws` of its condition a row takes, from 0, in place of the number of earlier
-        rows of equal conditions. Rows with equal numbers share their draws, at any λ; further ones continue a call.
-        """
-        draws, seed = whole_number(draws, "draws", 1), whole_number(seed, "seed", 0)
-        curves = self._curves_for(conditions, len(conditions) * draws)
-        x = self._conditions(conditions, curves)
-        curves.parts.scaling.categories(x)  # refuses unknown categories before a network sees them
-        cells, located = self._rows_at(hyperparameter, len(x))
-        known = x.cpu().numpy() if isinstance(x, Tensor) else np.asarray(x)
-        self._heed_certificate(located[:, 0], known, strict=strict)
-        if self.networks is None:
-            self._warn_of_nearest()
-        for verdict in self._broken.verdicts(cells, located[:, 0]):
-            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=3)
-        rows = Rows.of(known).renumbered(occurrence)
-        result = np.empty((len(x), draws, len(self.schema.outputs)))
-        distinct = 1 if self.deterministic else draws  # equal draws are computed once
-        for cell in np.unique(cells).tolist():
-            for chosen in _blocks(np.flatnonzero(cells == cell), max(1, BLOCK // distinct)):
-                block = known[chosen], located[chosen], rows.select(chosen)
-                result[chosen] = self._sample_cell(cell, *block, distinct, seed)
-        return as_given(torch.from_numpy(result), conditions)
-
-    def matched(
-        self, conditions: NDArray[np.floating], anchors: Sequence[int], draws: int = 1, seed: int = 0
-    ) -> list[NDArray[np.float64]]:
-        """Outputs (N, draws, D) of anchors, by their numbers, that belong together: what `sample` draws paths between.
-
-        conditions: (N, C). The draws of a seed are those that `sample` answers with at each of these anchors.
-        """
-        known = np.asarray(self._conditions(conditions, self._trajectories), np.float64)
-        outputs = self._ends.outputs(anchors, known, Rows.of(known), draws, seed)
-        return [np.asarray(y, np.float64) for y in outputs]
-
-    def _sample_cell(
-        self,
-        cell: int,
-        conditions: NDArray[np.float64],
-        located: NDArray[np.float64],
-        rows: Rows,
-        draws: int,
-        seed: int,
-    ) -> NDArray[np.float64]:
-        """Outputs (n, draws, D) at located λ (n, P) within one cell, in their original units."""
-        smooth = self.config.interpolation == "pchip"
-        corners = self._mesh.corners(cell)
-        anchors = window(cell, len(self.vertices)) if smooth else corners
-        outputs = [np.asarray(y, np.float64) for y in self._ends.outputs(anchors, conditions, rows, draws, seed)]
-        shape = outputs[0].shape
-        curves = self._curves_for(conditions, len(conditions) * draws)
-        scaling = curves.parts.scaling
-        x = scaling.condition(curves.given(np.repeat(conditions, draws, axis=0)))
-        flat = [y.reshape(len(x), -1) for y in outputs]
-        repeated = np.repeat(located, draws, axis=0)
-        if smooth:
-            positions = curves.positions(cell, repeated, x)
-            s = np.asarray(positions.cpu() if isinstance(positions, Tensor) else positions, np.float64)
-            knots = curves.parts.clock.knots(x)[..., anchors]
-            period = np.array(self.schema.periods)
-            for k in range(1, len(flat)):
-                flat[k] = nearest_turn(flat[k], flat[k - 1], period)
-            points = interpolate(knots, flat, cell - anchors[0], s)
-            result = np.asarray(as_given(scaling.valid(curves.given(points)), points)).reshape(shape)
-        else:
-            ends = curves.corners(cell, [curves.given(y) for y in flat], x)
-            moved = curves.within(cell, ends, repeated, x)
-            result = np.array(as_given(curves.restore(_finite(moved)), outputs[0]), np.float64).reshape(shape)
-        for at, corner in zip(self._own(cell, located), corners, strict=True):
-            own = outputs[corner - anchors[0] if smooth else corners.index(corner)]
-            result[at] = own[at]
-        return np.asarray(result, np.float64)
-
-    def _own(self, cell: int, located: NDArray[np.float64]) -> Sequence[NDArray[np.bool_]]:
-        """Which of the located λ (n, P) each corner's own network, or sample, answers: (n,) a corner."""
-        if len(self._mesh.axes) == 1:
-            return self._broken.at_ends(cell, located[:, 0])
-        return [(located == self.vertices[corner]).all(1) for corner in self._mesh.corners(cell)]
-
-    def positions(
-        self,
-        conditions: ArrayT,
-        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
-    ) -> NDArray[np.float64]:
-        """The clocks' positions s in [0, 1] within λ's cell, at conditions (N, C) and one λ or one a row.
-
-        (N,) with one hyperparameter, (N, P) with several, a position a coordinate. An anchor's value other than the
-        first is the end of the interval before it. Errors as `sample`; ConfigurationError for scattered anchors, whose
-        cells have barycentric weights instead (`mesh.weights`).
-        """
-        if not isinstance(self._mesh, Grid):
-            raise ConfigurationError(
-                "positions are defined within the boxes of a grid; the anchors are scattered: use mesh.weights"
-            )
-        x = self._conditions(conditions, self._trajectories)
-        cells, located = self._rows_at(hyperparameter, len(x))
-        condition = self._parts.scaling.condition(x)
-        result = np.empty((len(x), len(self._mesh.axes)))
-        for cell in np.unique(cells).tolist():
-            chosen = np.flatnonzero(cells == cell)
-            rows = condition[torch.as_tensor(chosen, device=self.device)]
-            for p, (clock, interval) in enumerate(zip(self._parts.clocks, self._mesh.place(cell), strict=True)):
-                result[chosen, p] = clock.positions(interval, located[chosen, p : p + 1], rows)[:, 0].cpu().numpy()
-        return result[:, 0] if result.shape[1] == 1 else result
 
     @torch.no_grad()
     def order_effect(self, conditions: ArrayT) -> float:
@@ -448,85 +291,12 @@ class Surrogate:
 
     def _located(self, value: object) -> tuple[float, ...]:
         """One λ as P numbers."""
-        axes, value = self._mesh.axes, _on_host(value)
+        axes, value = self._mesh.axes, on_host(value)
         if len(axes) == 1 and not isinstance(value, Mapping):
             return (axes[0].locate(value),)
         located = locate_rows(value, 1, axes)
         self._mesh.check_inside(located)
         return tuple(located[0].tolist())
-
-    def _rows_at(self, hyperparameter: object, count: int) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-        """Cell and located λ (N, P) of each of `count` rows."""
-        located = locate_rows(_on_host(hyperparameter), count, self._mesh.axes)
-        self._mesh.check_inside(located)
-        return self._mesh.cell_rows(located), located
-
-    def trusted(
-        self,
-        conditions: ArrayT,
-        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
-    ) -> NDArray[np.bool_]:
-        """Whether the certificate trusts the answer at conditions (N, C) and one λ or one a row: (N,).
-
-        Anchors answer for themselves; without a certificate nothing else is trusted. Errors as `sample`.
-        """
-        known = np.asarray(as_given(self._conditions(conditions, self._trajectories), np.zeros(0)), np.float64)
-        _, located = self._rows_at(hyperparameter, len(known))
-        at_anchor = (located[:, None] == np.array(self.vertices)).all(2).any(1)
-        if not self._fit.certificate:
-            return np.asarray(at_anchor)
-        return np.asarray(at_anchor | trusted_rows(self._fit.certificate, located[:, 0], known))
-
-    def distance(self, conditions: ArrayT) -> NDArray[np.float64]:
-        """How far conditions (N, C) lie outside the range of the harvest's, in standard deviations: (N,), 0 inside.
-
-        The Euclidean norm over the continuous columns. From `standardise.MARGIN` on, conditions are clipped before
-        maps and paths see them.
-        """
-        known = self._conditions(conditions, self._trajectories)
-        return np.asarray(self._parts.scaling.distance(known).cpu().numpy(), np.float64)
-
-    def answering(
-        self,
-        conditions: ArrayT,
-        hyperparameter: "Given | NDArray[np.floating] | Tensor | Mapping[str, NDArray[np.floating]]",
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """The anchors left and right of λ, and the position between them: (N, P) each, a column a hyperparameter.
-
-        Where one network answers, at an anchor or in a broken interval, both are its own, and the position is 0.
-        Errors as `positions`.
-        """
-        position = self.positions(conditions, hyperparameter).reshape(len(conditions), len(self._mesh.axes))
-        cells, located = self._rows_at(hyperparameter, len(conditions))
-        of_cell = np.array([self._mesh.corners(cell) for cell in range(self._mesh.cell_count)])
-        corners = np.array(self.vertices)[of_cell[cells]]
-        left, right = corners.min(1), corners.max(1)
-        low, high = located == left, located == right
-        if len(self._mesh.axes) == 1:
-            for cell in np.unique(cells).tolist():
-                rows = np.flatnonzero(cells == cell)
-                low[rows, 0], high[rows, 0] = self._broken.at_ends(cell, located[rows, 0])
-        position = np.where(low | high, 0.0, position)
-        return np.where(high, right, left), np.where(low, left, right), position
-
-    def _heed_certificate(self, values: NDArray[np.float64], conditions: NDArray[np.floating], *, strict: bool) -> None:
-        """Warn, or refuse, where some rows λ = values (n,), conditions (n, C), are not trusted."""
-        if not self._fit.certificate:
-            return
-        verdicts = objections(self._fit.certificate, values, conditions, self.anchors)
-        if verdicts and strict:
-            raise HyperparameterError(
-                f"{self.schema.hyperparameter.name}: {'; '.join(verdicts)}; ask without strict to get an answer anyway"
-            )
-        for verdict in verdicts:
-            warnings.warn(f"{self.schema.hyperparameter.name}: {verdict}", UserWarning, stacklevel=4)
-
-    def _warn_of_nearest(self) -> None:
-        warnings.warn(
-            "this surrogate carries no networks: draws start and end at the harvest's samples of the nearest condition",
-            UserWarning,
-            stacklevel=3,
-        )
 
     @torch.no_grad()
     def log_density(self, outputs: ArrayT, conditions: ArrayT) -> ArrayT:
@@ -568,11 +338,6 @@ class Surrogate:
             return self._trajectories
         return self._frozen
 
-    def _conditions(self, conditions: object, curves: Trajectories) -> Tensor:
-        """Conditions (N, C) as float64: codes may exceed the precision of float32."""
-        coded = with_codes(conditions, self.schema.conditions, "conditions")
-        return self._table(coded, "conditions", self.schema.conditions, curves)
-
     def _inputs(self, outputs: object, conditions: object, curves: Trajectories) -> tuple[Tensor, Tensor]:
         """Outputs (N, D) and conditions (N, C) as float64, tensors or arrays as `curves` needs."""
         y = self._table(outputs, "outputs", self.schema.outputs, curves)
@@ -580,30 +345,3 @@ class Surrogate:
         if len(y) != len(x):
             raise DataError(f"outputs have {len(y)} rows, conditions {len(x)}; rows must match")
         return y, x
-
-    @staticmethod
-    def _table(values: object, field: str, columns: Sequence[Column], curves: Trajectories) -> Tensor:
-        table = to_tensor(values, field) if isinstance(values, Tensor) else curves.given(to_array(values, field))
-        if table.shape[1] != len(columns):
-            names = [column.name for column in columns]
-            raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
-        check_finite(table, field)
-        return table.to(curves.device, torch.float64) if isinstance(values, Tensor) else table
-
-
-def _on_host(value: object) -> object:
-    """A λ without torch's devices and gradients: tensors, and those of a mapping, on the CPU."""
-    if isinstance(value, Mapping):
-        return {name: _on_host(given) for name, given in value.items()}
-    return value.detach().cpu() if isinstance(value, Tensor) else value
-
-
-def _blocks(rows: NDArray[np.intp], size: int) -> list[NDArray[np.intp]]:
-    """Rows in portions of at most `size`."""
-    return [rows[i : i + size] for i in range(0, len(rows), size)]
-
-
-def _finite(moved: Tensor) -> Tensor:
-    if not ops.is_finite(moved):
-        raise DataError("the samples cannot be moved within float32; they are too far from those of the harvest")
-    return moved

@@ -24,6 +24,7 @@ from pipeline.data.mesh import Mesh
 from pipeline.data.samples import group_rows
 from pipeline.surrogate.draws import Rows
 from pipeline.surrogate.ends import CHUNK, MOST_ROWS, matched
+from pipeline.surrogate.images import FittedImages
 from pipeline.surrogate.parts import Parts
 from pipeline.surrogate.trajectory import Trajectories
 from pipeline.transport.column_kinds import nearest_turn
@@ -63,12 +64,13 @@ def own_curves(
         np.searchsorted(group[order], np.arange(counts.shape[1])) for group, order in zip(groups, orders, strict=True)
     ]
     found: list[Curves] = []
+    images = FittedImages(parts)
     for count, block in _blocks(counts):
         for numbers in np.array_split(np.arange(count), -(-count // MOST_ROWS)):
             rows = [order[start[block, None] + numbers] for order, start in zip(orders, starts, strict=True)]
             x = conditions[0][rows[0][:, 0]]
             drawn = [y[r] for y, r in zip(outputs, rows, strict=True)]
-            ordered = drawn if deterministic else matched(drawn.__getitem__, range(len(drawn)), mesh, x, parts)
+            ordered = drawn if deterministic else matched(drawn.__getitem__, range(len(drawn)), mesh, x, images)
             flat = tuple(np.asarray(y, np.float64).reshape(-1, y.shape[-1]) for y in ordered)
             found.append(Curves(np.repeat(x, len(numbers), axis=0), flat))
     if not found:

@@ -2,36 +2,32 @@
 
 import logging
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from pipeline.clocks.clock import Clock
+from pipeline.surrogate.cells import Edge
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.angles import Angles
 from pipeline.transport.atoms import Atoms
 from pipeline.transport.bandwidth import choose_bandwidths
 from pipeline.transport.components import Components
+from pipeline.transport.condition import Condition
 from pipeline.transport.lagrangian import Lagrangian
 from pipeline.transport.maps import TransportMaps
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition
 from pipeline.transport.path import PathNetwork
 from pipeline.transport.potential import Density, KernelPotential
 from pipeline.transport.standardise import Standardiser
 from pipeline.transport.variant import terms_of
 
+Maps: TypeAlias = TransportMaps | NetworkMaps
+
 logger = logging.getLogger(__name__)
-
-
-class Edge(NamedTuple):
-    """The number of an edge, and of the anchors that it joins."""
-
-    number: int
-    ends: tuple[int, int]
 
 
 class Parts(nn.Module):
@@ -83,7 +79,7 @@ class Parts(nn.Module):
         self.atoms = Atoms((), 0, outputs, shape.continuous + sum(shape.codes)) if atoms is None else atoms
         self.lagrangian = Lagrangian(metric, potential, config.quadrature_points)
         self.paths = PathNetwork(dimension, shape, config.path_widths, config.spline_functions, generator)
-        self.maps: TransportMaps | NetworkMaps
+        self.maps: Maps
         curved_draws = not (terms.straight or deterministic or self.atoms.columns)
         if config.solver == "semidual" or curved_draws:
             self.maps = NetworkMaps(edges, dimension, shape, config.map_widths, generator)
@@ -97,12 +93,17 @@ class Parts(nn.Module):
 
     def image(self, y: Tensor, x: Condition, edge: Edge) -> Tensor:
         """T_e of standardised outputs (B, D) of an edge's start: by the map, and what components leave out linearly."""
-        if self.components is None:
-            moved: Tensor = self.maps(y, x, edge.number)
-            return moved
-        leading: Tensor = self.maps(self.components.leading(y), x, edge.number)
-        first, second = (self.components.at_anchor(anchor, y) for anchor in edge.ends)
-        return self.components.lift(leading) + self.components.carried(y, x, first, second)[:, 0]
+        return image(self.maps, self.components, y, x, edge)
+
+
+def image(maps: Maps, components: Components | None, y: Tensor, x: Condition, edge: Edge) -> Tensor:
+    """As `Parts.image`, by maps and components of any precision, which is that of y and x."""
+    if components is None:
+        moved: Tensor = maps(y, x, edge.number)
+        return moved
+    leading: Tensor = maps(components.leading(y), x, edge.number)
+    first, second = (components.at_anchor(anchor, y) for anchor in edge.ends)
+    return components.lift(leading) + components.carried(y, x, first, second)[:, 0]
 
 
 def make_density(samples: list[AnchorSamples], config: SurrogateConfig, seed: int) -> Density:

@@ -13,8 +13,8 @@ import safetensors.torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from pipeline.clocks.calibration import Calibration
 from pipeline.clocks.clock import Clock
+from pipeline.clocks.formulas import Calibration
 from pipeline.clocks.skew import Skew
 from pipeline.data.mesh import axes_of
 from pipeline.data.network import save_network

@@ -9,24 +9,27 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Mesh, pruned
 from pipeline.errors import HyperparameterError
-from pipeline.surrogate.cells import carrying, within
+from pipeline.surrogate.cells import carrying
+from pipeline.surrogate.curves import CellCurves
 from pipeline.surrogate.draws import row_quantiles
 from pipeline.surrogate.parts import Parts
 from pipeline.transport import ops
 from pipeline.transport.components import Place
+from pipeline.transport.condition import Condition
 from pipeline.transport.condition_function import features
-from pipeline.transport.networks import Condition
 from pipeline.transport.root import Root, invert
+from pipeline.transport.standardise import Standardiser
 
 ROUND_TRIP = 1e-4
 """The largest round-trip error of a sample, in standardised units."""
 
 
 @dataclass(frozen=True, eq=False)
-class Trajectories:
+class Trajectories(CellCurves):
     """The curves of a fitted surrogate in standardised units; positions on the paths by the clock."""
 
     parts: Parts
@@ -44,8 +47,26 @@ class Trajectories:
         """Where the parts are."""
         return self.parts.scaling.output_mean.device
 
+    @property
+    def scaling(self) -> Standardiser:
+        """As `CellCurves.scaling`."""
+        return self.parts.scaling
+
+    @property
+    def clocks(self) -> list[Clock]:
+        """As `CellCurves.clocks`."""
+        return self.parts.clocks
+
+    def on_turn(self, outputs: Tensor, x: Condition, anchor: int) -> Tensor:
+        """As `CellCurves.on_turn`."""
+        return self.parts.angles.lifted(outputs, x, anchor)
+
+    def clipped(self, outputs: Tensor) -> Tensor:
+        """As `CellCurves.clipped`."""
+        return self.parts.atoms.clipped(outputs)
+
     def given(self, values: NDArray[np.float64]) -> Tensor:
-        """An array as the parts need it: a tensor on their device, or unchanged where they are frozen."""
+        """As `CellCurves.given`: unchanged where the parts are frozen."""
         return torch.from_numpy(values).to(self.device) if isinstance(self.parts, Parts) else values
 
     def latent(self, outputs: Tensor, conditions: Tensor, x: Condition, source: float) -> Tensor:
@@ -80,20 +101,6 @@ class Trajectories:
         start = self.parts.scaling.standardise(self.lifted(first, x, self.anchors.values[interval]))
         return start, self.parts.scaling.shorter(start, self.parts.scaling.standardise(second))
 
-    def corners(self, cell: int, outputs: Sequence[Tensor], x: Condition) -> list[Tensor]:
-        """Outputs (B, D) of a cell's corners, which belong together, standardised: circular ones side by side."""
-        numbers, scaling = self.mesh.corners(cell), self.parts.scaling
-        given = dict(zip(numbers, outputs, strict=True))
-        first = self.parts.angles.lifted(given[numbers[0]], x, numbers[0])
-        found = {numbers[0]: scaling.standardise(first)}
-        for parent, child in self.mesh.cell_tree(cell):
-            found[child] = scaling.shorter(found[parent], scaling.standardise(given[child]))
-        return [found[number] for number in numbers]
-
-    def restore(self, points: Tensor) -> Tensor:
-        """Standardised points (…, D) → outputs in their own units, float64, within their bounds and atoms."""
-        return self.parts.atoms.clipped(self.parts.scaling.restore(points))
-
     def positions(self, interval: int, values: Sequence[float] | NDArray[np.float64], x: Condition) -> Tensor:
         """The clock's positions s of λ = values in an interval: (M,) where equal for all rows, or (B, M).
 
@@ -120,14 +127,6 @@ class Trajectories:
             paths.at_positions(start, end, x, positions) if self.uniform else paths(start, end, x, positions)[0]
         )
         return points
-
-    def within(self, cell: int, corners: Sequence[Tensor], located: NDArray[np.float64], x: Condition) -> Tensor:
-        """Points (B, D) in a cell between its corners' draws (B, D), at located λ (B, P)."""
-
-        def one(start: Tensor, end: Tensor, positions: Tensor) -> Tensor:
-            return self.between(start, end, x, positions)[:, 0]
-
-        return within(self.mesh, cell, corners, located, self.parts.clocks, x, one)
 
     def walk(self, y: Tensor, x: Condition, source: float, targets: Sequence[float]) -> Tensor:
         """Samples y (B, D) of λ = source moved to each of `targets` (M, in any order): (B, M, D)."""

@@ -9,7 +9,7 @@ from torch import Tensor
 from pipeline.data.harvest import Harvest
 from pipeline.data.samples import group_rows
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 from pipeline.transport.standardise import Standardiser
 
 BLOCK = 1024

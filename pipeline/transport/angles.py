@@ -21,8 +21,8 @@ from pipeline.data.schema import Schema
 from pipeline.transport import ops
 from pipeline.transport.anchor_samples import AnchorSamples, anchor_samples
 from pipeline.transport.column_kinds import nearest_turn
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.condition_function import ConditionFunction, features
-from pipeline.transport.networks import Condition, ConditionShape
 from pipeline.transport.ridge import make_folds, solve
 from pipeline.transport.standardise import Standardiser
 

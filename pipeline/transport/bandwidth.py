@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from pipeline.storage.checkpoint import resumable
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 
 GRID = tuple(0.02 * 1.5**i for i in range(12))
 JUDGED = 512

@@ -3,16 +3,18 @@
 A period is 0 where a column does not wrap. What `transport` and `sample` call takes tensors or NumPy arrays.
 """
 
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pipeline.shapes import FloatArray
 from pipeline.transport import ops
 
-Numbers = TypeVar("Numbers", Tensor, NDArray[np.float64])
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Numbers = TypeVar("Numbers", "Tensor", NDArray[np.float64])
 
 
 def nearest_turn(values: Numbers, reference: Numbers, period: Numbers) -> Numbers:
@@ -22,7 +24,7 @@ def nearest_turn(values: Numbers, reference: Numbers, period: Numbers) -> Number
     return shifted
 
 
-def wrapped(values: Tensor, lower: Tensor, period: Tensor) -> Tensor:
+def wrapped(values: "Tensor", lower: "Tensor", period: "Tensor") -> "Tensor":
     """Circular values (…, D) less the whole periods (D,) that bring them into [lower, lower + period)."""
     reduced: Tensor = ops.where(period > 0, lower + (values - lower) % (period + (period == 0)), values)
     return reduced
@@ -38,7 +40,7 @@ def on_circles(outputs: FloatArray, period: NDArray[np.float64]) -> FloatArray:
     return np.concatenate([outputs[:, ~turns], radius * np.cos(angle), radius * np.sin(angle)], axis=1)
 
 
-def to_simplex(values: Tensor) -> Tensor:
+def to_simplex(values: "Tensor") -> "Tensor":
     """The nearest probabilities (…, n) to values (…, n): non-negative, summing to 1; what is valid stays as it is.
 
     max(v − θ, 0) with θ = max_j (v_(1) + … + v_(j) − 1) / j over the descending values (Held, Wolfe and Crowder, Math.

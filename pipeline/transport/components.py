@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from pipeline.transport import ops
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.buffers import ResizableBuffers
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.condition_function import ConditionFunction, features
-from pipeline.transport.networks import Condition, ConditionShape
 from pipeline.transport.ridge import make_folds, solve
 
 MOST_CURVED = 8

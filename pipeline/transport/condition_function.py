@@ -9,7 +9,7 @@ from torch import Tensor
 
 from pipeline.transport import ops
 from pipeline.transport.buffers import ResizableBuffers
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.ridge import RIDGES, Array, Solution, clearly_better, make_folds, solve
 
 MOST_CENTRES = 128

@@ -11,8 +11,8 @@ from scipy.special import ndtr, ndtri
 from pipeline.data.schema import Schema
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.atoms import LARGEST_SCORE, Atoms, Tail
+from pipeline.transport.condition import ConditionShape
 from pipeline.transport.condition_function import ConditionFunction, features, fit_condition_function
-from pipeline.transport.networks import ConditionShape
 from pipeline.transport.ridge import Array, make_folds, solve
 from pipeline.transport.standardise import Standardiser
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.storage.checkpoint import once
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.common_movement import share_movement
+from pipeline.transport.condition import Condition
 from pipeline.transport.interval_map import IntervalMap
 from pipeline.transport.kernel_residual import (
     JUDGED,
@@ -31,7 +32,6 @@ from pipeline.transport.location_scale import (
     heavy_tails,
 )
 from pipeline.transport.maps import TransportMaps
-from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Edges, Interval, Pairs
 from pipeline.transport.ridge import Array, clearly_less, make_folds
 

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from pipeline.storage.checkpoint import resumable
+from pipeline.transport.condition import Condition
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Pairs
 from pipeline.transport.ridge import make_folds
 from pipeline.transport.training import one_cycle

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.transport.condition import Condition
 from pipeline.transport.metric import EuclideanMetric, GivensMetric
-from pipeline.transport.networks import Condition
 from pipeline.transport.potential import KernelPotential
 
 

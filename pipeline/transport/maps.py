@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.transport import ops
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.condition_function import features
 from pipeline.transport.interval_map import IntervalMap
-from pipeline.transport.networks import Condition, ConditionShape
 
 MOST_CATEGORIES = 256
 """Up to this number, categories have a map each; with more, one map takes the codes as columns."""
@@ -109,7 +109,13 @@ class TransportMaps(nn.Module):
             points, columns = ops.double(points), ops.double(columns)
         if not self.by_category:
             return ops.single(move(first, points, columns)) if self.exact else move(first, points, columns)
-        number, moved = self.category(condition), ops.empty(tuple(points.shape), points)
+        number = self.category(condition)
+        if ops.is_traced(points):  # a graph has no loop over the categories that are asked for
+            moved = points
+            for category in range(self.categories):
+                moved = ops.where((number == category)[:, None], move(first + category, points, columns), moved)
+            return ops.single(moved) if self.exact else moved
+        moved = ops.empty(tuple(points.shape), points)
         for category in set(number.tolist()):
             rows = number == category
             moved[rows] = move(first + category, points[rows], columns[rows])

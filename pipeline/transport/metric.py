@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.transport.networks import ConditionalMLP
 
 
 class Metric(Protocol):

@@ -7,12 +7,14 @@ and the order does not matter; on curved ones it does.
 
 from collections.abc import Callable, Sequence
 from itertools import product
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from pipeline.transport import ops
 
-Between = Callable[[Tensor, Tensor, Tensor], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Between = Callable[["Tensor", "Tensor", "Tensor"], "Tensor"]
 """Points (B, D) between starts and ends (B, D) at positions (B, 1)."""
 
 SMALLEST_TOTAL = 1e-12
@@ -20,8 +22,8 @@ SMALLEST_TOTAL = 1e-12
 
 
 def in_box(
-    corners: Sequence[Tensor], shares: Sequence[Tensor], order: Sequence[int], between: Sequence[Between]
-) -> Tensor:
+    corners: "Sequence[Tensor]", shares: "Sequence[Tensor]", order: Sequence[int], between: Sequence[Between]
+) -> "Tensor":
     """The points (B, D) of a box of 2^P corners (B, D), in binary order, at shares (B, 1), one a coordinate.
 
     The coordinates are reduced one after the other, in `order`, each by its own `between`.
@@ -36,12 +38,12 @@ def in_box(
     return next(iter(points.values()))
 
 
-def on_line(start: Tensor, end: Tensor, share: Tensor) -> Tensor:
+def on_line(start: "Tensor", end: "Tensor", share: "Tensor") -> "Tensor":
     """Points (B, D) on the straight lines from starts to ends (B, D), at shares (B, 1)."""
     return ops.lerp(start, end, share)
 
 
-def in_simplex(corners: Sequence[Tensor], weights: Tensor, between: Between) -> Tensor:
+def in_simplex(corners: "Sequence[Tensor]", weights: "Tensor", between: Between) -> "Tensor":
     """The points (B, D) of a simplex of P + 1 corners (B, D) at barycentric weights (B, P + 1)."""
     point, total = corners[0], weights[:, :1]
     for j, corner in enumerate(corners[1:], 1):

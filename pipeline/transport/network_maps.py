@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
+from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.transport.networks import ConditionalMLP, bounded
 from pipeline.transport.ridge import solve
 from pipeline.transport.root import invert
 

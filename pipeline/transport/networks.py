@@ -1,7 +1,6 @@
 """Networks that a surrogate consists of: multilayer perceptrons modulated by the condition (FiLM)."""
 
 import math
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -9,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.transport import ops
+from pipeline.transport.condition import Condition, ConditionShape
 
 ALL = slice(None)
 
@@ -33,39 +33,6 @@ class StackedLinear(nn.Module):
         """Maps inputs (K, B, inputs) for the chosen copies → (K, B, outputs)."""
         outputs: Tensor = ops.affine(self.bias[copies], inputs, self.weight[copies])
         return outputs
-
-
-@dataclass(frozen=True)
-class ConditionShape:
-    """What conditions look like to a network: continuous columns, and the number of codes of each categorical one."""
-
-    continuous: int
-    codes: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Condition:
-    """Encoded conditions of B rows: values (…, B, continuous) standardised, codes (…, B, categorical) as indices."""
-
-    values: Tensor
-    codes: Tensor
-
-    def __getitem__(self, rows: object) -> "Condition":
-        return Condition(self.values[rows], self.codes[rows])  # type: ignore[index]
-
-    def __len__(self) -> int:
-        return int(self.values.shape[0])
-
-    def unsqueeze(self, dimension: int) -> "Condition":
-        """A new leading dimension, for networks of several copies."""
-        return Condition(self.values.unsqueeze(dimension), self.codes.unsqueeze(dimension))
-
-    def distances(self, other: "Condition") -> Tensor:
-        """Squared distances (B, n) to n other conditions; a differing category counts more than any distance."""
-        # By a matrix product, equal conditions would not be at distance 0.
-        squares = torch.cdist(self.values, other.values, compute_mode="donot_use_mm_for_euclid_dist").square()
-        differing = (self.codes.unsqueeze(1) != other.codes.unsqueeze(0)).sum(-1)
-        return squares + 1e6 * differing
 
 
 class ConditionalMLP(nn.Module):

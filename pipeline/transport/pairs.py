@@ -13,8 +13,8 @@ from pipeline.errors import FitError
 from pipeline.storage.checkpoint import once
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.column_kinds import nearest_turn
+from pipeline.transport.condition import Condition
 from pipeline.transport.coupling import Coupling, exact_coupling
-from pipeline.transport.networks import Condition
 
 # What a standard deviation of difference between two conditions costs, in units of the outputs, where the anchors'
 # conditions differ and a coupling has to pair rows across conditions; another category is out of reach.

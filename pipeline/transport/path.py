@@ -6,7 +6,8 @@ from scipy.interpolate import BPoly, BSpline, PPoly
 from torch import Tensor, nn
 
 from pipeline.transport import ops
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, bounded
+from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.transport.networks import ConditionalMLP, bounded
 
 LARGEST_BEND = 3.0
 """How far a coefficient may deviate from the straight line, in units of the distance between a path's ends."""
@@ -93,7 +94,7 @@ class PathNetwork(nn.Module):
         # Differentiable where the ends agree, unlike the norm.
         distance = ops.sqrt((difference * difference).sum(-1)[:, None] + 1e-12)
         coefficients: Tensor = distance * bounded(raw, LARGEST_BEND)
-        return coefficients.reshape(len(start), self.basis.functions, -1)
+        return coefficients.reshape(start.shape[0], self.basis.functions, -1)
 
     def forward(self, start: Tensor, end: Tensor, condition: Condition, times: Tensor) -> tuple[Tensor, Tensor]:
         """Points and velocities (B, T, D) at times (T,), the same for all rows, or (B, T)."""
@@ -117,7 +118,7 @@ class PathNetwork(nn.Module):
         Within a piece time is the cubic in the length that has the right slopes, one over the speed, at both ends.
         """
         # Time last (B, D, T): a product whose last axis is short takes ten times as long.
-        velocities = difference[..., None] + ops.contiguous(coefficients.mT) @ self.length_slopes
+        velocities = difference[..., None] + ops.contiguous(ops.transposed(coefficients)) @ self.length_slopes
         speeds = ops.sqrt((velocities * velocities).sum(1))
         lengths = speeds @ self.length_weights
         total = lengths[:, -1:]

@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 
 LOG_EPSILON = math.log(1e-8)
 LOG2_E = 1.0 / math.log(2.0)

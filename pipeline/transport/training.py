@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pipeline.transport.condition import Condition
 from pipeline.transport.config import TrainingConfig
 from pipeline.transport.lagrangian import Lagrangian
-from pipeline.transport.networks import Condition
 from pipeline.transport.path import PathNetwork, evaluate_at_nodes
 
 COST_POINTS = 8

@@ -9,12 +9,13 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from pipeline.clocks.bases import BASES, HOLD, Base, candidates, check_base, prior_base
-from pipeline.clocks.clock import FLAT, Clock, position
+from pipeline.clocks.clock import Clock
 from pipeline.clocks.config import ClockName, ClockPrior
+from pipeline.clocks.formulas import FLAT, position
 from pipeline.clocks.skew import LARGEST, Skew
 from pipeline.errors import ConfigurationError
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.frozen import frozen
-from pipeline.transport.networks import Condition, ConditionShape
 from tests.moving import positions
 
 PROBABILITIES = (0.01, 0.5, 0.99)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pipeline.clocks.bases import BASES, HOLD, candidates
-from pipeline.clocks.clock import Clock, position
+from pipeline.clocks.clock import Clock
+from pipeline.clocks.formulas import position
 from pipeline.clocks.leave_one_out import POSITIONS, LeftOut, leave_anchors_out
 from pipeline.clocks.select import SKEWS, ChosenClock, _judge, choose_clock, skew_errors
 from pipeline.clocks.skew import Skew

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from pipeline.clocks.skew import LARGEST, Skew
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 
 LINE = ConditionShape(1, ())
 MIXED = ConditionShape(2, (3, 2))

@@ -15,10 +15,13 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import save_file
 
+from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network, Reparameterised, save_network
 from pipeline.data.samples import check_samples
 from pipeline.data.schema import Schema
-from pipeline.errors import BundleError, DataError, HyperparameterError
+from pipeline.errors import BundleError, ConfigurationError, DataError, HyperparameterError
+from pipeline.export.reader import ExportedSurrogate
+from pipeline.export.write import write_export
 from pipeline.families.catalog import BUILT_IN, family_class, load_network, make_family
 from pipeline.families.protocol import (
     Data,
@@ -30,6 +33,8 @@ from pipeline.families.protocol import (
     ScoredFamily,
 )
 from pipeline.families.torch_family import ModuleNetwork
+from pipeline.surrogate import Surrogate
+from tests.clouds import moment
 from tests.paths import CHECKOUT
 
 POLICY = {"hidden": [8], "steps": 32, "environments": 2, "rollout": 32, "batch_size": 16, "reference_episodes": 2}
@@ -170,6 +175,33 @@ def test_outputs_are_what_the_schema_says(one):
     assert outputs.shape == (len(x), 3, len(schema.outputs))
     # Finite, within bounds, codes that are whole.
     check_samples(schema, [outputs.reshape(-1, outputs.shape[2])], [np.repeat(x, 3, axis=0)])
+
+
+NOT_EXPORTED = {
+    "two_moons_diffusion": r"the network of two_moons_diffusion has no ONNX counterpart: its family has no graph",
+}
+"""Families whose networks have no ONNX graph, and what is said."""
+
+
+def test_an_export_draws_as_the_surrogate_or_says_why_not(one, tmp_path):
+    names = [column.name for column in one.schema.hyperparameters]
+    square = [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)]
+    anchors = [0.0, 1.0] if len(names) == 1 else square
+    networks = [one.networks[k % 2] for k in range(len(anchors))]
+    x, draws = one.conditions, 1 if one.schema.deterministic else 8
+    outputs = [n.outputs(x, draws, 0).reshape(len(x) * draws, -1) for n in networks]
+    harvest = Harvest.from_arrays(
+        anchors, outputs, [np.repeat(x, draws, axis=0)] * len(anchors), schema=one.schema, networks=networks
+    )
+    surrogate = Surrogate.fit(harvest, moment(variant="K_I", clock="linear"))
+    if one.name in NOT_EXPORTED:
+        with pytest.raises(ConfigurationError, match=NOT_EXPORTED[one.name]):
+            write_export(surrogate, tmp_path / "export")
+        return
+    write_export(surrogate, tmp_path / "export")  # which compares draws
+    found = ExportedSurrogate.load(tmp_path / "export").matched(x, range(len(anchors)), 2)
+    for exported, known in zip(found, surrogate.matched(x, range(len(anchors)), 2), strict=True):
+        np.testing.assert_allclose(exported, known, rtol=1e-5, atol=1e-5)
 
 
 def test_same_seed_gives_the_same_draws(one):

@@ -1,6 +1,7 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import mlflow
 import numpy as np
@@ -22,6 +23,7 @@ from pipeline.registry.package import (
     save_model,
     signature,
 )
+from pipeline.serving.flavour import Flavour
 from pipeline.surrogate.barriers import Barrier, Mixture
 
 
@@ -52,7 +54,8 @@ def test_the_signature_names_every_column(fitted_surrogate):
 
 def test_the_metadata_tells_units_kinds_and_anchors(fitted_surrogate, model_folder):
     told = Model.load(str(model_folder)).metadata
-    assert told == describe(fitted_surrogate) | {"answer_rows": 1_000_000, "package": told["package"]}
+    served = {"answer_rows": 1_000_000, "flavour": "torch"}
+    assert told == describe(fitted_surrogate) | served | {"package": told["package"]}
     assert told["units"] == {"category": "", "east": "m", "north": "m"}
     assert told["conditions"][0] == {"name": "category", "units": "", "kind": "categorical", "lower": 0, "upper": 3}
     assert told["anchors"] == [0.0, 0.5, 1.0]
@@ -90,6 +93,35 @@ def test_the_limit_of_an_answer_is_saved(fitted_surrogate, small_harvest, tmp_pa
         model.predict([[0]], params={"hyperparameter": 0.3, "draws": 6})
 
 
+def test_both_flavours_answer_alike_and_one_needs_no_torch(fitted_surrogate, small_harvest, tmp_path, monkeypatch):
+    fitted_surrogate.save(tmp_path / "surrogate")
+    answers = {}
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    for flavour in get_args(Flavour):
+        candidate = Candidate(
+            tmp_path / "surrogate", fitted_surrogate, small_harvest.conditions[0][:2], flavour=flavour
+        )
+        save_model(tmp_path / flavour, candidate)
+        model = mlflow.pyfunc.load_model(str(tmp_path / flavour))
+        assert model.metadata.metadata["flavour"] == flavour
+        params = {"s": [0.2, 0.7], "draws": 3, "seed": 4, "return_bands": True, "return_paths": True}
+        answers[flavour] = model.predict(pd.DataFrame({"category": [0, 3, 3]}), params=params)
+    pd.testing.assert_frame_equal(answers["onnx"], answers["torch"], rtol=1e-5, atol=1e-5)
+    required = (tmp_path / "onnx" / "requirements.txt").read_text()
+    assert "onnxruntime==" in required
+    assert "torch" not in required
+    base = pd.DataFrame({"category": [0], "base_east": [0.1], "base_north": [0.2], "base_s": [0.0]})
+    with pytest.raises(MlflowException, match="does not move outputs of one's own"):
+        mlflow.pyfunc.load_model(str(tmp_path / "onnx")).predict(base, params={"s": [0.7]})
+
+
+def test_how_it_is_served_makes_another_version(fitted_surrogate, small_harvest, tmp_path):
+    default = Candidate(tmp_path, fitted_surrogate, small_harvest.conditions[0][:2])
+    others = [replace(default, flavour="onnx"), replace(default, answer_rows=5), replace(default, answer_rows=6)]
+    assert default.identity == fitted_surrogate.digest
+    assert len({default.identity, *(other.identity for other in others)}) == 4
+
+
 def test_requirements_are_pinned_without_local_parts(model_folder):
     lines = (model_folder / "requirements.txt").read_text().split()
     assert all("==" in line and "+" not in line for line in lines)
@@ -104,7 +136,7 @@ def test_the_input_example_is_a_frame_with_parameters(fitted_surrogate):
 
 def test_a_surrogate_without_conditions_takes_rows_alone(fitted_surrogate, monkeypatch):
     schema = fitted_surrogate.schema.model_copy(update={"conditions": ()})
-    monkeypatch.setattr(fitted_surrogate, "_fit", replace(fitted_surrogate._fit, schema=schema))
+    monkeypatch.setattr(fitted_surrogate, "_description", replace(fitted_surrogate._description, schema=schema))
     assert input_example(fitted_surrogate, np.zeros((2, 0))) is None
 
 

@@ -8,7 +8,7 @@ from pipeline import Harvest, Surrogate, SurrogateConfig
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.serving.answer import answer
-from pipeline.surrogate import model
+from pipeline.surrogate import answering
 from pipeline.surrogate.barriers import Barrier, Mixture
 from pipeline.surrogate.regions import Region
 
@@ -118,7 +118,7 @@ def test_equal_draws_are_computed_once(lines):
 def test_blocks_change_nothing(fitted_surrogate, monkeypatch):
     rows = pd.DataFrame({"category": [0, 1, 2, 3] * 50})
     whole = ask(fitted_surrogate, rows, hyperparameter=0.3, draws=3)
-    monkeypatch.setattr(model, "BLOCK", 30)
+    monkeypatch.setattr(answering, "BLOCK", 30)
     np.testing.assert_allclose(
         outputs(ask(fitted_surrogate, rows, hyperparameter=0.3, draws=3)), outputs(whole), atol=1e-5
     )

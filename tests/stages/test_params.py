@@ -220,3 +220,5 @@ def test_code_that_does_not_belong_to_the_network_is_refused_with_what_does():
 def test_the_limit_of_an_answer_is_a_number_of_rows():
     assert sweep_config("semicircles", register={"model": "m", "answer_rows": 5}).register_.answer_rows == 5
     refused(r"register\.answer_rows: ", register={"model": "m", "answer_rows": 0})
+    assert sweep_config("semicircles", register={"model": "m", "flavour": "onnx"}).register_.flavour == "onnx"
+    refused(r"register\.flavour: .*'torch' or 'onnx'", register={"model": "m", "flavour": "pickle"})

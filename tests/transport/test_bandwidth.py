@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.transport.bandwidth import GRID, choose_bandwidths
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 from tests.problems import no_condition
 
 

@@ -6,7 +6,7 @@ import torch
 
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.components import MOST, MOST_STRAIGHT, Components, Reduced, fit_rest, reduce_samples
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 
 NONE = ConditionShape(0, ())
 START, END = ((0, 1), torch.zeros(1)), ((0, 1), torch.ones(1))

@@ -5,8 +5,9 @@ import pytest
 import torch
 
 from pipeline.surrogate import Surrogate, model
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.frozen import frozen
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape
+from pipeline.transport.networks import ConditionalMLP
 from tests.clouds import circles_harvest, cloud_harvest, moment
 
 TARGETS = [0.0, 0.2, 0.5, 0.7, 1.0]

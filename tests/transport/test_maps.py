@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.interval_map import IntervalMap, Kernel
 from pipeline.transport.maps import TransportMaps
-from pipeline.transport.networks import Condition, ConditionShape
 
 
 def batch(rows=50, dimension=2) -> tuple[torch.Tensor, Condition]:

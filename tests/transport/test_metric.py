@@ -3,8 +3,8 @@ from itertools import combinations
 import pytest
 import torch
 
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.metric import EuclideanMetric, GivensMetric, _softmax, rotation_rounds
-from pipeline.transport.networks import Condition, ConditionShape
 
 DIMENSIONS = [1, 2, 3, 5, 8, 32]
 SHAPE = ConditionShape(1, (3,))

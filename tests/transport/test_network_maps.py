@@ -1,7 +1,7 @@
 import torch
 
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition, ConditionShape
 
 
 def maps(intervals=2, dimension=2) -> NetworkMaps:

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from pipeline.surrogate import Surrogate
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.config import PairedConfig
 from pipeline.transport.fit_network_maps import fit_network_maps
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition, ConditionShape
 from pipeline.transport.pairs import Pairs
 from tests.clouds import moment
 

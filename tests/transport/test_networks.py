@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from pipeline.transport.networks import Condition, ConditionalMLP, ConditionShape, StackedLinear
+from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.transport.networks import ConditionalMLP, StackedLinear
 
 
 def mlp(copies=1, widths=(8, 12)) -> ConditionalMLP:

@@ -4,8 +4,8 @@ import torch
 
 from pipeline.errors import FitError
 from pipeline.transport.anchor_samples import AnchorSamples
+from pipeline.transport.condition import Condition
 from pipeline.transport.coupling import conditional_coupling
-from pipeline.transport.networks import Condition
 from pipeline.transport.pairs import Interval, euclidean_cost
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from scipy.interpolate import BSpline
 
-from pipeline.transport.networks import Condition, ConditionShape
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.path import LENGTH_PIECES, PathNetwork, SplineBasis, _cumulative_simpson, evaluate_spline
 from tests.problems import UNCONDITIONAL, no_condition
 

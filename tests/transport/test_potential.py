@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from pipeline.transport import potential
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 from pipeline.transport.potential import Density, KernelPotential
 from tests.problems import no_condition
 

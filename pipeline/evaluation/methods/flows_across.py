@@ -27,7 +27,7 @@ from pipeline.evaluation.methods.method import Fitting
 from pipeline.evaluation.methods.starts import Starts
 from pipeline.families.threads import single_thread
 from pipeline.transport.anchor_samples import anchor_samples
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 from pipeline.transport.pairs import Interval, Pairs, euclidean_cost
 
 WIDTHS = (128, 128, 128)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.bandwidth import choose_bandwidths
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 
 SUPPORT = 512
 """Samples that the metric is made of, at most."""

@@ -17,7 +17,8 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Value, axes_of
 from pipeline.data.values import numbers
 from pipeline.errors import FitError
-from pipeline.transport.networks import Condition, StackedLinear
+from pipeline.transport.condition import Condition
+from pipeline.transport.networks import StackedLinear
 from pipeline.transport.standardise import Standardiser
 from pipeline.transport.training import one_cycle
 

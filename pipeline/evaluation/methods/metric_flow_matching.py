@@ -28,7 +28,7 @@ from pipeline.evaluation.methods.learning import Perceptron, Schedule, descend
 from pipeline.evaluation.methods.method import Fitting, Method
 from pipeline.families.threads import single_thread
 from pipeline.transport.anchor_samples import anchor_samples
-from pipeline.transport.networks import Condition
+from pipeline.transport.condition import Condition
 
 WIDTHS = (128, 128)
 BENDING = Schedule(400, 2e-3)

@@ -3,12 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from pipeline.data.harvest import Harvest
 from pipeline.data.network import Network, Reparameterised
 from pipeline.surrogate.draws import Rows, condition_keys, draw_block, numbered_keys
 from pipeline.surrogate.ends import Groups, permuted
+from pipeline.transport.condition import Condition
 from pipeline.transport.standardise import Standardiser
 
 
@@ -31,11 +33,14 @@ class Starts:
         found = _drawn(self.harvest.networks[anchor], conditions, count, seed)
         return np.array(np.broadcast_to(found, (len(conditions), draws, found.shape[-1])), np.float64)
 
+    def _encode(self, conditions: NDArray[np.float64]) -> Condition:
+        return self.scaling.condition(torch.from_numpy(conditions).to(self.scaling.output_mean.device))
+
     def _known(self, anchor: int, conditions: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
         outputs, groups = self.harvest.outputs[anchor], Groups(np.asarray(self.harvest.conditions[anchor], np.float64))
         rows, keys = Rows.of(conditions), condition_keys(conditions, seed)
         result = np.empty((len(conditions), draws, outputs.shape[1]))
-        for u, nearest in enumerate(groups.nearest(conditions[rows.distinct], self.scaling).tolist()):
+        for u, nearest in enumerate(groups.nearest(conditions[rows.distinct], self._encode).tolist()):
             members, known = np.flatnonzero(rows.number == u), groups.rows(nearest)
             known = known[:1] if self.deterministic else known
             numbers = rows.occurrence[members, None] * draws + np.arange(draws)

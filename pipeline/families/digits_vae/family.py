@@ -87,6 +87,14 @@ class DigitsVAE(ReparameterisedFamily):
         assert isinstance(module, VAE)
         return module.draw(torch.from_numpy(category_codes(conditions, CLASSES, "digit")), noise)
 
+    def graph(self, module: "nn.Module") -> "nn.Module | None":
+        """As `from_noise`, of classes and codes."""
+        from pipeline.families.digits_vae.variational import VAE
+        from pipeline.families.layers import Drawing
+
+        assert isinstance(module, VAE)
+        return Drawing(module, lambda conditions, codes: module.draw(conditions[:, 0].long(), codes))
+
     def features(
         self, outputs: NDArray[np.floating], conditions: NDArray[np.floating], data: Data
     ) -> NDArray[np.float64]:

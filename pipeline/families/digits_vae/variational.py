@@ -66,8 +66,8 @@ class VAE(nn.Module):
 
     def draw(self, digit: Tensor, codes: Tensor) -> Tensor:
         """Images (N, draws, 64) of classes (N,) int64 and codes (N, draws, latent)."""
-        classes = one_hot(digit).repeat_interleave(codes.shape[1], dim=0)
-        return self.decode(codes.flatten(0, 1), classes).reshape(*codes.shape[:2], PIXELS)
+        classes = one_hot(digit)[:, None].expand(-1, codes.shape[1], -1)
+        return self.decode(codes.flatten(0, 1), classes.flatten(0, 1)).reshape(*codes.shape[:2], PIXELS)
 
     def loss(self, images: Tensor, classes: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy and divergence from the prior, means over images in nats; noise (N, latent) is N(0, I)."""

@@ -188,6 +188,14 @@ class PolicyFamily(ReparameterisedFamily, ConditionedModules):
         assert isinstance(module, GaussianPolicy)
         return module.draw(torch.from_numpy(check_width(conditions, len(self.observed))), noise)
 
+    def graph(self, module: "nn.Module") -> "nn.Module | None":
+        """As `from_noise`, of states and noise."""
+        from pipeline.families.layers import Drawing
+        from pipeline.families.policies.gaussian_policy import GaussianPolicy
+
+        assert isinstance(module, GaussianPolicy)
+        return Drawing(module, module.draw)
+
     def score(self, policy: Policy, data: Data, hyperparameter: float, seed: int) -> dict[str, float]:
         """The mean episode reward of the policy, one draw a step, under the reward of this λ."""
         (rewards,) = self.episode_scores(policy, data, hyperparameter, seed).values()

@@ -17,9 +17,10 @@ from torch import Tensor
 from pipeline.storage.checkpoint import resumable
 from pipeline.transport.anchor_samples import AnchorSamples
 from pipeline.transport.c_transform import Minimum, minimise_batched
+from pipeline.transport.condition import Condition
 from pipeline.transport.config import SemidualConfig
 from pipeline.transport.network_maps import NetworkMaps
-from pipeline.transport.networks import Condition, ConditionalMLP
+from pipeline.transport.networks import ConditionalMLP
 from pipeline.transport.training import History, PathTrainer, one_cycle
 
 

@@ -1,0 +1,1 @@
+"""Exports: a surrogate as ONNX graphs and JSON, and a reader that needs no torch."""
