@@ -201,10 +201,10 @@ class Shown:
         """The parts of the document that are one condition's, at some λ."""
         explorer = replace(one.explorer, axes=self.explorer.axes, points=points, draws=self.explorer.draws)
         with unwarned():
-            document = explorer.document
+            answers = explorer.answers
         (texts,) = warned(self.surrogate, one.conditions, points)
-        of_points = {key: document[key] for key in ("points", "around")}
-        return of_points | {key: document[key][0] for key in keys} | {"warned": texts}
+        of_points = {key: answers[key] for key in ("points", "around")}
+        return of_points | {key: answers[key][0] for key in keys} | {"warned": texts}
 
     def _refusal(self, value: Value) -> str:
         """Why the surrogate has no answer at a λ; "" where it has one."""

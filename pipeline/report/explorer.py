@@ -92,43 +92,61 @@ class Explorer:
 
     @property
     def document(self) -> dict[str, Any]:
-        """The data of the page; samples are flat lists, row by row, by panel and by λ.
+        """The data of the page: `answers`, and all that is known beside them.
 
-        points: λ as a list of its coordinates. anchors, heldOut: numbers of points, the anchors' in the mesh's order.
-        around: of every point the anchors that it lies between, by their place in `anchors`.
+        anchors, heldOut: numbers of points, the anchors' in the mesh's order.
         """
-        anchors, held_out = self._anchors, self._held_out
-        served = [self._ask(point) for point in counted(self.points, "values of λ")]
-        own = [self._own(i, served[i]) for i in anchors]
+        held_out, served = self._held_out, self._served
         truth = [self._truth(i, served[i]) for i in held_out]
         return {
             "view": self.view,
             "draws": self.draws > 1,
             "axes": [_axis(axis) for axis in self.axes],
-            "points": [list(numbers(point)) for point in self.points],
-            "around": [list(around(self.surrogate.mesh, point)) for point in self.points],
             "start": self._start(held_out),
-            **self._outputs([sample for samples in own for sample in samples]),
+            **self._outputs(),
             "conditions": [panel.title for panel in self.panels],
             "history": self._history(),
-            "anchors": anchors,
+            "anchors": self._anchors,
             "heldOut": held_out,
-            "served": _by_panel(_arrays(served)),
-            "own": _by_panel(_arrays(own)),
+            **self.answers,
             "truth": _by_panel(_arrays(truth)),
             "band": self._bands(served),
             "measure": self.comparison.measure,
             "errors": _by_panel([self._errors(served[i], t) for i, t in zip(held_out, truth, strict=True)]),
-            "spread": _by_panel([self._spreads(samples) for samples in served]),
             "truthSpread": _by_panel([self._spreads(samples) for samples in truth]),
         }
 
-    def _outputs(self, own: Sequence[Sample]) -> dict[str, Any]:
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What is the surrogate's alone; samples are flat lists, row by row, by panel and by λ.
+
+        points: λ as a list of its coordinates. around: of every point the anchors that it lies between, by their
+        numbers. served, spread: by panel and point. own: by panel, of every anchor among the points.
+        """
+        return {
+            "points": [list(numbers(point)) for point in self.points],
+            "around": [list(around(self.surrogate.mesh, point)) for point in self.points],
+            "served": _by_panel(_arrays(self._served)),
+            "own": _by_panel(_arrays(self._owned)),
+            "spread": _by_panel([self._spreads(samples) for samples in self._served]),
+        }
+
+    @cached_property
+    def _served(self) -> list[list[Sample]]:
+        """The surrogate's samples, by point and panel."""
+        return [self._ask(point) for point in counted(self.points, "values of λ")]
+
+    @cached_property
+    def _owned(self) -> list[list[Sample]]:
+        """The anchors' own samples, by anchor and panel."""
+        return [self._own(i, self._served[i]) for i in self._anchors]
+
+    def _outputs(self) -> dict[str, Any]:
         """What the page must know of the outputs; of images the side, and which value is white and which black."""
         columns = self.score.schema.outputs
         known = {"size": len(columns), "units": columns[0].units}
         if self.score.schema.picture == "image":
-            white, black = bounds(self.score, [sample.outputs for sample in own])
+            white, black = bounds(self.score, [sample.outputs for samples in self._owned for sample in samples])
             return known | {"side": math.isqrt(len(columns)), "white": white, "black": black}
         names = {"outputs": [label(column) for column in columns], "names": [column.name for column in columns]}
         return known | names | {"square": len({column.units for column in columns}) == 1}
@@ -170,12 +188,12 @@ class Explorer:
         source = Anchors(self.surrogate.anchors).interval(point) if isinstance(point, float) else nearest(mesh, point)
         starts = [self._rows(panel, value_of(mesh.vertices[source])) for panel in self.panels]
         start = Sample(*(np.concatenate([getattr(s, of) for s in starts]) for of in ("outputs", "conditions")))
-        answer = ask(self.surrogate, self._served, start, source, point, 0)
+        answer = ask(self.surrogate, self._way, start, source, point, 0)
         ends = np.cumsum([len(s.outputs) for s in starts])
         return [answer.rows(rows) for rows in np.split(np.arange(ends[-1]), ends[:-1])]
 
     @cached_property
-    def _served(self) -> str:
+    def _way(self) -> str:
         return served_by(self.surrogate, self.score)
 
     @property
@@ -185,7 +203,7 @@ class Explorer:
 
     def _own(self, point: int, served: list[Sample]) -> list[Sample]:
         """The anchor's own samples; of images, where the anchor's network is asked, its draws of the same numbers."""
-        if self._followed and self._served == SAMPLE:
+        if self._followed and self._way == SAMPLE:
             return served
         return [self._rows(panel, self.points[point]) for panel in self.panels]
 

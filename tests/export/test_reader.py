@@ -73,10 +73,7 @@ CASES = {
     "deterministic, no networks": lambda: Surrogate.fit(
         moving(ANCHORS, "linear", by_condition, deterministic=True), STRAIGHT
     ),
-        moving(ANCHORS, "linear", by_condition, deterministic=True), STRAIGHT
-    ),
-    "pchip": lambda: Surrogate.fit(
-        moving((0.0, 0.25, 0.5, 1.0), "linear", by_condition, deterministic=True), SMOOTH),
+    "pchip": lambda: Surrogate.fit(moving((0.0, 0.25, 0.5, 1.0), "linear", by_condition, deterministic=True), SMOOTH),
     "many outputs, in components": lambda: Surrogate.fit(cloud_harvest(dimension=12), moment(variant="K_theta")),
     "angles": lambda: Surrogate.fit(turning(), STRAIGHT),
     "angles, curved": lambda: Surrogate.fit(turning(), moment(variant="K_theta-U")),

@@ -19,9 +19,9 @@ TRIANGLE = (*SCATTERED[:3], SCATTERED[4])
 """With a hull that has less than half of its range."""
 
 
-def made(vertices, held_out, outputs=2, *, coordinates=3, live=True):
+def made(vertices, held_out, outputs=2, *, coordinates=3, live=True, picture="scatter"):
     """The page of a deterministic drift, which is affine in λ, and that drift."""
-    drift = Drift(vertices, schema_of(coordinates, outputs, deterministic=True))
+    drift = Drift(vertices, schema_of(coordinates, outputs, deterministic=True, picture=picture))
     truth = score_of(drift, held_out=held_out)
     return Shown.of(fitted(truth, vertices), truth=truth, live=live), drift
 

@@ -14,15 +14,17 @@ pytestmark = [
 ]
 LAPTOP, PHONE = (1280, 800), (390, 844)
 PAGES = {
-    "three, a plane": (BOX, (HELD_OUT,), 2, 3),
-    "three, one output": (BOX, (HELD_OUT,), 1, 3),
-    "three, forecasts": (BOX, (HELD_OUT,), 3, 3),
-    "scattered, a plane": (TRIANGLE, ((0.5, 0.5),), 2, 2),
-    "scattered, one output": (TRIANGLE, ((0.5, 0.5),), 1, 2),
+    "three, a plane": (BOX, (HELD_OUT,), 2, 3, "scatter"),
+    "three, one output": (BOX, (HELD_OUT,), 1, 3, "scatter"),
+    "three, forecasts": (BOX, (HELD_OUT,), 3, 3, "scatter"),
+    "three, an image": (BOX, (HELD_OUT,), 1, 3, "image"),
+    "scattered, a plane": (TRIANGLE, ((0.5, 0.5),), 2, 2, "scatter"),
+    "scattered, one output": (TRIANGLE, ((0.5, 0.5),), 1, 2, "scatter"),
 }
 SAID = "document.querySelector('#explorer .said').textContent"
 WHY = "document.querySelector('#explorer .why').textContent"
-DRAWN = "document.querySelector('#explorer-plot').innerHTML"
+DRAWN = """document.querySelector('#explorer-plot').innerHTML +
+    [...document.querySelectorAll('.images canvas')].map((canvas) => canvas.toDataURL()).join()"""
 SHOWN = "getComputedStyle(document.querySelector('#explorer-plot')).visibility === 'visible'"
 ANSWERED = f"!{SAID}.includes('asking')"
 SLIDERS = "document.querySelectorAll('#explorer input[type=range]').length"
@@ -38,8 +40,8 @@ def chromium(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=PAGES)
 def served_page(request):
-    vertices, held_out, outputs, coordinates = PAGES[request.param]
-    shown, _ = made(vertices, held_out, outputs, coordinates=coordinates)
+    vertices, held_out, outputs, coordinates, picture = PAGES[request.param]
+    shown, _ = made(vertices, held_out, outputs, coordinates=coordinates, picture=picture)
     with served(shown) as address:
         yield shown, address
 

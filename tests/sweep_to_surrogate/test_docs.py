@@ -52,7 +52,7 @@ def lines_of_commands():
 
 def test_every_command_is_there():
     words = {line.split()[1] for line in lines_of_commands()}
-    assert {"sample", "inspect", "explain", "recommend", "page"} <= words
+    assert {"sample", "inspect", "explain", "recommend", "export", "page"} <= words
 
 
 def test_the_commands(checkout, run):
@@ -67,5 +67,8 @@ def test_the_commands(checkout, run):
 def test_the_consumers_python(checkout, run):
     download = "import mlflow\nmlflow.artifacts.download_artifacts('models:/semicircles@champion', dst_path='model')\n"
     run(sys.executable, "-c", download)
+    for line in "".join(blocks("consumers.md", "sh")).splitlines():
+        if line.startswith(COMMAND):
+            run(sys.executable, "-m", "sweep_to_surrogate", *shlex.split(line.removeprefix(COMMAND)))
     *first, _ = blocks("consumers.md", "python")  # the last one deletes a tag of a version that was rolled back
     run(sys.executable, "-c", "\n".join(first))
