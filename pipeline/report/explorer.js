@@ -386,7 +386,8 @@
   async function post(question) {
     const answer = await fetch("answer", {
       method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question),
-    });
+    }).catch(() => { throw new Error("the server cannot be reached; start it again, and load this page anew"); });
+    if (!answer.ok && answer.status !== 400) throw new Error(`the server failed (status ${answer.status}); its terminal says why`);
     const document = await answer.json();
     if (!answer.ok) throw new Error(document.error);
     return document;

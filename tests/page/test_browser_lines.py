@@ -3,6 +3,7 @@
 import pytest
 
 from pipeline.page.html import write_page
+from pipeline.page.shown import Shown
 from pipeline.report import steps
 from tests.page.pages import BOX, HELD_OUT, TRIANGLE, made, served
 from tests.report.browser import CHROMIUM, browser
@@ -142,7 +143,23 @@ def test_a_server_that_has_gone_is_told(chromium):
     page.evaluate(MOVE % (1, "max"))
     page.evaluate(MOVE % (0, "max - 1"))
     page.until(f"{WHY} !== ''")
+    assert "the server cannot be reached" in page.evaluate(WHY)
     assert not page.evaluate(SHOWN)
+
+
+def test_a_server_that_fails_is_told(chromium, monkeypatch):
+    shown, _ = made(BOX, (HELD_OUT,))
+
+    def fail(self, condition, at, along):
+        raise RuntimeError("a fault of the surrogate")
+
+    monkeypatch.setattr(Shown, "line", fail)
+    with served(shown) as address:
+        page = chromium.visit(address, *LAPTOP)
+        page.evaluate(MOVE % (1, "max"))
+        page.evaluate(MOVE % (0, "max - 1"))
+        page.until(f"{WHY} !== ''")
+        assert "the server failed (status 500)" in page.evaluate(WHY)
 
 
 def test_a_file_of_three_hyperparameters_moves_by_every_slider(chromium, tmp_path, monkeypatch):
