@@ -3,6 +3,7 @@
 Each takes MODEL, models:/NAME@ALIAS or a bundle's folder. Libraries are imported inside: `--help` needs none of them.
 """
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +42,7 @@ def _plain_warnings() -> Iterator[None]:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         if (text := str(message)) not in told:
             told.add(text)
-            typer.echo(f"warning: {text}", err=True)
+            sys.stderr.write(f"warning: {text}\n")  # typer.echo writes past a progress bar, into its line
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
@@ -173,7 +174,7 @@ def page(
     truth: Annotated[
         Path | None, typer.Option(help="Harvest with held-out λ; else that of the checkout, where it fits the model.")
     ] = None,
-    serve: Annotated[bool, typer.Option("--serve", help="Serve it on loopback, for any condition.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="Serve it on loopback, for any condition and λ.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="With --serve.")] = 8000,
 ) -> None:
     """Make a page on which one moves λ: one file that works offline; with --serve, it answers for any condition."""
@@ -185,6 +186,7 @@ def page(
     from pipeline.page.truth import score_harvest
     from pipeline.registry.bundle import example_conditions
     from pipeline.serving.frames import read_conditions
+    from pipeline.storage.progress import showing
 
     with loaded(model) as (surrogate, found):
         columns = surrogate.schema.conditions
@@ -196,11 +198,13 @@ def page(
         if truth is None and rows is None:
             truth = score_harvest(Path(), surrogate.digest)
             rows = example_conditions(found, names) if truth is None else None
-        shown = Shown.of(surrogate, rows, None if truth is None else Harvest.load(truth))
+        shown = Shown.of(surrogate, rows, None if truth is None else Harvest.load(truth), live=serve)
         title = model if found.version is None else f"{found.version.model}, version {found.version.number}"
         if serve:
             typer.echo(f"http://{HOST}:{port}/ (end it with Ctrl-C)")
             serve_page(shown, title, port)
         else:
+            with showing("page"):
+                written = write_page(output, shown, title)
             held_out = f"; truth from {truth}" if truth is not None else "; no held-out truth: name one by --truth"
-            typer.echo(f"{write_page(output, shown, title)}: {len(shown.explorer.panels)} conditions{held_out}")
+            typer.echo(f"{written}: {len(shown.explorer.panels)} conditions{held_out}")

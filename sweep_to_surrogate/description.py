@@ -36,10 +36,7 @@ def print_facts(told: Mapping[str, Any]) -> None:
     ]
     print_table(header, lines)
     _print_certificate(told)
-    for interval in told["broken_intervals"]:
-        low, high = interval["anchors"]
-        mend = "" if interval["train_at"] is None else f"; train {interval['train_at']:g} to mend it"
-        typer.echo(f"broken between {low:g} and {high:g}: served is {interval['served']}{mend}")
+    _print_broken(told)
     if (scores := told["scores"]) is not None:
         print_table(
             ("method", scores["measure"]), list(scores["mean_errors"].items()), "errors in the mean over held-out λ"
@@ -54,6 +51,16 @@ def _print_certificate(told: Mapping[str, Any]) -> None:
         return
     lines = [(r["low"], r["high"], r["status"], "; ".join((*r["reasons"], *_doubts(r)))) for r in regions]
     print_table(("from", "to", "certificate", "why"), lines)
+
+
+def _print_broken(told: Mapping[str, Any]) -> None:
+    """Where one network answers alone; whether that was looked for, where networks could be mixed."""
+    for interval in told["broken_intervals"]:
+        low, high = interval["anchors"]
+        mend = "" if interval["train_at"] is None else f"; train {interval['train_at']:g} to mend it"
+        typer.echo(f"broken between {low:g} and {high:g}: served is {interval['served']}{mend}")
+    if not told["broken_intervals"] and told["networks"]:
+        typer.echo("no interval is broken" if told["barriers_checked"] else "broken intervals were not looked for")
 
 
 def _doubts(region: Mapping[str, Any]) -> list[str]:

@@ -147,6 +147,16 @@ def nearest(mesh: Mesh, value: Sequence[float]) -> int:
     return int(np.flatnonzero(distances <= distances.min() * (1 + 2 * TIE))[0])
 
 
+def around(mesh: Mesh, value: Value) -> tuple[int, ...]:
+    """The numbers of the anchors that a λ lies between: its cell's corners, less those that weigh nothing.
+
+    At an anchor it is that one, on an edge its two ends. Raises HyperparameterError outside the anchors' hull.
+    """
+    place = place_of(mesh, numbers(value))
+    weights = linear_weights(place, numbers(value))
+    return tuple(corner for corner, weight in zip(place.corners, weights, strict=True) if weight > TIE)
+
+
 def place_between(mesh: Mesh, one: int, other: int) -> Place:
     """The first cell that has both anchors as corners."""
     return Place(mesh, next(c for c in range(mesh.cell_count) if {one, other} <= set(mesh.corners(c))))

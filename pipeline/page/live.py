@@ -21,25 +21,36 @@ MOST_BYTES = 100_000
 """The longest request that is read."""
 
 
-class Question(BaseModel):
-    """What is asked for: one condition (C,)."""
+class Line(BaseModel):
+    """A line through λ = at (P,), along the coordinate of that number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    condition: Annotated[list[float], Field(min_length=1)]
+    at: Annotated[list[float], Field(min_length=1)]
+    along: Annotated[int, Field(ge=0)]
+
+
+class Question(BaseModel):
+    """What is asked for: one condition (C,), at the λ of the page, or on one line."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    condition: list[float]
+    line: Line | None = None
 
 
 def page_app(shown: Shown, name: str) -> "FastAPI":
-    """The web application: GET / is the page, POST /answer one more condition, as `Shown.answer` gives it.
+    """The web application: GET / is the page, POST /answer what it asks for.
 
-    A question that cannot be answered is {"error": text} with status 400. name: the page's title.
+    That is one more condition, answered as by `Shown.answer`, or a line through λ, as by `Shown.line`. A question that
+    cannot be answered is {"error": text} with status 400. name: the page's title.
     """
     from fastapi import FastAPI
     from fastapi.concurrency import run_in_threadpool
     from fastapi.middleware.trustedhost import TrustedHostMiddleware
     from fastapi.responses import HTMLResponse
 
-    text = render(shown, name, live=True)
+    text = render(shown, name)
     one_at_a_time = threading.Lock()
 
     async def page(request: "Request") -> "Response":
@@ -63,7 +74,12 @@ def _answer(shown: Shown, body: bytes, lock: threading.Lock) -> "Response":
     try:
         question = Question.model_validate_json(body)
         with lock:
-            found = shown.answer(question.condition)
+            line = question.line
+            found = (
+                shown.answer(question.condition)
+                if line is None
+                else shown.line(question.condition, line.at, line.along)
+            )
     except ValidationError as error:
         return _refused("; ".join(f"{'.'.join(map(str, e['loc'])) or 'request'}: {e['msg']}" for e in error.errors()))
     except SweepError as error:

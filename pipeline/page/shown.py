@@ -1,6 +1,9 @@
-"""What a surrogate's page shows: its answers at some conditions over all λ, and the truth where some is known."""
+"""What a surrogate's page shows: its answers at some conditions over all λ, and the truth where some is known.
 
-import warnings
+A file holds all of its answers. A page that is served asks for more: for further conditions, and, where there are more
+λ than a file can hold, for a line of them at a time, along the hyperparameter that is being moved.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,15 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipeline.data.harvest import Harvest
-from pipeline.data.mesh import Value
+from pipeline.data.mesh import Grid, Value
 from pipeline.data.samples import check_columns
 from pipeline.data.schema import Column, Schema
-from pipeline.data.values import named, numbers, value_of
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.data.values import numbers, value_of
+from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.evaluation.comparison import Comparison
-from pipeline.report.explorer import ANSWERED, CONDITIONS, DRAWS, IMAGES, Explorer, axes_of, thinned, why_none
+from pipeline.evaluation.places import place_of
+from pipeline.page.warned import unwarned, warned
+from pipeline.report.explorer import ANSWERED, ASKED, CONDITIONS, DRAWS, IMAGES, Explorer, thinned, why_none
 from pipeline.report.panels import Panel
-from pipeline.report.steps import STEPS, Axis, Extent
+from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, fine_axes_of
 from pipeline.report.style import describe, spaced
 from pipeline.shapes import FloatArray
 
@@ -26,25 +31,40 @@ if TYPE_CHECKING:
 
 MOST_CONDITIONS = 50
 """Conditions that a page offers at most; what does not fit is thinned further."""
+SERVE = "`page --serve` answers at any λ"
 
 
 @dataclass(frozen=True, eq=False)
 class Shown:
-    """A surrogate at conditions (N, C). truth: a harvest that has all of them, or None; its other λ are held out."""
+    """A surrogate at conditions (N, C). truth: a harvest that has all of them, or None; its other λ are held out.
+
+    live: the page is served, and asks for what it does not hold.
+    """
 
     surrogate: "Surrogate"
     conditions: FloatArray
     truth: Harvest | None = None
+    live: bool = False
 
     @classmethod
-    def of(cls, surrogate: "Surrogate", conditions: FloatArray | None = None, truth: Harvest | None = None) -> "Shown":
+    def of(
+        cls,
+        surrogate: "Surrogate",
+        conditions: FloatArray | None = None,
+        truth: Harvest | None = None,
+        *,
+        live: bool = False,
+    ) -> "Shown":
         """Conditions (N, C) as given, else evenly spaced ones of the truth.
 
-        Raises ConfigurationError for a surrogate that no page can show, DataError for conditions or a truth that do not
+        Raises ConfigurationError for a surrogate that no file can show, DataError for conditions or a truth that do not
         belong to it, and for neither.
         """
-        if reason := why_none(surrogate):
-            raise ConfigurationError(f"there is no page {reason}; use `explain` or `sample`")
+        if not live and not isinstance(surrogate.mesh, Grid):
+            raise ConfigurationError(
+                "there is no file for scattered anchors: its sliders would need a grid of answers, on which neither "
+                f"anchors nor held-out values lie; {SERVE}"
+            )
         if truth is not None and (theirs := _names(truth.schema)) != (own := _names(surrogate.schema)):
             raise DataError(f"the truth has the columns {theirs}, the surrogate {own}; give a harvest of its sweep")
         if conditions is None:
@@ -59,7 +79,12 @@ class Shown:
             )
         check_columns(conditions, columns, "conditions")
         distinct = np.unique(np.asarray(conditions, np.float64), axis=0)
-        return cls(surrogate, distinct[spaced(len(distinct), MOST_CONDITIONS)], truth)
+        return cls(surrogate, distinct[spaced(len(distinct), MOST_CONDITIONS)], truth, live)
+
+    @property
+    def by_lines(self) -> bool:
+        """Whether answers are asked for a line at a time: there are more λ than a page holds."""
+        return self.live and bool(why_none(self.surrogate))
 
     @cached_property
     def explorer(self) -> Explorer:
@@ -71,16 +96,42 @@ class Shown:
 
         def made(extent: Extent) -> Explorer:
             shown = [panels[i] for i in spaced(len(panels), extent.conditions)]
-            axes = axes_of(self.surrogate, score, extent.steps)
-            return Explorer(self.surrogate, score, comparison, shown, axes, extent.draws)
+            axes = self._axes(extent.steps)
+            points = score.values if self.by_lines else combinations(axes)
+            return Explorer(self.surrogate, score, comparison, shown, axes, points, extent.draws)
 
-        found = thinned(made, Extent(STEPS, self.draws, len(panels)))
+        found = thinned(made, Extent(1 if self.by_lines else STEPS, self.draws, len(panels)))
         if found is None:
             raise ConfigurationError(
                 f"there is no page: the {len(self.surrogate.schema.outputs)} outputs are more than one can hold; use "
                 "`explain` or `sample`"
             )
         return found
+
+    def _axes(self, steps: int) -> list[Axis]:
+        """The sliders' values; ConfigurationError where a file would hold the anchors alone."""
+        mesh = self.surrogate.mesh
+        if self.by_lines:
+            return fine_axes_of(mesh, self._score)
+        axes = axes_of(mesh, self._score, steps)
+        if all(len(axis.values) == len(axis.anchors) for axis in axes):
+            raise ConfigurationError(
+                f"there is no file for {len(axes)} hyperparameters with {len(mesh.vertices)} anchors: it could hold no "
+                f"value between them; {SERVE}"
+            )
+        return axes
+
+    @property
+    def extent(self) -> str:
+        """How many λ a file of several hyperparameters holds, in words; "" where there is nothing to say."""
+        axes = self.explorer.axes
+        if self.live or len(axes) == 1:
+            return ""
+        counts = " × ".join(str(len(axis.values)) for axis in axes)
+        return (
+            f"The sliders stand at {counts} values, {len(self.explorer.points)} in all: at each the file has the "
+            "surrogate's own answer, and it interpolates none. Served, a page answers between them."
+        )
 
     @property
     def draws(self) -> int:
@@ -89,22 +140,23 @@ class Shown:
             return 1
         return IMAGES if self.surrogate.schema.picture == "image" else DRAWS
 
-    def document(self, *, live: bool) -> dict[str, Any]:
-        """The data of the page; live: a server answers for conditions that are not in it."""
+    @property
+    def document(self) -> dict[str, Any]:
+        """The data of the page."""
         columns = self.surrogate.schema.conditions
         given = [_condition(panel) for panel in self.explorer.panels]
-        warned = self._warned(self.explorer)
-        texts = list(dict.fromkeys(text for panel in warned for some in panel for text in some))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # they stand on the page
+        found = warned(self.surrogate, np.array(given), self.explorer.points)
+        texts = list(dict.fromkeys(text for panel in found for some in panel for text in some))
+        with unwarned():
             document = self.explorer.document
         return {
             **document,
             "texts": texts,
-            "warned": [[[texts.index(text) for text in some] for some in panel] for panel in warned],
+            "warned": [[[texts.index(text) for text in some] for some in panel] for panel in found],
             "given": [x.tolist() for x in given],
             "columns": [_column(column, np.array([x[i] for x in given])) for i, column in enumerate(columns)],
-            "live": live,
+            "live": self.live,
+            "lines": self.by_lines,
         }
 
     def answer(self, condition: Sequence[float]) -> dict[str, Any]:
@@ -112,20 +164,55 @@ class Shown:
 
         Raises DataError for a condition that the surrogate does not take.
         """
+        one = self._at(condition)
+        found = self._parts(one, self.explorer.points, ANSWERED)
+        return {"title": one.explorer.panels[0].title, "given": list(map(float, condition)), **found}
+
+    def line(self, condition: Sequence[float], at: Sequence[float], along: int) -> dict[str, Any]:
+        """The answers at a condition (C,) along one coordinate of λ = `at` (P,), at the values of its slider.
+
+        points: those λ that lie between the anchors, with the parts of the document that belong to them; refused: the
+        others, each with the reason. Raises DataError for a condition that the surrogate does not take or for another
+        number of coordinates, HyperparameterError where nothing of the line lies between the anchors.
+        """
+        axes = self.explorer.axes
+        if len(at) != len(axes) or not 0 <= along < len(axes) or not np.isfinite(at).all():
+            names = [axis.column.name for axis in axes]
+            raise DataError(f"line: at {list(at)} along {along}; one of {len(axes)} finite numbers {names} is needed")
+        line = [value_of((*at[:along], value, *at[along + 1 :])) for value in axes[along].values.tolist()]
+        refused = {point: reason for point in line if (reason := self._refusal(point))}
+        inside = [point for point in line if point not in refused]
+        if not inside:
+            raise HyperparameterError(next(iter(refused.values())))
+        found = self._parts(self._at(condition), inside, ASKED)
+        return {"refused": [[list(numbers(point)), reason] for point, reason in refused.items()], **found}
+
+    def _at(self, condition: Sequence[float]) -> "Shown":
+        """The same page of one condition (C,), of which no truth is known."""
         columns = self.surrogate.schema.conditions
         if len(condition) != len(columns):
             raise DataError(f"condition: {len(condition)} values; expected {[column.name for column in columns]}")
         row = np.array([condition], np.float64)
         if not np.isfinite(row).all():
             raise DataError(f"condition: {list(condition)}; finite numbers are needed")
-        one = Shown.of(self.surrogate, row)
-        explorer = replace(one.explorer, axes=_unlabelled(self.explorer.axes), draws=self.explorer.draws)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # they stand beside the answer
-            found = explorer.document
-        parts = {key: found[key][0] for key in ANSWERED}
-        (warned,) = one._warned(explorer)
-        return {"title": found["conditions"][0], "given": row[0].tolist(), **parts, "warned": warned}
+        return Shown.of(self.surrogate, row, live=self.live)
+
+    def _parts(self, one: "Shown", points: Sequence[Value], keys: Sequence[str]) -> dict[str, Any]:
+        """The parts of the document that are one condition's, at some λ."""
+        explorer = replace(one.explorer, axes=self.explorer.axes, points=points, draws=self.explorer.draws)
+        with unwarned():
+            answers = explorer.answers
+        (texts,) = warned(self.surrogate, one.conditions, points)
+        of_points = {key: answers[key] for key in ("points", "around")}
+        return of_points | {key: answers[key][0] for key in keys} | {"warned": texts}
+
+    def _refusal(self, value: Value) -> str:
+        """Why the surrogate has no answer at a λ; "" where it has one."""
+        try:
+            place_of(self.surrogate.mesh, numbers(value))
+        except HyperparameterError as error:
+            return str(error)
+        return ""
 
     @cached_property
     def _held_out(self) -> list[Value]:
@@ -133,23 +220,20 @@ class Shown:
         if self.truth is None:
             return []
         own = set(map(value_of, self.surrogate.mesh.vertices))
-        return [value for value in self.truth.values if value not in own and self._is_inside(value)]
-
-    def _is_inside(self, value: Value) -> bool:
-        place = numbers(value)
-        axes = self.surrogate.mesh.axes
-        return all(a.values[0] <= v <= a.values[-1] for a, v in zip(axes, place, strict=True))
+        return [value for value in self.truth.values if value not in own and not self._refusal(value)]
 
     @cached_property
     def _score(self) -> Harvest:
         """The anchors' own outputs at the conditions, and the truth's at held-out λ, as one harvest."""
+        rows, vertices, count = {}, self.surrogate.mesh.vertices, len(self.conditions)
         names = [column.name for column in self.surrogate.schema.hyperparameters]
-        rows = {}
-        for vertex in map(value_of, self.surrogate.mesh.vertices):
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", UserWarning)  # `_warned` collects them
-                outputs = self.surrogate.sample(self.conditions, named(vertex, names), draws=self.draws)
-            rows[vertex] = (outputs.reshape(-1, outputs.shape[-1]), np.repeat(self.conditions, self.draws, axis=0))
+        asked = dict(zip(names, np.repeat(np.array(vertices, np.float64), count, axis=0).T, strict=True))
+        tiled, equal = np.tile(self.conditions, (len(vertices), 1)), np.zeros(count * len(vertices), np.intp)
+        with unwarned():
+            drawn = self.surrogate.sample(tiled, asked, draws=self.draws, occurrence=equal)
+        conditions = np.repeat(self.conditions, self.draws, axis=0)
+        for vertex, outputs in zip(vertices, np.split(drawn, len(vertices)), strict=True):
+            rows[value_of(vertex)] = (outputs.reshape(-1, outputs.shape[-1]), conditions)
         for value in self._held_out:
             rows[value] = self._true(value)
         values = sorted(rows)
@@ -173,21 +257,6 @@ class Shown:
         chosen = np.concatenate(found)
         return y[chosen], x[chosen]
 
-    def _warned(self, explorer: Explorer) -> list[list[list[str]]]:
-        """What the surrogate warns of, by panel and λ."""
-        names = [column.name for column in self.surrogate.schema.hyperparameters]
-        return [
-            [_warnings(self.surrogate, _condition(panel), named(point, names)) for point in explorer.points]
-            for panel in explorer.panels
-        ]
-
-
-def _warnings(surrogate: "Surrogate", condition: FloatArray, value: float | dict[str, float]) -> list[str]:
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        surrogate.sample(condition[None], value)
-    return list(dict.fromkeys(str(warning.message) for warning in caught))
-
 
 def _without(score: Harvest, held_out: Sequence[Value]) -> Harvest:
     """A harvest without some of its λ."""
@@ -203,11 +272,6 @@ def _names(schema: Schema) -> list[str]:
 def _condition(panel: Panel) -> FloatArray:
     assert panel.condition is not None  # every panel of a page is one condition
     return panel.condition
-
-
-def _unlabelled(axes: Sequence[Axis]) -> list[Axis]:
-    """The same values of λ, none of them held out: nothing is known to be true there."""
-    return [replace(axis, held_out=()) for axis in axes]
 
 
 def _column(column: Column, shown: FloatArray) -> dict[str, Any]:

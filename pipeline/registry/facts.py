@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 def facts(surrogate: "Surrogate", version: Version | None) -> dict[str, Any]:
     """The metadata of a served model, how it was fitted, and its scores, for JSON.
 
-    range: of every hyperparameter, from its least anchor to its greatest. scores: None for a bundle on disk, and where
-    the version's run keeps no figures; else measure, the errors by method in the mean over the held-out λ, and the
-    surrogate's at each.
+    range: of every hyperparameter, from its least anchor to its greatest. barriers_checked: whether broken intervals
+    were looked for. scores: None for a bundle on disk, and where the version's run keeps no figures; else measure, the
+    errors by method in the mean over the held-out λ, and the surrogate's at each.
     """
     axes = surrogate.mesh.axes
     told: dict[str, Any] = {"model": None, "version": None}
@@ -28,6 +28,7 @@ def facts(surrogate: "Surrogate", version: Version | None) -> dict[str, Any]:
         "clock": surrogate.clock,
         "deterministic": surrogate.deterministic,
         "networks": surrogate.networks is not None,
+        "barriers_checked": surrogate.barriers is not None,
     }
     return told | describe(surrogate) | fitted | {"scores": _scores(version)}
 

@@ -7,54 +7,38 @@
   const SVG = document.getElementById("explorer-plot").namespaceURI;
   const BLUE = "#0072B2", INK = "#222", PALE = "#8a8a8a", GRID = "#e8e8e8";
   const NEAR = 0.35; // opacity of a truth whose λ is one step away
-  const state = { condition: 0, at: data.axes.map(start), axis: 0, outputs: [0, data.size - 1] };
+  const state = { condition: 0, at: data.start, axis: 0, outputs: [0, data.size - 1] }; // at: λ
   const cache = new Map();
 
-  // --- λ: points are numbered with the last coordinate changing fastest.
+  // --- λ: points have numbers, by which outputs are found.
 
-  function start(axis) {
-    return axis.heldOut.length ? axis.heldOut[Math.floor((axis.heldOut.length - 1) / 2)] : Math.floor(axis.values.length / 2);
+  const key = (at) => at.join();
+  const known = new Map(data.points.map((point, i) => [key(point), i]));
+  const refused = new Map(); // reasons, by the condition's number and λ
+
+  const here = () => known.get(key(state.at));
+  const isServed = (point) => point !== undefined && data.served[state.condition][point] !== undefined;
+  const refusal = () => refused.get(`${state.condition}/${key(state.at)}`);
+  const moved = (axis, value) => state.at.map((v, p) => (p === axis ? value : v));
+  const place = (axis, value) => data.axes[axis].values.indexOf(value);
+
+  function along(axis) { // the points of a line through λ along one coordinate, as far as they are answered
+    return data.axes[axis].values.map((value) => known.get(key(moved(axis, value)))).filter(isServed);
   }
 
-  function flat(at) {
-    return at.reduce((sum, i, p) => sum * data.axes[p].values.length + i, 0);
-  }
-
-  function places(point) {
-    const at = [];
-    for (const axis of [...data.axes].reverse()) {
-      at.unshift(point % axis.values.length);
-      point = Math.floor(point / axis.values.length);
-    }
-    return at;
-  }
-
-  function along(axis) { // the points of a line through λ along one coordinate
-    return data.axes[axis].values.map((_, i) => flat(state.at.map((j, p) => (p === axis ? i : j))));
-  }
-
-  function around() { // the anchors around λ: one at an anchor, two in an interval, four in a cell
-    let corners = [[]];
-    data.axes.forEach((axis, p) => {
-      const below = Math.max(...axis.anchors.filter((i) => i <= state.at[p]));
-      const above = Math.min(...axis.anchors.filter((i) => i >= state.at[p]));
-      corners = corners.flatMap((corner) => [...new Set([below, above])].map((i) => [...corner, i]));
-    });
-    return corners.map(flat).filter((point) => data.anchors.includes(point));
+  function around() { // the anchors around λ: one at an anchor, two in an interval, the corners of a cell
+    return data.around[here()].map((k) => data.anchors[k]);
   }
 
   function heldOut() { // the held-out λ that is shown: here, or one step away
-    const here = flat(state.at);
     if (!data.truth[state.condition]?.length) return null; // of a condition that was typed, nothing is known
-    const near = (point) => Math.max(...places(point).map((i, p) => Math.abs(i - state.at[p])));
+    const near = (point) => Math.max(...data.points[point].map((value, p) => Math.abs(place(p, value) - place(p, state.at[p]))));
     const found = data.heldOut.filter((point) => near(point) <= 1).sort((a, b) => near(a) - near(b));
-    return found.length ? { point: found[0], index: data.heldOut.indexOf(found[0]), here: found[0] === here } : null;
+    return found.length ? { point: found[0], index: data.heldOut.indexOf(found[0]), here: found[0] === here() } : null;
   }
 
-  function words(point) {
-    const values = places(point).map((i, p) => number(data.axes[p].values[i]));
-    return values.length > 1 ? `(${values.join(", ")})` : values[0];
-  }
+  const inWords = (at) => (at.length > 1 ? `(${at.map((value) => number(value)).join(", ")})` : number(at[0]));
+  const words = (point) => inWords(data.points[point]);
 
   // --- samples: flat lists, row by row.
 
@@ -76,7 +60,7 @@
       const see = (value) => { low = Math.min(low, value); high = Math.max(high, value); };
       const c = state.condition;
       for (const list of [data.served, data.own, data.truth]) {
-        for (const sample of list[c] || []) for (let i = output; i < sample.length; i += data.size) see(sample[i]);
+        for (const sample of (list[c] || []).filter(Boolean)) for (let i = output; i < sample.length; i += data.size) see(sample[i]);
       }
       if (data.band) data.band[c].forEach((widths, point) => widths.forEach((width, i) => {
         if (i % data.size === output) [-width, width].forEach((w) => see(data.served[c][point][i] + w));
@@ -179,11 +163,11 @@
   }
 
   function drawLine(svg) { // one output over λ
-    const b = box(svg, 360), [low, high] = limits(0), a = state.axis, values = data.axes[a].values;
+    const b = box(svg, 360), [low, high] = limits(0), a = state.axis;
     const x = hyperparameter(a, b.left + 8, b.right - 8), y = linear(low, high, b.bottom, b.top, data.outputs[0]);
     frame(svg, b, x, y);
-    const points = along(a), here = x.at(values[state.at[a]]);
-    shape("line", svg, { x1: here, x2: here, y1: b.top, y2: b.bottom, stroke: BLUE, "stroke-dasharray": "3 3" });
+    const points = along(a), values = points.map((point) => data.points[point][a]), now = x.at(state.at[a]);
+    shape("line", svg, { x1: now, x2: now, y1: b.top, y2: b.bottom, stroke: BLUE, "stroke-dasharray": "3 3" });
     if (data.draws) {
       const sorted = points.map((point) => [...data.served[state.condition][point]].sort((p, q) => p - q));
       const part = (from, to) => sorted.map((s, i) => [x.at(values[i]), y.at(quantile(s, from)), y.at(quantile(s, to))]);
@@ -196,17 +180,17 @@
       shape("path", svg, { d: path(curve.map(([across, v]) => [across, y.at(v)])), stroke: BLUE, fill: "none", "stroke-width": 2 });
     }
     points.filter((point) => data.anchors.includes(point)).forEach((point) => own(point).forEach(([value]) => {
-      const across = x.at(values[places(point)[a]]);
+      const across = x.at(data.points[point][a]);
       shape("rect", svg, { x: across - 3, y: y.at(value) - 3, width: 6, height: 6, fill: PALE, opacity: data.draws ? 0.25 : 0.9 });
     }));
-    served(flat(state.at)).forEach(([value], i) => {
+    served(here()).forEach(([value], i) => {
       const aside = data.draws ? -4 - 14 * ((i * 0.618) % 1) : 0;
-      shape("circle", svg, { cx: here + aside, cy: y.at(value), r: data.draws ? 2.5 : 5, fill: BLUE, opacity: 0.8 });
+      shape("circle", svg, { cx: now + aside, cy: y.at(value), r: data.draws ? 2.5 : 5, fill: BLUE, opacity: 0.8 });
     });
     const held = heldOut();
     if (!held) return;
     truth(held.index).forEach(([value], i) => {
-      const across = x.at(values[places(held.point)[a]]) + (data.draws ? 4 + 14 * ((i * 0.618) % 1) : 0);
+      const across = x.at(data.points[held.point][a]) + (data.draws ? 4 + 14 * ((i * 0.618) % 1) : 0);
       const d = cross(across, y.at(value), data.draws ? 2.5 : 5);
       shape("path", svg, { d, stroke: INK, "stroke-width": data.draws ? 1 : 2, opacity: held.here ? 0.9 : NEAR });
     });
@@ -231,8 +215,8 @@
       shape("line", svg, { x1: edge, x2: edge, y1: b.top, y2: b.bottom, stroke: PALE, "stroke-dasharray": "2 3" });
     }
     around().forEach((point) => own(point).forEach((values) => line(values, { stroke: PALE, opacity: data.draws ? 0.15 : 0.7 })));
-    const here = flat(state.at), widths = band(here);
-    served(here).forEach((values, k) => {
+    const widths = band(here());
+    served(here()).forEach((values, k) => {
       if (widths) {
         area(svg, values.map((value, i) => [x.at(i), y.at(value - widths[k][i]), y.at(value + widths[k][i])]), data.draws ? 0.03 : 0.16);
         if (!data.draws) values.forEach((value, i) => {
@@ -273,8 +257,8 @@
     around().forEach((point) => own(point).map(at).forEach(([cx, cy]) => {
       shape("rect", svg, { x: cx - 2.5, y: cy - 2.5, width: 5, height: 5, fill: PALE, opacity: data.draws ? 0.35 : 0.9 });
     }));
-    const here = flat(state.at), widths = band(here);
-    served(here).forEach((row, k) => {
+    const widths = band(here());
+    served(here()).forEach((row, k) => {
       const [cx, cy] = at(row);
       if (widths) shape("ellipse", svg, {
         cx, cy, rx: Math.abs(x.at(row[u] + widths[k][u]) - cx), ry: Math.abs(y.at(row[v] + widths[k][v]) - cy), fill: BLUE,
@@ -304,11 +288,11 @@
   }
 
   function drawImages(figure) {
-    const c = state.condition, here = flat(state.at), held = heldOut(), list = figure.querySelector(".images");
-    const count = data.served[c][here].length / data.size;
+    const c = state.condition, outputs = data.served[c][here()], held = heldOut(), list = figure.querySelector(".images");
+    const count = outputs.length / data.size;
     const shown = Math.max(1, Math.min(count, Math.floor(list.clientWidth / 38)));
     const lines = around().map((point) => [`anchor ${words(point)}`, data.own[c][data.anchors.indexOf(point)], 0.5]);
-    lines.push([`surrogate ${words(here)}`, data.served[c][here], 1]);
+    lines.push([`surrogate ${words(here())}`, outputs, 1]);
     if (held) lines.push([`truth ${words(held.point)}`, data.truth[c][held.index], held.here ? 1 : NEAR]);
     list.replaceChildren();
     for (const [text, values, opacity] of lines) {
@@ -325,32 +309,88 @@
   const DRAWINGS = { line: drawLine, fan: drawFan, plane: drawPlane };
 
   function draw() {
-    const svg = document.getElementById("explorer-plot");
-    if (data.view === "image") drawImages(svg.parentElement);
-    else DRAWINGS[data.view](svg);
-    say(svg);
+    const svg = document.getElementById("explorer-plot"), answered = isServed(here());
+    const why = answered ? "" : refusal() || problem;
+    svg.parentElement.classList.toggle("refused", why !== ""); // the last drawing is of another λ
+    root.querySelector(".why").textContent = why;
+    if (answered && data.view === "image") drawImages(svg.parentElement);
+    else if (answered) DRAWINGS[data.view](svg);
+    const said = answered ? found() : `${where()}: ${why ? "no answer." : "asking …"}`;
+    root.querySelector(".said").textContent = said;
+    svg.setAttribute("aria-label", said);
+    ask();
   }
 
   // --- what is said beside the drawing.
 
-  function say(svg) {
-    const here = flat(state.at), held = heldOut(), c = state.condition, said = [];
-    const where = data.anchors.includes(here) ? "an anchor" : `between the anchors ${around().map(words).join(" and ")}`;
-    said.push(`${data.axes.map((axis) => axis.name).join(", ")} = ${words(here)}: ${where}.`);
+  const where = () => `${data.axes.map((axis) => axis.name).join(", ")} = ${inWords(state.at)}`;
+
+  function among() {
+    const corners = around();
+    if (corners.length === 1) return "an anchor";
+    if (corners.length <= 4) return `between the anchors ${corners.map(words).join(" and ")}`;
+    const ends = data.axes.map((axis, p) => corners.map((k) => data.points[k][p])).map((v) => [Math.min(...v), Math.max(...v)]);
+    const spans = ends.map(([low, high], p) => `${data.axes[p].name} ${number(low)} to ${number(high)}`);
+    return `between ${corners.length} anchors, of ${spans.join(", ")}`;
+  }
+
+  function found() {
+    const point = here(), held = heldOut(), c = state.condition, said = [`${where()}: ${among()}.`];
     if (held?.here) {
       said.push(`Held out: ${data.measure} to the truth ${number(data.errors[c][held.index], 3)}${data.units ? ` ${data.units}²` : ""}.`);
     } else if (held) {
       said.push(`The truth shown is that of the held-out ${words(held.point)}.`);
-    } else if (!data.anchors.includes(here)) {
+    } else if (!data.anchors.includes(point)) {
       said.push("No network was trained here: there is no truth to show.");
     }
     if (data.draws) {
       const other = held?.here ? `, of the truth's ${number(data.truthSpread[c][held.index], 3)}` : "";
-      said.push(`Spread of the surrogate's draws ${number(data.spread[c][here], 3)}${other}.`);
+      said.push(`Spread of the surrogate's draws ${number(data.spread[c][point], 3)}${other}.`);
     }
-    for (const text of data.warned?.[c][here] || []) said.push(`Note: ${data.texts[text] ?? text}.`);
-    root.querySelector(".said").textContent = said.join(" ");
-    svg.setAttribute("aria-label", said.join(" "));
+    for (const text of data.warned?.[c][point] || []) said.push(`Note: ${data.texts[text] ?? text}.`);
+    return said.join(" ");
+  }
+
+  // --- where there are more λ than the page holds: the server's answers along the slider that is moved.
+
+  const asked = new Set(); // lines: the condition's number, the coordinate, and λ without it
+  let asking = false, problem = "";
+  const line = () => `${state.condition}/${state.axis}/${key(moved(state.axis, ""))}`;
+
+  async function ask() { // one question at a time; whoever moves on meanwhile is answered next
+    if (!data.lines || asking || problem || asked.has(line())) return;
+    asking = true;
+    const wanted = line(), { condition: c, at, axis } = { ...state };
+    try {
+      keep(c, await post({ condition: data.given[c], line: { at, along: axis } }));
+      asked.add(wanted);
+    } catch (error) {
+      if (wanted === line()) problem = error.message;
+    }
+    asking = false;
+    draw();
+  }
+
+  function keep(c, answer) { // what is known of one condition along a line
+    answer.points.forEach((point, i) => {
+      if (!known.has(key(point))) {
+        known.set(key(point), data.points.push(point) - 1);
+        data.around.push(answer.around[i]);
+      }
+      for (const part of ["served", "spread", "warned"]) data[part][c][known.get(key(point))] ??= answer[part][i];
+    });
+    for (const [point, reason] of answer.refused) refused.set(`${c}/${key(point)}`, reason);
+    cache.clear();
+  }
+
+  async function post(question) {
+    const answer = await fetch("answer", {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question),
+    }).catch(() => { throw new Error("the server cannot be reached; start it again, and load this page anew"); });
+    if (!answer.ok && answer.status !== 400) throw new Error(`the server failed (status ${answer.status}); its terminal says why`);
+    const document = await answer.json();
+    if (!answer.ok) throw new Error(document.error);
+    return document;
   }
 
   // --- controls.
@@ -365,7 +405,7 @@
     const list = make("select", control(parent, id, text), { id });
     options.forEach((option, i) => make("option", list, { value: i }, option));
     list.value = chosen;
-    list.addEventListener("change", () => { change(Number(list.value)); draw(); });
+    list.addEventListener("change", () => { change(Number(list.value)); move(); });
     return list;
   }
 
@@ -388,19 +428,20 @@
       mark(i, "anchor", apart ? number(axis.values[i]) : "");
     });
     sliders.push(() => {
-      const value = number(axis.values[state.at[p]]);
-      input.value = state.at[p];
+      const value = number(state.at[p]);
+      input.value = place(p, state.at[p]);
       input.setAttribute("aria-valuetext", value);
       shown.textContent = value;
     });
     input.addEventListener("input", () => {
-      state.at[p] = Number(input.value);
+      state.at = moved(p, axis.values[Number(input.value)]);
       state.axis = p;
       move();
     });
   }
 
   function move() {
+    problem = "";
     sliders.forEach((show) => show());
     draw();
   }
@@ -409,7 +450,7 @@
 
   function jumps(parent, text, points) {
     if (!points.length) return;
-    const go = (point) => { state.at = places(point); move(); };
+    const go = (point) => { state.at = data.points[point]; move(); };
     if (points.length > MOST_BUTTONS) {
       const options = [`choose one of ${points.length}`, ...points.map(words)];
       select(parent, `explorer-${text.replace(/\W/g, "-")}`, text, options, 0, (i) => { if (i) go(points[i - 1]); });
@@ -431,7 +472,7 @@
       : data.columns.map((column, i) => field(form, i, column.units ? `${column.name} [${column.units}]` : column.name, column.categories));
     make("button", form, { type: "submit" }, data.live ? "ask" : "go");
     const note = make("output", form, {});
-    const show = (c) => { list.value = state.condition = c; draw(); };
+    const show = (c) => { list.value = state.condition = c; move(); };
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const texts = fields.length === data.columns.length ? fields.map((f) => f.value) : fields[0].value.split(",");
@@ -454,12 +495,7 @@
       }
       note.textContent = "asking …";
       try {
-        const answer = await fetch("answer", {
-          method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ condition: values }),
-        });
-        const found = await answer.json();
-        if (!answer.ok) throw new Error(found.error);
-        add(list, found);
+        add(list, await post({ condition: values }));
         note.textContent = "";
         show(data.conditions.length - 1);
       } catch (error) {
@@ -478,12 +514,12 @@
     return list;
   }
 
-  function add(list, found) { // what is known of one more condition
-    for (const key of ["served", "own", "spread", "warned"]) data[key]?.push(found[key]);
-    for (const key of ["truth", "errors", "truthSpread", "history"]) data[key]?.push([]);
-    data.given.push(found.given);
-    data.conditions.push(found.title);
-    make("option", list, { value: data.conditions.length - 1 }, found.title);
+  function add(list, answer) { // what is known of one more condition
+    for (const part of ["served", "own", "spread", "warned"]) data[part]?.push(answer[part]);
+    for (const part of ["truth", "errors", "truthSpread", "history"]) data[part]?.push([]);
+    data.given.push(answer.given);
+    data.conditions.push(answer.title);
+    make("option", list, { value: data.conditions.length - 1 }, answer.title);
   }
 
   function build() {
@@ -497,7 +533,7 @@
     }
     data.axes.forEach((axis, p) => slider(values, axis, p));
     jumps(goals, "go to a held-out value", data.heldOut);
-    if (data.axes.length === 1) jumps(goals, "go to an anchor", data.anchors);
+    if (data.axes.length === 1 || data.lines) jumps(goals, "go to an anchor", data.anchors);
     root.hidden = false;
     move();
     let width = root.clientWidth;

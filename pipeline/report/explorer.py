@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -19,16 +18,18 @@ from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import Grid, Value
 from pipeline.data.values import numbers, value_of
 from pipeline.evaluation.comparison import Comparison, Sample
-from pipeline.evaluation.places import nearest
+from pipeline.evaluation.places import around, nearest
 from pipeline.evaluation.scores import Evaluation
 from pipeline.evaluation.served import SAMPLE, ask, served_by
 from pipeline.report.embedded import DIGITS, LONGEST
 from pipeline.report.images import bounds, partner_rows
+from pipeline.report.legends import legend, marks
 from pipeline.report.panels import Panel, choose_panels
 from pipeline.report.several import choose_conditions
-from pipeline.report.steps import STEPS, Axis, Extent, largest
+from pipeline.report.steps import STEPS, Axis, Extent, axes_of, combinations, largest
 from pipeline.report.style import describe, label, spaced
 from pipeline.shapes import FloatArray
+from pipeline.storage.progress import counted
 
 if TYPE_CHECKING:
     from pipeline.surrogate import Surrogate
@@ -47,43 +48,27 @@ IMAGES = 12
 HISTORY = 12
 """The most conditions that are drawn before a forecast."""
 
-ANSWERED = ("served", "own", "spread")
-"""What the document holds by panel and is the surrogate's alone."""
-
-LEGENDS = {
-    ("line", False): "The curve is the surrogate's output over all values, the dot its output at the slider's.",
-    (
-        "line",
-        True,
-    ): "Dots are the surrogate's draws at the slider's value; shaded are, over all values, the middle half "
-    "of its draws and 90 % of them.",
-    ("fan", False): "The blue line joins the surrogate's outputs at the slider's value.",
-    ("fan", True): "Every blue line joins the outputs of one draw of the surrogate at the slider's value.",
-    ("plane", False): "The dot is the surrogate's output at the slider's value, the curve all that it passes.",
-    ("plane", True): "Every dot is a draw of the surrogate at the slider's value.",
-    ("image", False): "The surrogate's image at the slider's value stands below those of the anchors around it.",
-    ("image", True): "Below the anchors around it stand the surrogate's draws at the slider's value, and at a held-out "
-    "value the truth's, each below the draw that exact transport pairs it with.",
-}
-"""What the drawing shows, by view and whether there are several draws."""
+ASKED = ("served", "spread")
+"""What the document holds by panel and λ, and is the surrogate's alone."""
+ANSWERED = (*ASKED, "own")
+"""The same, with the anchors' own samples."""
 
 
 @dataclass(frozen=True, eq=False)
 class Explorer:
-    """What the page shows: panels, the coordinates' axes, and how many draws; a band where `band` gives one."""
+    """What the page shows: panels, the λ that it has answers for, and how many draws; a band where `band` gives one.
+
+    axes: the sliders. points: every λ that is shown, in the order of the document.
+    """
 
     surrogate: "Surrogate"
     score: Harvest
     comparison: Comparison
     panels: Sequence[Panel]
     axes: Sequence[Axis]
+    points: Sequence[Value]
     draws: int
     band: Band | None = None
-
-    @cached_property
-    def points(self) -> tuple[Value, ...]:
-        """Every λ that can be shown, the last coordinate changing fastest."""
-        return tuple(value_of(point) for point in product(*(axis.values.tolist() for axis in self.axes)))
 
     @property
     def view(self) -> str:
@@ -98,40 +83,70 @@ class Explorer:
     @property
     def legend(self) -> str:
         """What the drawing shows, in a sentence or two."""
-        return LEGENDS[self.view, self.draws > 1]
+        return legend(self.view, several_draws=self.draws > 1, several_sliders=len(self.axes) > 1)
+
+    @property
+    def marks(self) -> str:
+        """What the marks on the sliders are."""
+        return marks(even=isinstance(self.surrogate.mesh, Grid), several_sliders=len(self.axes) > 1)
 
     @property
     def document(self) -> dict[str, Any]:
-        """The data of the page; samples are flat lists, row by row, by panel and by λ."""
-        anchors, held_out = self._known(anchors=True), self._known(anchors=False)
-        served = [self._ask(point) for point in self.points]
-        own = [self._own(i, served[i]) for i in anchors]
+        """The data of the page: `answers`, and all that is known beside them.
+
+        anchors, heldOut: numbers of points, the anchors' in the mesh's order.
+        """
+        held_out, served = self._held_out, self._served
         truth = [self._truth(i, served[i]) for i in held_out]
         return {
             "view": self.view,
             "draws": self.draws > 1,
             "axes": [_axis(axis) for axis in self.axes],
-            **self._outputs([sample for samples in own for sample in samples]),
+            "start": self._start(held_out),
+            **self._outputs(),
             "conditions": [panel.title for panel in self.panels],
             "history": self._history(),
-            "anchors": anchors,
+            "anchors": self._anchors,
             "heldOut": held_out,
-            "served": _by_panel(_arrays(served)),
-            "own": _by_panel(_arrays(own)),
+            **self.answers,
             "truth": _by_panel(_arrays(truth)),
             "band": self._bands(served),
             "measure": self.comparison.measure,
             "errors": _by_panel([self._errors(served[i], t) for i, t in zip(held_out, truth, strict=True)]),
-            "spread": _by_panel([self._spreads(samples) for samples in served]),
             "truthSpread": _by_panel([self._spreads(samples) for samples in truth]),
         }
 
-    def _outputs(self, own: Sequence[Sample]) -> dict[str, Any]:
+    @property
+    def answers(self) -> dict[str, Any]:
+        """What is the surrogate's alone; samples are flat lists, row by row, by panel and by λ.
+
+        points: λ as a list of its coordinates. around: of every point the anchors that it lies between, by their
+        numbers. served, spread: by panel and point. own: by panel, of every anchor among the points.
+        """
+        return {
+            "points": [list(numbers(point)) for point in self.points],
+            "around": [list(around(self.surrogate.mesh, point)) for point in self.points],
+            "served": _by_panel(_arrays(self._served)),
+            "own": _by_panel(_arrays(self._owned)),
+            "spread": _by_panel([self._spreads(samples) for samples in self._served]),
+        }
+
+    @cached_property
+    def _served(self) -> list[list[Sample]]:
+        """The surrogate's samples, by point and panel."""
+        return [self._ask(point) for point in counted(self.points, "values of λ")]
+
+    @cached_property
+    def _owned(self) -> list[list[Sample]]:
+        """The anchors' own samples, by anchor and panel."""
+        return [self._own(i, self._served[i]) for i in self._anchors]
+
+    def _outputs(self) -> dict[str, Any]:
         """What the page must know of the outputs; of images the side, and which value is white and which black."""
         columns = self.score.schema.outputs
         known = {"size": len(columns), "units": columns[0].units}
         if self.score.schema.picture == "image":
-            white, black = bounds(self.score, [sample.outputs for sample in own])
+            white, black = bounds(self.score, [sample.outputs for samples in self._owned for sample in samples])
             return known | {"side": math.isqrt(len(columns)), "white": white, "black": black}
         names = {"outputs": [label(column) for column in columns], "names": [column.name for column in columns]}
         return known | names | {"square": len({column.units for column in columns}) == 1}
@@ -143,10 +158,25 @@ class Explorer:
     def _spreads(self, samples: Sequence[Sample]) -> list[float]:
         return [_short(self.comparison.spread(sample)) for sample in samples]
 
-    def _known(self, *, anchors: bool) -> list[int]:
-        """The numbers of the points of the score harvest that are anchors of the surrogate, or that are held out."""
-        own, known = set(map(value_of, self.surrogate.mesh.vertices)), set(self.score.values)
-        return [i for i, point in enumerate(self.points) if point in known and (point in own) is anchors]
+    @property
+    def _anchors(self) -> list[int]:
+        """The numbers of the points that are anchors, in the mesh's order."""
+        place = {point: i for i, point in enumerate(self.points)}
+        return [place[value] for vertex in self.surrogate.mesh.vertices if (value := value_of(vertex)) in place]
+
+    @property
+    def _held_out(self) -> list[int]:
+        """The numbers of the points of the score harvest that are not anchors of the surrogate."""
+        held_out = set(self.score.values) - set(map(value_of, self.surrogate.mesh.vertices))
+        return [i for i, point in enumerate(self.points) if point in held_out]
+
+    def _start(self, held_out: Sequence[int]) -> list[float]:
+        """The λ that is shown first: a held-out one where there is any, else one in the middle."""
+        if held_out:
+            return list(numbers(self.points[held_out[(len(held_out) - 1) // 2]]))
+        middle = [float(axis.values[len(axis.values) // 2]) for axis in self.axes]
+        mesh = self.surrogate.mesh
+        return middle if isinstance(mesh, Grid) else list(mesh.vertices[nearest(mesh, middle)])
 
     def _rows(self, panel: Panel, value: Value) -> Sample:
         sample = panel.sample(self.score, value)
@@ -158,12 +188,12 @@ class Explorer:
         source = Anchors(self.surrogate.anchors).interval(point) if isinstance(point, float) else nearest(mesh, point)
         starts = [self._rows(panel, value_of(mesh.vertices[source])) for panel in self.panels]
         start = Sample(*(np.concatenate([getattr(s, of) for s in starts]) for of in ("outputs", "conditions")))
-        answer = ask(self.surrogate, self._served, start, source, point, 0)
+        answer = ask(self.surrogate, self._way, start, source, point, 0)
         ends = np.cumsum([len(s.outputs) for s in starts])
         return [answer.rows(rows) for rows in np.split(np.arange(ends[-1]), ends[:-1])]
 
     @cached_property
-    def _served(self) -> str:
+    def _way(self) -> str:
         return served_by(self.surrogate, self.score)
 
     @property
@@ -173,7 +203,7 @@ class Explorer:
 
     def _own(self, point: int, served: list[Sample]) -> list[Sample]:
         """The anchor's own samples; of images, where the anchor's network is asked, its draws of the same numbers."""
-        if self._followed and self._served == SAMPLE:
+        if self._followed and self._way == SAMPLE:
             return served
         return [self._rows(panel, self.points[point]) for panel in self.panels]
 
@@ -200,16 +230,15 @@ class Explorer:
 def explore(surrogate: "Surrogate", score: Harvest, evaluation: Evaluation, band: Band | None = None) -> Explorer | str:
     """The interactive part, thinned to MOST_BYTES; a sentence where there is none, which says why."""
     if reason := why_none(surrogate):
-        return f"There is no interactive part {reason}."
+        return f"There is no interactive part {reason}; `sweep-to-surrogate page MODEL --serve` has one."
     comparison = Comparison.of(score, deterministic=surrogate.deterministic)
     panels = panels_of(surrogate, score, comparison, evaluation)
     draws = 1 if comparison.kind == "matched" else IMAGES if score.schema.picture == "image" else DRAWS
 
     def made(extent: Extent) -> Explorer:
         shown = [panels[i] for i in spaced(len(panels), extent.conditions)]
-        return Explorer(
-            surrogate, score, comparison, shown, axes_of(surrogate, score, extent.steps), extent.draws, band
-        )
+        axes = axes_of(surrogate.mesh, score, extent.steps)
+        return Explorer(surrogate, score, comparison, shown, axes, combinations(axes), extent.draws, band)
 
     found = thinned(made, Extent(STEPS, draws, len(panels)))
     if found is None:
@@ -249,22 +278,13 @@ def panels_of(surrogate: "Surrogate", score: Harvest, comparison: Comparison, ev
     return panels + [Panel(name, distinct[i]) for name, i in zip(named, more, strict=True)]
 
 
-def axes_of(surrogate: "Surrogate", score: Harvest, steps: int) -> list[Axis]:
-    """One axis a coordinate; where there are several, a short one."""
-    columns, points = score.schema.hyperparameters, [numbers(value) for value in score.values]
-    make = Axis.of if len(columns) == 1 else Axis.short
-    return [
-        make(column, axis.values, sorted({point[p] for point in points} - set(axis.values)), steps)
-        for p, (column, axis) in enumerate(zip(columns, surrogate.mesh.axes, strict=True))
-    ]
-
-
 def _count(explorer: Explorer) -> int:
     """How many numbers the document holds at most."""
     known = len(explorer.score.values)
     served = len(explorer.points) * (1 if explorer.band is None else 2)
     per_panel = explorer.draws * len(explorer.score.schema.outputs) * (served + known)
-    return len(explorer.panels) * (per_panel + HISTORY + 3 * len(explorer.points)) + 6 * len(explorer.points)
+    per_point = 6 + len(explorer.axes) + (1 << len(explorer.axes))
+    return len(explorer.panels) * (per_panel + HISTORY + 3 * len(explorer.points)) + per_point * len(explorer.points)
 
 
 def _axis(axis: Axis) -> dict[str, Any]:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pipeline.storage.progress import Progress
 
 
+NARROW = 60
+"""Columns of a terminal below which words have all of them, and there is no bar beside them."""
+
+
 class BarPerStage:
     """A line in a terminal for every stage that has told its progress."""
 
@@ -25,7 +29,8 @@ class BarPerStage:
         text = TextColumn(
             "{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)
         )
-        columns = (text, BarColumn(20), TaskProgressColumn())
+        bar = (BarColumn(20),) if console.width >= NARROW else ()
+        columns = (text, *bar, TaskProgressColumn())
         self.bars: Bars = Progress(*columns, console=console, transient=True, expand=True, refresh_per_second=2)
         self._tasks: dict[str, TaskID] = {}
 
@@ -46,7 +51,7 @@ class BarPerStage:
 
 @contextmanager
 def terminal_bar() -> "Iterator[Callable[[Progress], None] | None]":
-    """What shows the progress of the stage of this process, where stderr is a terminal; else None.
+    """What shows the progress of the stage of this process, where stderr is a terminal that can; else None.
 
     What is logged meanwhile appears above the bar.
     """
@@ -55,7 +60,11 @@ def terminal_bar() -> "Iterator[Callable[[Progress], None] | None]":
         return
     from rich.console import Console
 
-    line = BarPerStage(Console(stderr=True))
+    console = Console(stderr=True)
+    if console.is_dumb_terminal:  # it cannot take back what it has shown
+        yield None
+        return
+    line = BarPerStage(console)
     direct = sys.stderr
     handlers = [h for h in logging.getLogger().handlers if isinstance(h, logging.StreamHandler) and h.stream is direct]
     with line.bars:

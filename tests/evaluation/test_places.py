@@ -6,8 +6,10 @@ import pytest
 from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Grid, Simplices, axes_of, grid_of
-from pipeline.data.values import numbers
+from pipeline.data.values import numbers, value_of
+from pipeline.errors import HyperparameterError
 from pipeline.evaluation.places import (
+    around,
     beside,
     box_weights,
     linear_mesh,
@@ -102,3 +104,26 @@ def test_a_point_beside_an_anchor_is_close_inside_the_cell_and_another(mesh):
         moved = zip(mesh.axes, point.tolist(), mesh.vertices[child], strict=True)
         assert all(axis.near(v) is None for axis, v, corner in moved if v != corner)
         assert mesh.cell_rows(point[None])[0] == place.cell
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_around_an_anchor_is_itself_and_inside_a_cell_are_all_corners(count):
+    mesh = grid(count)
+    for k, vertex in enumerate(mesh.vertices):
+        assert around(mesh, value_of(vertex)) == (k,)
+    inside = value_of((0.5, 15.0, 0.15)[:count])
+    assert set(around(mesh, inside)) == set(place_of(mesh, numbers(inside)).corners)
+
+
+def test_around_a_point_of_a_face_are_the_corners_of_the_face():
+    mesh = grid(3)
+    assert {mesh.vertices[k] for k in around(mesh, (1.0, 15.0, 0.1))} == {(1.0, 10.0, 0.1), (1.0, 20.0, 0.1)}
+
+
+def test_around_a_point_between_scattered_anchors():
+    mesh = scattered("linear")
+    for k, vertex in enumerate(mesh.vertices):
+        assert around(mesh, vertex) == (k,)
+    assert len(around(mesh, (0.8, 0.7))) == 3
+    with pytest.raises(HyperparameterError, match="outside the anchors' hull"):
+        around(mesh, (0.1, 1.9))

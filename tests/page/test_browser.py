@@ -1,16 +1,13 @@
 """The page as a browser shows it: from disk, by keyboard, on a phone; from the server, for a typed condition."""
 
-import threading
-import time
+from dataclasses import replace
 
 import pytest
-import uvicorn
 
 from pipeline.page.html import write_page
-from pipeline.page.live import HOST, page_app
 from pipeline.page.shown import Shown
 from tests.evaluation.oracles import ANCHORS, forecast_harvest, stochastic_harvest
-from tests.flows.waiting import free_port
+from tests.page.pages import served
 from tests.report.browser import CHROMIUM, browser
 from tests.report.pages import fitted
 from tests.report.planes import GRID, Drift, score_of
@@ -53,16 +50,8 @@ def page_file(shown, tmp_path_factory):
 
 @pytest.fixture
 def server(shown):
-    port = free_port()
-    running = uvicorn.Server(uvicorn.Config(page_app(shown, "a sweep"), host=HOST, port=port, log_level="error"))
-    thread = threading.Thread(target=running.run, daemon=True)
-    thread.start()
-    until = time.monotonic() + 30
-    while not running.started and time.monotonic() < until:
-        time.sleep(0.05)
-    yield f"http://{HOST}:{port}/"
-    running.should_exit = True
-    thread.join(30)
+    with served(replace(shown, live=True)) as address:
+        yield address
 
 
 def test_it_asks_for_nothing_and_complains_of_nothing(chromium, page_file):
@@ -94,7 +83,7 @@ def test_the_slider_moves_by_keyboard(chromium, page_file):
 def test_a_typed_condition_leads_to_the_nearest_on_the_page(chromium, page_file, shown):
     page = chromium.open(page_file, *LAPTOP)
     wanted = len(shown.explorer.panels) - 1
-    page.evaluate(TYPE % ",".join(map(str, shown.document(live=False)["given"][wanted])))
+    page.evaluate(TYPE % ",".join(map(str, shown.document["given"][wanted])))
     assert page.evaluate("document.getElementById('explorer-condition').value") == str(wanted)
     assert page.evaluate(NOTE) == ""
     page.evaluate(TYPE % "'x'")
@@ -104,7 +93,7 @@ def test_a_typed_condition_leads_to_the_nearest_on_the_page(chromium, page_file,
 def test_the_server_answers_for_a_condition_that_is_not_on_the_page(chromium, shown, server):
     page = chromium.visit(server, *LAPTOP)
     count, before = len(shown.explorer.panels), page.evaluate(DRAWN)
-    document = shown.document(live=True)
+    document = shown.document
     shifts = [0.01 * bool(column["scale"]) for column in document["columns"]]  # categories have no values between
     given = [value + shift for value, shift in zip(document["given"][-1], shifts, strict=True)]
     page.evaluate(TYPE % ",".join(map(str, given)))

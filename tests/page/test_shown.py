@@ -2,13 +2,12 @@
 
 import json
 import warnings
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from pipeline.errors import ConfigurationError, DataError
+from pipeline.errors import DataError
 from pipeline.page.html import render
 from pipeline.page.live import MOST_BYTES, page_app
 from pipeline.page.shown import Shown
@@ -27,8 +26,8 @@ def surrogate(truth):
     return fitted(truth, ANCHORS)
 
 
-def document_of(shown, *, live=False):
-    return json.loads(embedded(shown.document(live=live)))
+def document_of(shown):
+    return json.loads(embedded(shown.document))
 
 
 def test_every_answer_on_the_page_is_the_surrogates(surrogate, truth):
@@ -108,7 +107,7 @@ def test_the_file_asks_for_nothing_and_names_cannot_be_markup(surrogate, truth):
 
 @pytest.fixture
 def client(surrogate, truth):
-    return TestClient(page_app(Shown.of(surrogate, truth=truth), "sweep"), base_url="http://127.0.0.1")
+    return TestClient(page_app(Shown.of(surrogate, truth=truth, live=True), "sweep"), base_url="http://127.0.0.1")
 
 
 def test_the_server_answers_for_any_condition(client, truth):
@@ -139,10 +138,7 @@ def test_a_question_that_cannot_be_answered_is_told_so(client, body, message):
 
 
 def test_another_name_is_refused(surrogate, truth):
-    elsewhere = TestClient(page_app(Shown.of(surrogate, truth=truth), "sweep"), base_url="http://example.org")
+    elsewhere = TestClient(
+        page_app(Shown.of(surrogate, truth=truth, live=True), "sweep"), base_url="http://example.org"
+    )
     assert elsewhere.get("/").status_code == 400
-
-
-def test_three_hyperparameters_have_no_page():
-    with pytest.raises(ConfigurationError, match="there is no page for three hyperparameters or more"):
-        Shown.of(SimpleNamespace(schema=SimpleNamespace(hyperparameters=(1, 2, 3))))

@@ -6,7 +6,9 @@ import pandas as pd
 import pytest
 
 from pipeline.data.harvest import Harvest
+from pipeline.page import live
 from pipeline.page.truth import score_harvest
+from tests.page.pages import TRIANGLE, made
 from tests.sweep_to_surrogate.conftest import CHAMPION
 
 DATA = re.compile(r'<script type="application/json" id="explorer-data">(.*?)</script>', re.DOTALL)
@@ -71,3 +73,20 @@ def test_conditions_that_cannot_be_used(call, bundle, tmp_path, table, message):
     done = call("page", bundle, "--conditions", tmp_path / "x.csv")
     assert done.exit_code == 1
     assert message in done.output
+
+
+def test_scattered_anchors_are_served_and_no_file(call, tmp_path, monkeypatch):
+    shown, _ = made(TRIANGLE, (), coordinates=2)
+    shown.surrogate.save(tmp_path / "scattered")
+    pd.DataFrame({f"t-{i}": [0.5] for i in range(3)}).to_csv(tmp_path / "x.csv", index=False)
+    given = ("page", tmp_path / "scattered", "--conditions", tmp_path / "x.csv", "--output", tmp_path / "page.html")
+    done = call(*given)
+    assert done.exit_code == 1
+    assert "there is no file for scattered anchors" in done.output
+    assert "`page --serve` answers at any λ" in done.output
+    assert not (tmp_path / "page.html").exists()
+    served = []
+    monkeypatch.setattr(live, "serve_page", lambda shown, title, port: served.append((shown.by_lines, port)))
+    done = call(*given, "--serve", "--port", 8123)
+    assert (done.exit_code, served) == (0, [(True, 8123)]), done.output
+    assert "http://127.0.0.1:8123/" in done.stdout
