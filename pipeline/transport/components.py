@@ -85,7 +85,7 @@ class Components(ResizableBuffers):
     @staticmethod
     def at_anchor(anchor: int, other: Tensor) -> Place:
         """The place of an anchor; other: anything on the same device."""
-        return (anchor, anchor), ops.like(np.zeros(1), other)
+        return (anchor, anchor), ops.like_exact(np.zeros(1), other)
 
     def _level(self, columns: Tensor, ends: tuple[int, int], positions: Tensor) -> tuple[Tensor, Tensor]:
         """The rest's mean (B, M, D) and size (…, M, 1) at positions s (M,) or (B, M) between two anchors."""

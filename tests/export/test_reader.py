@@ -74,7 +74,10 @@ CASES = {
         moving(ANCHORS, "linear", by_condition, deterministic=True), STRAIGHT
     ),
     "pchip": lambda: Surrogate.fit(moving((0.0, 0.25, 0.5, 1.0), "linear", by_condition, deterministic=True), SMOOTH),
-    "many outputs, in components": lambda: Surrogate.fit(cloud_harvest(dimension=12), moment(variant="K_theta")),
+    "in components": lambda: Surrogate.fit(cloud_harvest(dimension=12), moment(components=3)),
+    "in components, straight, categories": lambda: Surrogate.fit(
+        cloud_harvest(dimension=12, kind="categorical"), STRAIGHT.model_copy(update={"components": 3})
+    ),
     "angles": lambda: Surrogate.fit(turning(), STRAIGHT),
     "angles, curved": lambda: Surrogate.fit(turning(), moment(variant="K_theta-U")),
     "shares": lambda: Surrogate.fit(shares(), moment(variant="K_theta-U")),
