@@ -12,7 +12,7 @@ from torch.jit._trace import TracerWarning
 from pipeline.errors import ConfigurationError
 from pipeline.export.document import OPSET
 from pipeline.export.networks import OUTPUTS
-from pipeline.export.sessions import CODES, EXTRA, VALUES
+from pipeline.export.sessions import CODES, VALUES
 from pipeline.surrogate.cells import Edge
 from pipeline.surrogate.images import ExactImage
 from pipeline.surrogate.parts import Parts
@@ -93,8 +93,8 @@ def write_graph(
 ) -> None:
     """Write a module as ONNX, traced with inputs in the order of its arguments.
 
-    The first axis of all of them is free, or those that `free` says of an input. ConfigurationError where onnx is not
-    installed, or an operation has no counterpart.
+    The first axis of all of them is free, or those that `free` says of an input. ConfigurationError where an
+    operation has no counterpart.
     """
     axes = {name: (free or {}).get(name, (0,)) for name in (*inputs, OUTPUTS)}
     try:
@@ -109,8 +109,6 @@ def write_graph(
                 output_names=[OUTPUTS],
                 dynamic_axes={name: {axis: f"{name}_{axis}" for axis in some} for name, some in axes.items()},
             )
-    except ImportError as error:
-        raise ConfigurationError(f"an export needs onnx, which is not installed ({error}): {EXTRA}") from error
     except torch.onnx.errors.OnnxExporterError as error:
         raise ConfigurationError(f"{type(module).__name__} has no ONNX counterpart: {error}") from error
 

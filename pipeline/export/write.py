@@ -38,6 +38,7 @@ from pipeline.export.graphs import (
     write_graph,
 )
 from pipeline.export.networks import CONDITIONS, NOISE, OUTPUTS
+from pipeline.export.sessions import check_installed
 from pipeline.families.torch_family import ModuleNetwork, ReparameterisedNetwork
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import file_checksums
@@ -53,9 +54,10 @@ CHECKED = 32
 def write_export(surrogate: Surrogate, path: Path) -> None:
     """Write the folder `path` atomically, once its reader, without torch, has given the surrogate's own draws.
 
-    Raises ConfigurationError for what has no ONNX counterpart, where draws differ by more than TOLERANCE, and for a
-    surrogate on another device than the CPU.
+    Raises ConfigurationError where onnx or onnxruntime is not installed, for what has no ONNX counterpart, where draws
+    differ by more than TOLERANCE, and for a surrogate on another device than the CPU.
     """
+    check_installed("an export")
     fit = surrogate.fitted
     if surrogate.device.type != "cpu":
         raise ConfigurationError(f"the surrogate is on {surrogate.device}; move it first: surrogate.to('cpu')")
