@@ -57,9 +57,11 @@ mlflow.pyfunc.load_model({path!r})
 print(imported - begun, time.perf_counter() - imported)
 """
 START = """
+import time
 import mlflow.pyfunc, pandas
 model = mlflow.pyfunc.load_model({path!r})
 model.predict(pandas.DataFrame({frame!r}), params={{"hyperparameter": {value}}})
+print(time.time())
 """
 
 
@@ -172,18 +174,23 @@ def loads(seed: int) -> Rows:
         for flavour, path in paths.items():
             load = LOAD.format(path=str(path), runtime=RUNTIME[flavour])
             start = START.format(path=str(path), frame=example.to_dict("list"), value=VALUE)
-            seconds = [[*map(float, _run(load)[0].split()[-2:]), _run(start)[1]] for _ in range(STARTS)]
+            seconds = [[*map(float, _run(load).split()[-2:]), _until_answer(start)] for _ in range(STARTS)]
             imports, loaded, started = (median(values) for values in zip(*seconds, strict=True))
             ratio = (imports + loaded) / imports
             rows[flavour] = {"import": imports, "load": loaded, "ratio": ratio, "start": started, "train": trained}
     return rows
 
 
-def _run(script: str) -> tuple[str, float]:
-    """What a script prints, and the seconds of its process."""
-    begun = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    return done.stdout, time.perf_counter() - begun
+def _run(script: str) -> str:
+    """What a script prints, in a process of its own."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+
+
+def _until_answer(script: str) -> float:
+    """Seconds from the start of a process to the time that its script prints."""
+    begun = time.time()
+    return float(_run(script).split()[-1]) - begun
 
 
 def measure(record: Record, seeds: int, processes: int) -> None:
