@@ -38,10 +38,10 @@ from pipeline.export.graphs import (
     write_graph,
 )
 from pipeline.export.networks import CONDITIONS, NOISE, OUTPUTS
-from pipeline.export.sessions import check_installed
 from pipeline.families.torch_family import ModuleNetwork, ReparameterisedNetwork
 from pipeline.storage.atomic import atomic_folder, write_json
 from pipeline.storage.files import file_checksums
+from pipeline.storage.onnx_session import check_installed
 from pipeline.surrogate import Surrogate
 from pipeline.surrogate.cells import Edge
 from pipeline.surrogate.fitted import Fit
@@ -143,10 +143,7 @@ def _write_networks(fit: Fit, folder: Path) -> tuple[NetworkKind, NoiseDocument 
 def _write_network(network: ModuleNetwork, fit: Fit, path: Path) -> None:
     known = np.resize(known_conditions(fit, ROWS), (ROWS, len(fit.schema.conditions)))
     conditions = {CONDITIONS: torch.from_numpy(known).float()}
-    graph, drawn = network.graph(), isinstance(network, ReparameterisedNetwork)
-    if graph is None or not (drawn or fit.deterministic):
-        why = "its family has no graph (Family.graph)" if graph is None else "its draws are those of torch's generator"
-        raise ConfigurationError(f"the network of {network.family} has no ONNX counterpart: {why}; use the bundle")
+    graph = network.graph(deterministic=fit.deterministic)
     if not isinstance(network, ReparameterisedNetwork):
         write_graph(path, graph, conditions)
         return

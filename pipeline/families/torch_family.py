@@ -110,9 +110,13 @@ class Family(ABC):
     def graph(self, module: "nn.Module") -> "nn.Module | None":
         """What an ONNX export traces in place of `outputs`: conditions (N, C) float32 → outputs (N, D).
 
-        None where there is no such module; an export then says that this family cannot be exported.
+        None where there is no such module; `why_no_graph` then says so.
         """
         return module
+
+    def why_no_graph(self, *, deterministic: bool) -> str:
+        """Why an ONNX export cannot hold the networks; "" where it can. deterministic: one output a condition."""
+        return "" if deterministic else "its draws are those of torch's generator"
 
     def weights_of(self, network: Network) -> "dict[str, Tensor]":
         """Weights of another λ's network, for a module that `build` makes: what `train_from` starts with.
@@ -185,9 +189,14 @@ class ModuleNetwork:
             values = self._family.outputs(self.module, np.asarray(conditions, np.float32), draws, seed)
         return np.asarray(values, np.float32)
 
-    def graph(self) -> "nn.Module | None":
-        """What an ONNX export traces: see `Family.graph`."""
-        return self._family.graph(self.module)
+    def graph(self, *, deterministic: bool) -> "nn.Module":
+        """What an ONNX export traces: see `Family.graph`. ConfigurationError where there is nothing to trace."""
+        why, graph = self._family.why_no_graph(deterministic=deterministic), self._family.graph(self.module)
+        if why or graph is None:
+            raise ConfigurationError(
+                f"the network of {self.family} has no ONNX counterpart: {why or 'its graph is None'}; use the bundle"
+            )
+        return graph
 
     def with_weights(self, weights: "dict[str, Tensor]") -> "ModuleNetwork":
         """This network with other weights and buffers, in a module of its own; RuntimeError where shapes differ."""
@@ -244,6 +253,10 @@ class ReparameterisedFamily(Family):
         None, unless a family defines it: see `pipeline.families.layers.Drawing`.
         """
         return None
+
+    def why_no_graph(self, *, deterministic: bool) -> str:
+        """As `Family.why_no_graph`."""
+        return "its family has no graph (Family.graph)" if type(self).graph is ReparameterisedFamily.graph else ""
 
     def outputs(self, module: "nn.Module", conditions: NDArray[np.float32], draws: int, seed: int) -> ArrayLike:
         """Outputs (N, draws, D) at conditions (N, C), from noise by torch's global generator."""

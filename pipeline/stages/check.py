@@ -6,16 +6,19 @@ from typing import get_args
 from pipeline.clocks.bases import check_base
 from pipeline.data.harvest import Harvest
 from pipeline.data.mesh import axes_of
+from pipeline.data.schema import Schema
 from pipeline.data.split import check_anchors_in, split_harvest
 from pipeline.data.values import named, numbers
 from pipeline.errors import ConfigurationError, DataError, SweepError
 from pipeline.families.catalog import check_code, make_family
 from pipeline.families.protocol import NetworkFamily, Split, check_conditions
+from pipeline.families.torch_family import Family
 from pipeline.stages.conditioning import check_conditionable
 from pipeline.stages.params import Config
 from pipeline.stages.raw import RAW, bundled_file
 from pipeline.stages.space import check_space
 from pipeline.stages.warm_starts import NEIGHBOUR, check_family
+from pipeline.storage.onnx_session import check_installed
 from pipeline.surrogate.config import SurrogateConfig
 from pipeline.tracking.store import check_reachable, open_store
 
@@ -26,8 +29,6 @@ def check(config: Config, root: Path = Path()) -> None:
     source = root / config.ingest.source
     _check_fit(config)
     if config.register_.flavour == "onnx":
-        from pipeline.export.sessions import check_installed
-
         check_installed("register.flavour = 'onnx'")
     check_reachable(open_store(root))
     if config.network is None:
@@ -51,6 +52,7 @@ def check(config: Config, root: Path = Path()) -> None:
     check_code(config.network, source)
     data = family.ingest(source, config.ingest)
     schema = family.schema(data)
+    _check_flavour(config, family, schema)
     _check_names(config, [column.name for column in schema.hyperparameters])
     if config.sweep.names:
         _check_values(config, family)
@@ -58,6 +60,16 @@ def check(config: Config, root: Path = Path()) -> None:
         check_space(config, schema, root)
         for split in get_args(Split):
             check_conditions(family.conditions(data, split, 1, config.harvest.seed), split)
+
+
+def _check_flavour(config: Config, family: NetworkFamily, schema: Schema) -> None:
+    if config.register_.flavour == "torch" or not isinstance(family, Family):
+        return
+    if why := family.why_no_graph(deterministic=schema.deterministic is not False):
+        raise ConfigurationError(
+            f"register.flavour = {config.register_.flavour!r}: networks of {config.network} have no ONNX counterpart: "
+            f"{why}; use flavour: torch"
+        )
 
 
 def _check_fit(config: Config) -> None:

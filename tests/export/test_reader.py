@@ -244,7 +244,7 @@ def test_a_changed_document_is_refused(written, tmp_path, change, message):
 
 
 def test_what_is_not_installed_is_named(written, tmp_path, monkeypatch):
-    monkeypatch.setattr("pipeline.export.sessions.find_spec", lambda name: None if name == "onnx" else name)
+    monkeypatch.setattr("pipeline.storage.onnx_session.find_spec", lambda name: None if name == "onnx" else name)
     with pytest.raises(ConfigurationError, match=r"an export needs onnx, not installed here: pip install"):
         write_export(written[0], tmp_path / "export")
 

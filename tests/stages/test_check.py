@@ -103,6 +103,19 @@ def test_device_that_is_not_there_is_refused_before_training(root):
         check(sweep_config(fit={"device": "cuda"}), root)
 
 
+def test_a_flavour_that_cannot_be_served_is_refused_before_training(root, monkeypatch):
+    served = {"model": "m", "flavour": "onnx"}
+    check(sweep_config("semicircles", register=served), root)
+    check(sweep_config("quantile_forecaster", register=served), root)
+    sweep = {"values": [0.0, 0.2, 0.5], "anchors": [0.0, 0.5]}
+    moons = {"network": "two_moons_diffusion", "sweep": sweep, "register": served}
+    with pytest.raises(ConfigurationError, match=r"two_moons_diffusion have no ONNX counterpart: its family has no"):
+        check(sweep_config("semicircles", **moons), root)
+    monkeypatch.setattr("pipeline.storage.onnx_session.find_spec", lambda name: None)
+    with pytest.raises(ConfigurationError, match=r"register\.flavour = 'onnx' needs onnx and onnxruntime"):
+        check(sweep_config("semicircles", register=served), root)
+
+
 def test_a_sweep_that_the_disk_has_no_room_for_is_refused(root):
     harvest = {"fit_conditions": 1_000_000, "score_conditions": 1_000_000, "draws": 1_000_000}
     with pytest.raises(

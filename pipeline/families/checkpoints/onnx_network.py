@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pipeline.data.schema import Schema
 from pipeline.errors import BundleError, ConfigurationError
 from pipeline.families.protocol import by_condition
+from pipeline.storage.onnx_session import EXTRA, open_session
 
 ONNX = ".onnx"
-EXTRA = "pip install 'sweep-to-surrogate[onnx]'"
 MODEL_FILE = "model.onnx"
 DTYPES = {"tensor(float)": np.float32, "tensor(double)": np.float64}
 
@@ -28,7 +28,7 @@ class OnnxNetwork:
 
     def __init__(self, content: bytes, origin: Path) -> None:
         self._content, self._origin = content, str(origin)
-        self._session = _session(content, origin)
+        self._session = open_session(content, origin)
         self._inputs = [_input(given, origin) for given in self._session.get_inputs()]
         if not 1 <= len(self._inputs) <= 2:
             raise BundleError(
@@ -82,19 +82,6 @@ def _in_one_file(path: Path) -> bytes:
         return content if whole == alone else whole
     except Exception as error:  # protobuf's and onnx's own share no other base
         raise BundleError(f"{path} is not an ONNX model, lacks files beside it, or is too large: {error}") from error
-
-
-def _session(content: bytes, origin: Path) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise ConfigurationError(f"{origin} needs onnxruntime, which is not installed ({error}): {EXTRA}") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1  # sums keep one order whatever the machine
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own share no other base
-        raise BundleError(f"{origin} is not an ONNX model that onnxruntime can run: {error}") from error
 
 
 def _input(given: Any, origin: Path) -> tuple[str, Any, int | None]:
