@@ -86,6 +86,11 @@ class Explorer:
         return legend(self.view, several_draws=self.draws > 1, several_sliders=len(self.axes) > 1)
 
     @property
+    def shows_truth(self) -> bool:
+        """Whether the truth is known at some λ between the anchors."""
+        return bool(self._held_out)
+
+    @property
     def marks(self) -> str:
         """What the marks on the sliders are."""
         return marks(even=isinstance(self.surrogate.mesh, Grid), several_sliders=len(self.axes) > 1)

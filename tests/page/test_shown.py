@@ -54,9 +54,13 @@ def test_the_truth_is_that_of_the_held_out_values(surrogate, truth):
 
 
 def test_conditions_without_a_truth_have_none(surrogate, truth):
-    document = document_of(Shown.of(surrogate, truth.conditions[0][:2].astype(np.float64)))
+    shown = Shown.of(surrogate, truth.conditions[0][:2].astype(np.float64))
+    document = document_of(shown)
     assert document["heldOut"] == []
     assert len(document["conditions"]) == 2
+    key = "truth, at held-out values"
+    assert key not in render(shown, "a page")
+    assert key in render(Shown.of(surrogate, truth=truth), "a page")
 
 
 def test_an_answer_is_what_the_page_would_have_shown(surrogate, truth):
