@@ -5,17 +5,18 @@ s = (c(λ) − c(λ_k)) / (c(λ_{k+1}) − c(λ_k)) is the position on the path.
 quantile's logit or probit makes one tail longer; that of log(1 / (1 − λ)) gives the powers of 1 / (1 − λ).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.clocks.bases import BASES, HOLD
 from pipeline.transport import ops
-from pipeline.transport.condition import Condition
+from pipeline.transport.condition import Condition, ConditionShape
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,6 +25,9 @@ Values = NDArray[np.float64]
 
 FLAT = 1e-3
 """Skews within ± this count as zero: the limit γ → 0, which rounding would spoil."""
+FEATURES = 128
+LARGEST = 12.0
+"""Skews are clipped to ± this: the middle of the whole range is then at s = 0.0025 or 0.9975."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,17 +42,42 @@ class Calibration:
         return np.interp(values, self.levels, self.coordinates)
 
 
-class SkewFunction(Protocol):
-    """The skew γ of a clock: one number, or a function of the condition."""
+class SkewFormulas:
+    """γ(x) = γ̄ + w · √2 cos(Ω x + b): random Fourier features of a Gaussian kernel (Rahimi and Recht 2007).
+
+    x: continuous conditions, standardised, then one-hot categories (n, width). mean: γ̄, a scalar. weights w and phases
+    b: (FEATURES,); frequencies Ω: (width, FEATURES).
+    """
+
+    shape: ConditionShape
+    mean: "Tensor"
+    weights: "Tensor"
+    frequencies: "Tensor"
+    phases: "Tensor"
 
     @property
     def constant(self) -> float | None:
         """γ where it is the same for all conditions, else None."""
-        ...
+        return None if bool(self.weights.any()) else float(self.mean)
 
-    def __call__(self, condition: Condition, /) -> "Tensor":
+    def __call__(self, condition: Condition) -> "Tensor":
         """γ of B conditions, (B, 1)."""
-        ...
+        return self.forward(condition)
+
+    def encode(self, condition: Condition) -> "Tensor":
+        """Continuous values and one-hot categories of B rows, (B, width)."""
+        parts = [condition.values]
+        for i, count in enumerate(self.shape.codes):
+            parts.append(ops.one_hot(condition.codes[:, i], count))
+        return ops.concat(parts)
+
+    def _features(self, points: "Tensor") -> "Tensor":
+        return math.sqrt(2 / FEATURES) * ops.cos(points @ self.frequencies + self.phases)
+
+    def forward(self, condition: Condition) -> "Tensor":
+        """γ of B conditions, (B, 1)."""
+        value: Tensor = self.mean + self._features(self.encode(condition)) @ self.weights
+        return value.clip(-LARGEST, LARGEST)[:, None]
 
 
 class ClockFormulas:
@@ -57,7 +86,7 @@ class ClockFormulas:
     base: str
     anchors: tuple[float, ...]
     calibration: Calibration | None
-    skew: SkewFunction
+    skew: SkewFormulas
 
     @property
     def label(self) -> str:

@@ -18,10 +18,10 @@ from pipeline.clocks.bases import BASES, CALIBRATED, HOLD, candidates, check_bas
 from pipeline.clocks.calibration import calibrate
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.config import ClockConfig
-from pipeline.clocks.formulas import position
+from pipeline.clocks.formulas import LARGEST, position
 from pipeline.clocks.leave_one_out import LeftOut, leave_anchors_out
 from pipeline.clocks.persistence import find_persistence
-from pipeline.clocks.skew import LARGEST, Skew
+from pipeline.clocks.skew import Skew
 from pipeline.data.harvest import Harvest
 from pipeline.errors import ConfigurationError
 from pipeline.transport.standardise import Standardiser

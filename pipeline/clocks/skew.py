@@ -1,4 +1,4 @@
-"""The skew γ of a clock: one number, or a function γ(x) of the condition."""
+"""The skew γ of a clock: one number, or a function γ(x) of the condition. Its formula is in `formulas`."""
 
 import math
 from typing import Self
@@ -8,26 +8,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from pipeline.transport import ops
-from pipeline.transport.condition import Condition, ConditionShape
+from pipeline.clocks.formulas import FEATURES, SkewFormulas
+from pipeline.transport.condition import ConditionShape
 
-FEATURES = 128
 RIDGE = 1e-3
-LARGEST = 12.0
-"""Skews are clipped to ± this: the middle of the whole range is then at s = 0.0025 or 0.9975."""
 
 
-class Skew(nn.Module):
-    """γ(x) = γ̄ + w · √2 cos(Ω x + b): random Fourier features of a Gaussian kernel (Rahimi and Recht 2007).
+class Skew(SkewFormulas, nn.Module):
+    """The skew of a clock as a module. w = 0 is one γ for all conditions. All tensors are buffers.
 
-    x: continuous conditions, standardised, then one-hot categories. w = 0 is one γ for all conditions. All tensors are
-    buffers; `of` solves for w in closed form.
+    `of` solves for w in closed form.
     """
-
-    mean: Tensor
-    weights: Tensor
-    frequencies: Tensor
-    phases: Tensor
 
     def __init__(self, shape: ConditionShape, mean: float = 0.0) -> None:
         super().__init__()
@@ -50,23 +41,3 @@ class Skew(nn.Module):
         target = torch.from_numpy(np.asarray(values, np.float64)) - float(skew.mean)
         skew.weights.copy_(torch.linalg.solve(gram, features.T @ target))
         return skew
-
-    @property
-    def constant(self) -> float | None:
-        """γ where it is the same for all conditions, else None."""
-        return None if bool(self.weights.any()) else float(self.mean)
-
-    def encode(self, condition: Condition) -> Tensor:
-        """Continuous values and one-hot categories of B rows, (B, width)."""
-        parts = [condition.values]
-        for i, count in enumerate(self.shape.codes):
-            parts.append(ops.one_hot(condition.codes[:, i], count))
-        return ops.concat(parts)
-
-    def _features(self, points: Tensor) -> Tensor:
-        return math.sqrt(2 / FEATURES) * ops.cos(points @ self.frequencies + self.phases)
-
-    def forward(self, condition: Condition) -> Tensor:
-        """γ of B conditions, (B, 1)."""
-        value: Tensor = self.mean + self._features(self.encode(condition)) @ self.weights
-        return value.clip(-LARGEST, LARGEST)[:, None]

@@ -1,4 +1,4 @@
-"""The curves of an export: paths, maps, skews and mean directions are graphs, all else is arithmetic on arrays."""
+"""The curves of an export: paths, maps and mean directions are graphs, all else is arithmetic on arrays."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clocks.formulas import Calibration, ClockFormulas
+from pipeline.clocks.formulas import Calibration, ClockFormulas, SkewFormulas
 from pipeline.data.mesh import Mesh
 from pipeline.export.sessions import Graph, encoded
 from pipeline.surrogate.cells import Edge
@@ -15,7 +15,7 @@ from pipeline.surrogate.curves import CellCurves
 from pipeline.surrogate.ends import Mapped
 from pipeline.transport import ops
 from pipeline.transport.column_kinds import nearest_turn
-from pipeline.transport.condition import Condition
+from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.scaling import Scaling
 
 if TYPE_CHECKING:
@@ -24,21 +24,23 @@ if TYPE_CHECKING:
 START, END, POSITIONS = "start", "end", "positions"
 """Inputs of the paths' graph: (B, D) float32 twice, standardised; (B, 1) float32. A map's graph has the first alone."""
 
+SKEW = ("mean", "weights", "frequencies", "phases")
+"""The arrays of a skew."""
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class ExportedSkew:
-    """A clock's skew: one number, or a graph of the condition."""
+class ExportedSkew(SkewFormulas):
+    """A clock's skew on arrays: their cosines are quicker than those of a graph."""
 
-    constant: float | None
-    graph: Graph | None
+    mean: Any
+    weights: Any
+    frequencies: Any
+    phases: Any
 
-    def __call__(self, condition: Condition, /) -> Any:
-        """γ of B conditions, (B, 1)."""
-        if self.graph is None:
-            return np.full((len(condition), 1), self.constant, np.float32)
-        return self.graph(encoded(condition))
+    def __init__(self, shape: ConditionShape, arrays: Mapping[str, NDArray[np.float32]]) -> None:
+        """arrays: by the names of SKEW; KeyError where one is missing."""
+        self.shape = shape
+        self.mean, self.weights, self.frequencies, self.phases = (arrays[name] for name in SKEW)
 
 
 class ExportedClock(ClockFormulas):

@@ -19,9 +19,9 @@ NETWORKS = "networks"
 """A folder an anchor, with its graph, or a network that needs no torch as its family saves it."""
 
 
-def skew_file(coordinate: int) -> str:
-    """The graph of a clock's skew."""
-    return f"skew_{coordinate}.onnx"
+def skew_array(coordinate: int, name: str) -> str:
+    """An array of a clock's skew, among `ARRAYS`."""
+    return f"skew_{coordinate}_{name}"
 
 
 def map_file(edge: int) -> str:
@@ -40,12 +40,11 @@ def outputs_file(anchor: int) -> str:
 
 
 class ClockDocument(BaseModel):
-    """A clock. skew: None where it depends on the condition, by a graph. calibration: levels and coordinates."""
+    """A clock, beside the arrays of its skew. calibration: levels and coordinates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base: str
-    skew: float | None
     calibration: tuple[tuple[float, ...], tuple[float, ...]] | None
 
 

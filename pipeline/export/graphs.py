@@ -60,19 +60,6 @@ class DirectionGraph(nn.Module):
         return self._parts.angles.mean(Condition(values, codes), self._anchor).float()
 
 
-class SkewGraph(nn.Module):
-    """The skew γ (B, 1) of a clock."""
-
-    def __init__(self, skew: nn.Module) -> None:
-        super().__init__()
-        self._skew = skew
-
-    def forward(self, values: Tensor, codes: Tensor) -> Tensor:
-        """See the class."""
-        gamma: Tensor = self._skew(Condition(values, codes))
-        return gamma
-
-
 def condition_inputs(shape: ConditionShape) -> dict[str, Tensor]:
     """Encoded conditions to trace with."""
     codes = [torch.arange(ROWS) % count for count in shape.codes]

@@ -1,16 +1,18 @@
 """Reading an export: draws as the surrogate's own, by NumPy, SciPy and onnxruntime."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pipeline.clocks.formulas import Calibration
 from pipeline.data.mesh import Given, axes_of
 from pipeline.data.network import Network
 from pipeline.errors import BundleError, ConfigurationError, SweepError
-from pipeline.export.curves import ExportedClock, ExportedCurves, ExportedImages, ExportedSkew, Graphs
+from pipeline.export.curves import SKEW, ExportedClock, ExportedCurves, ExportedImages, ExportedSkew, Graphs
 from pipeline.export.document import (
     ARRAYS,
     DOCUMENT,
@@ -22,7 +24,7 @@ from pipeline.export.document import (
     direction_file,
     map_file,
     outputs_file,
-    skew_file,
+    skew_array,
 )
 from pipeline.export.networks import GraphNetwork, NoiseNetwork
 from pipeline.export.sessions import Graph
@@ -31,7 +33,10 @@ from pipeline.storage.files import check_files, read_arrays, read_json
 from pipeline.surrogate.answering import Answering, Description
 from pipeline.surrogate.cells import make_mesh
 from pipeline.surrogate.ends import make_ends
+from pipeline.transport.condition import ConditionShape
 from pipeline.transport.scaling import Scaling
+
+Arrays = Mapping[str, NDArray[Any]]
 
 
 class ExportedSurrogate(Answering):
@@ -67,9 +72,9 @@ class ExportedSurrogate(Answering):
         arrays, _ = read_arrays(folder / ARRAYS, "export")
         names = [column.name for column in told.columns.hyperparameters]
         axes = axes_of(told.vertices, names)
-        clocks = [_clock(c, axes[p].values, p, folder) for p, c in enumerate(told.clocks)]
-        mesh = make_mesh(told.vertices, names, clocks, told.order, told.straight_names)
         scaling = Scaling.of_arrays(told.columns, told.codes, arrays)
+        clocks = [_clock(c, axes[p].values, p, scaling.shape, arrays) for p, c in enumerate(told.clocks)]
+        mesh = make_mesh(told.vertices, names, clocks, told.order, told.straight_names)
         anchors = range(len(told.vertices))
         graphs = Graphs(
             None if told.straight else Graph(folder / PATH),
@@ -103,13 +108,15 @@ class ExportedSurrogate(Answering):
         )
 
 
-def _clock(told: ClockDocument, anchors: tuple[float, ...], coordinate: int, folder: Path) -> ExportedClock:
-    graph = Graph(folder / skew_file(coordinate)) if told.skew is None else None
+def _clock(
+    told: ClockDocument, anchors: tuple[float, ...], coordinate: int, shape: ConditionShape, arrays: Arrays
+) -> ExportedClock:
+    skew = ExportedSkew(shape, {name: arrays[skew_array(coordinate, name)] for name in SKEW})
     calibration = None
     if told.calibration is not None:
         levels, coordinates = (np.array(column, np.float64) for column in told.calibration)
         calibration = Calibration(levels, coordinates)
-    return ExportedClock(told.base, anchors, ExportedSkew(told.skew, graph), calibration)
+    return ExportedClock(told.base, anchors, skew, calibration)
 
 
 def _network(told: ExportDocument, anchor: int, folder: Path) -> Network:

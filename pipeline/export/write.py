@@ -12,7 +12,7 @@ from pipeline.clocks.clock import Clock
 from pipeline.data.network import save_network
 from pipeline.errors import ConfigurationError
 from pipeline.export.check import TOLERANCE, deviation
-from pipeline.export.curves import END, POSITIONS, START
+from pipeline.export.curves import END, POSITIONS, SKEW, START
 from pipeline.export.document import (
     ARRAYS,
     DOCUMENT,
@@ -25,14 +25,13 @@ from pipeline.export.document import (
     direction_file,
     map_file,
     outputs_file,
-    skew_file,
+    skew_array,
 )
 from pipeline.export.graphs import (
     ROWS,
     DirectionGraph,
     MapGraph,
     PathGraph,
-    SkewGraph,
     condition_inputs,
     output_inputs,
     write_graph,
@@ -101,7 +100,7 @@ def known_conditions(fit: Fit, most: int) -> NDArray[np.float64]:
 
 
 def _write_graphs(surrogate: Surrogate, folder: Path) -> list[int]:
-    """Write the graphs of paths, clocks, directions and, where draws are matched, maps: the numbers of their edges."""
+    """Write the graphs of paths, directions and, where draws are matched, maps: the numbers of their edges."""
     fit, curves = surrogate.fitted, surrogate.trajectories
     parts, dimension = fit.parts, len(fit.schema.outputs)
     x = condition_inputs(parts.scaling.shape)
@@ -109,9 +108,6 @@ def _write_graphs(surrogate: Surrogate, folder: Path) -> list[int]:
         ends = output_inputs(dimension, START, END)
         positions = {POSITIONS: torch.linspace(0.1, 0.9, ROWS)[:, None]}
         write_graph(folder / PATH, PathGraph(curves), ends | positions | x)
-    for p, clock in enumerate(parts.clocks):
-        if clock.skew.constant is None:
-            write_graph(folder / skew_file(p), SkewGraph(clock.skew), x)
     for anchor in range(len(fit.vertices) if parts.scaling.circular else 0):
         write_graph(folder / direction_file(anchor), DirectionGraph(parts, anchor), x)
     edges = surrogate.mesh.edge_numbers if surrogate.matches_draws else {}
@@ -151,13 +147,15 @@ def _write_network(network: ModuleNetwork, fit: Fit, path: Path) -> None:
     write_graph(path, graph, conditions | noise, {NOISE: (0, 1), OUTPUTS: (0, 1)})
 
 
-def _arrays(fit: Fit) -> dict[str, NDArray[np.float64]]:
-    """The scaling's numbers, and samples where these stand in for networks."""
+def _arrays(fit: Fit) -> dict[str, NDArray[np.floating]]:
+    """The numbers of the scaling and the skews, and samples where these stand in for networks."""
     scaling = fit.parts.scaling
     arrays = {name: getattr(scaling, name).numpy() for name in FITTED}
+    for p, clock in enumerate(fit.parts.clocks):
+        arrays |= {skew_array(p, name): getattr(clock.skew, name).numpy() for name in SKEW}
     for k, (outputs, conditions) in enumerate(fit.samples):
         arrays |= {f"outputs_{k}": outputs.double().numpy(), f"conditions_{k}": conditions.double().numpy()}
-    return {name: np.ascontiguousarray(values) for name, values in arrays.items()}
+    return {name: np.asarray(values, order="C") for name, values in arrays.items()}
 
 
 def _document(
@@ -192,7 +190,7 @@ def _document(
 def _clock(clock: Clock) -> ClockDocument:
     table = clock.calibration
     calibration = None if table is None else (tuple(table.levels.tolist()), tuple(table.coordinates.tolist()))
-    return ClockDocument(base=clock.base, skew=clock.skew.constant, calibration=calibration)
+    return ClockDocument(base=clock.base, calibration=calibration)
 
 
 def _families(fit: Fit) -> str:

@@ -11,8 +11,8 @@ from scipy.stats import norm
 from pipeline.clocks.bases import BASES, HOLD, Base, candidates, check_base, prior_base
 from pipeline.clocks.clock import Clock
 from pipeline.clocks.config import ClockName, ClockPrior
-from pipeline.clocks.formulas import FLAT, position
-from pipeline.clocks.skew import LARGEST, Skew
+from pipeline.clocks.formulas import FLAT, LARGEST, position
+from pipeline.clocks.skew import Skew
 from pipeline.errors import ConfigurationError
 from pipeline.transport.condition import Condition, ConditionShape
 from pipeline.transport.frozen import frozen

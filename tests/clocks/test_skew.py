@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.clocks.skew import LARGEST, Skew
+from pipeline.clocks.formulas import LARGEST
+from pipeline.clocks.skew import Skew
 from pipeline.transport.condition import Condition, ConditionShape
 
 LINE = ConditionShape(1, ())

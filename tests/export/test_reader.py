@@ -214,7 +214,7 @@ def test_a_reader_imports_nothing_heavy(written):
 # What is refused.
 
 
-@pytest.mark.parametrize("name", ["export.json", "arrays.safetensors", "skew_0.onnx", "map_1.onnx"])
+@pytest.mark.parametrize("name", ["export.json", "arrays.safetensors", "map_1.onnx"])
 def test_a_missing_and_a_changed_file_are_named(written, tmp_path, name):
     copy = shutil.copytree(written[1], tmp_path / "copy")
     content = (copy / name).read_bytes()
