@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pipeline.clocks.formulas import Calibration, ClockFormulas, SkewFormulas
 from pipeline.data.mesh import Mesh
 from pipeline.export.sessions import Graph, encoded
+from pipeline.surrogate.arrays import to_array
 from pipeline.surrogate.cells import Edge
 from pipeline.surrogate.curves import CellCurves
 from pipeline.surrogate.ends import Mapped
@@ -84,14 +85,13 @@ class ExportedCurves(CellCurves):
         """As `CellCurves.clocks`."""
         return self.exported_clocks
 
-    @property
-    def device(self) -> str:
-        """As `CellCurves.device`."""
-        return "cpu"
-
     def given(self, values: Array) -> Any:
         """As `CellCurves.given`: unchanged."""
         return values
+
+    def read(self, values: object, field: str) -> Any:
+        """As `CellCurves.read`; a tensor becomes an array."""
+        return to_array(ops.to_numpy(values) if ops.is_tensor(values) else values, field)
 
     def on_turn(self, outputs: "Tensor", x: Condition, anchor: int) -> "Tensor":
         """As `CellCurves.on_turn`."""

@@ -1,4 +1,4 @@
-"""Writing an export: a fitted surrogate's networks, paths, maps and clocks as ONNX graphs, the rest as JSON."""
+"""Writing an export: a fitted surrogate's networks, paths and maps as ONNX graphs, the rest as arrays and JSON."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -75,7 +75,8 @@ def write_export(surrogate: Surrogate, path: Path) -> None:
         if (largest := deviation(surrogate, folder, conditions)) > TOLERANCE:
             raise ConfigurationError(
                 f"the export's draws differ from the surrogate's by up to {largest:.2g} standardised units, more than "
-                f"{TOLERANCE:g}: a network of {_families(fit)} does not answer as its ONNX graph; use the bundle"
+                f"{TOLERANCE:g}: a network of {_families(fit)} does not answer as its ONNX graph"
+                f"{', or draws were matched otherwise' if surrogate.matches_draws else ''}; use the bundle"
             )
 
 

@@ -18,7 +18,7 @@ from pipeline.data.network import Network
 from pipeline.data.schema import Column, Schema
 from pipeline.errors import ConfigurationError, DataError, HyperparameterError
 from pipeline.shapes import ArrayT
-from pipeline.surrogate.arrays import as_given, check_finite, to_array, to_tensor, whole_number
+from pipeline.surrogate.arrays import as_given, check_finite, whole_number
 from pipeline.surrogate.barriers import Barrier, Broken
 from pipeline.surrogate.curves import CellCurves
 from pipeline.surrogate.draws import Rows
@@ -308,12 +308,12 @@ class Answering(ABC):
 
     @staticmethod
     def _table(values: object, field: str, columns: Sequence[Column], curves: CellCurves) -> "Tensor":
-        table = to_tensor(values, field) if ops.is_tensor(values) else curves.given(to_array(values, field))
+        table = curves.read(values, field)
         if table.shape[1] != len(columns):
             names = [column.name for column in columns]
             raise DataError(f"{field} have shape {tuple(table.shape)}; (N, {len(names)}) is needed, columns {names}")
         check_finite(table, field)
-        return table.to(curves.device).double() if ops.is_tensor(values) else table
+        return table
 
     @abstractmethod
     def transport(self, outputs: ArrayT, conditions: ArrayT, source: Given, target: Given) -> ArrayT:

@@ -6,7 +6,7 @@ they share is here, and needs no torch.
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +36,13 @@ class CellCurves(ABC):
     def clocks(self) -> Sequence[ClockFormulas]:
         """One clock a hyperparameter."""
 
-    @property
-    @abstractmethod
-    def device(self) -> Any:
-        """Where the parts are."""
-
     @abstractmethod
     def given(self, values: NDArray[np.float64]) -> "Tensor":
         """An array as the parts need it: a tensor on their device, or unchanged."""
+
+    @abstractmethod
+    def read(self, values: object, field: str) -> "Tensor":
+        """A user's table (rows, columns) as the parts need it, float64; DataError names `field` where it is none."""
 
     @abstractmethod
     def on_turn(self, outputs: "Tensor", x: Condition, anchor: int) -> "Tensor":

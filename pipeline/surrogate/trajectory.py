@@ -13,6 +13,7 @@ from pipeline.clocks.clock import Clock
 from pipeline.data.anchors import Anchors
 from pipeline.data.mesh import Mesh, pruned
 from pipeline.errors import HyperparameterError
+from pipeline.surrogate.arrays import to_array, to_tensor
 from pipeline.surrogate.cells import carrying
 from pipeline.surrogate.curves import CellCurves
 from pipeline.surrogate.draws import row_quantiles
@@ -68,6 +69,12 @@ class Trajectories(CellCurves):
     def given(self, values: NDArray[np.float64]) -> Tensor:
         """As `CellCurves.given`: unchanged where the parts are frozen."""
         return torch.from_numpy(values).to(self.device) if isinstance(self.parts, Parts) else values
+
+    def read(self, values: object, field: str) -> Tensor:
+        """As `CellCurves.read`."""
+        if isinstance(values, Tensor):
+            return to_tensor(values, field).to(self.device, torch.float64)
+        return self.given(to_array(values, field))
 
     def latent(self, outputs: Tensor, conditions: Tensor, x: Condition, source: float) -> Tensor:
         """Outputs (B, D) of λ = source in their own units → standardised (B, D); latent where they are at an atom.

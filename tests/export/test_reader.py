@@ -165,6 +165,21 @@ def test_errors_and_warnings_are_the_surrogates(written):
         exported.sample(x + 100, 0.3)
 
 
+def test_tensors_are_taken_and_given(written):
+    import torch
+
+    exported = ExportedSurrogate.load(written[1])
+    x = known_conditions(written[0].fitted, 3)
+    tensor = torch.tensor(x)
+    drawn = exported.sample(tensor, torch.tensor(0.3, dtype=torch.float64))
+    assert drawn.dtype == torch.float64
+    np.testing.assert_array_equal(drawn.numpy(), exported.sample(x, 0.3))
+    np.testing.assert_array_equal(exported.distance(tensor), exported.distance(x))
+    assert exported.trusted(tensor, 0.3).tolist() == exported.trusted(x, 0.3).tolist()
+    for found, known in zip(exported.answering(tensor, 0.3), exported.answering(x, 0.3), strict=True):
+        np.testing.assert_array_equal(found, known)
+
+
 def test_certificate_and_broken_intervals_are_heeded(circles_surrogate, tmp_path):
     ridge = Mixture(0.5, 0.25, 0.0, 9.0, 9.0, 0.1)
     barriers = [Barrier((0.0, 0.5), "reward", 2, (ridge,), (1.0, -1.0)), Barrier((0.5, 1.0), "reward", 2, ())]
