@@ -5,6 +5,7 @@ start (`flows.server.units`), and what another machine runs.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -118,6 +119,8 @@ def work(root: Path, url: str, pool: str) -> None:
 
 def _become(*arguments: str) -> None:
     """Replace this process by `prefect ARGUMENTS`: it keeps its id."""
+    # Prefect ends a worker on SIGTERM by a SIGINT to itself, which what a script starts in the background ignores.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, [sys.executable, "-m", "prefect", *arguments])
 
 

@@ -188,11 +188,19 @@ def test_a_consumer_without_the_project(champion_store, run_outside, fitted_surr
     assert imported_distributions(told["files"].values()) <= set(REQUIREMENTS)
 
 
+def executed(node):
+    """The nodes of a tree outside of `if TYPE_CHECKING:`."""
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"):
+            yield child
+            yield from executed(child)
+
+
 def imported_distributions(files):
-    """Distributions that the code in `files` imports anywhere."""
+    """Distributions that the code in `files` imports anywhere but for type checkers."""
     modules = set()
     for file in files:
-        for node in ast.walk(ast.parse(Path(file).read_text())):
+        for node in executed(ast.parse(Path(file).read_text())):
             if isinstance(node, ast.Import):
                 modules |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom):

@@ -112,6 +112,7 @@ def test_what_units_start_answers(new_checkout, monkeypatch, tmp_path):
         command = words(read_unit(path)["Service"]["ExecStart"])
         lines = [line.partition("=")[2] for line in kinds[kind].splitlines() if line.startswith("Environment=")]
         given = dict(words(line)[0].split("=", 1) for line in lines)
+        command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]  # as what a script starts in the background
         started.append(subprocess.Popen(command, cwd=checkout.root, env={"HOME": str(tmp_path), **given}))
         return started[-1]
 
