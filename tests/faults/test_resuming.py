@@ -25,7 +25,7 @@ TRAINING: dict[str, Any] = {
     "train": {"seed": 0, "iterations": 9000, "points": 500, "width": 64},
     "sweep": {"values": [0.1, 0.9], "anchors": [0.1, 0.9]},
 }
-FITTING = {"fit": {"variant": "K_theta-U", "path_steps": 60, "map_steps": 100, "seed": 0, "device": "cpu"}}
+FITTING = {"fit": {"variant": "K_theta-U", "path_steps": 240, "map_steps": 400, "seed": 0, "device": "cpu"}}
 
 
 def workspace(root: Path, **sections) -> Path:
@@ -98,17 +98,19 @@ def test_training_that_is_killed_at_ninety_percent_costs_little_and_changes_noth
 
 
 def test_a_fit_that_is_killed_twice_changes_nothing(tmp_path):
-    roots = [workspace(tmp_path / name, **FITTING) for name in ("whole", "killed")]
+    brief = {"fit": FITTING["fit"] | {"path_steps": 1, "map_steps": 1}}
+    settings = {"short": brief, "whole": FITTING, "killed": FITTING}
+    roots = [workspace(tmp_path / name, **sections) for name, sections in settings.items()]
     for root in roots:
         config = load_config(root / "params.yaml")
         for value in map(str, config.sweep.values):
             train.run(config, value, root)
             harvest.run(config, value, root)
         gather(config, root)
-    whole, killed = roots
-    once = stage(whole, "fit")
-    for _ in range(2):
-        stage(killed, "fit", kill_after=0.6 * once.seconds)
+    short, whole, killed = roots
+    start_up, once = stage(short, "fit"), stage(whole, "fit")
+    for _ in range(2):  # together they do half of what the steps take, and what a checkpoint saves of a start
+        stage(killed, "fit", kill_after=start_up.seconds + (once.seconds - start_up.seconds) / 4)
         assert not (killed / "data" / "circles" / "surrogate").exists()
     rest = stage(killed, "fit")
     assert "goes on from a checkpoint" in rest.log
