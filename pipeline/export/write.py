@@ -83,14 +83,9 @@ def write_export(surrogate: Surrogate, path: Path) -> None:
 def known_conditions(fit: Fit, most: int) -> NDArray[np.float64]:
     """At most `most` conditions (n, C) of the harvest, as its density holds them."""
     density, scaling = fit.parts.density, fit.parts.scaling
-    rows = [
-        (*values.tolist(), *codes.tolist())
-        for group, codes, counts in zip(density.values, density.categories, density.log_counts, strict=True)
-        for values, count in zip(group, counts.tolist(), strict=True)
-        if count > -np.inf
-    ]
-    chosen = np.array(rows, np.float64).reshape(len(rows), -1)
-    chosen = chosen[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
+    held = density.log_counts.numpy() > -np.inf  # categories are filled up to the largest one
+    rows = np.hstack([density.values.numpy()[held], density.categories.numpy()[np.nonzero(held)[0]]])
+    chosen = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).round().astype(int)]
     result = np.empty((len(chosen), len(fit.schema.conditions)))
     count = len(scaling.continuous)
     mean, scale = scaling.condition_mean.numpy(), scaling.condition_scale.numpy()
